@@ -1,0 +1,7 @@
+"""``python -m neuralpower``."""
+
+import sys
+
+from neuralpower.cli import main
+
+sys.exit(main())

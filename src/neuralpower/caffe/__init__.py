@@ -1,0 +1,1 @@
+"""Caffe prototxt files: schema, text format, upgrades, phase rules, shapes, layer tables."""

@@ -1,0 +1,80 @@
+"""The command line: finds the command's module, imports only that, and turns faults into lines."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from neuralpower import __version__
+from neuralpower.errors import InputError
+
+#: Command and its line of help. Each is a module of ``neuralpower.commands`` with
+#: ``add_arguments(parser)`` and ``run(arguments) -> int``.
+COMMANDS: dict[str, str] = {
+    "layers": "layer tables of prototxt files",
+    "sweep": "randomised layer configurations, one table a family",
+    "characterise": "sensor and board facts of a platform",
+    "profile": "measure configurations or whole networks (resumable)",
+    "measurements": "check a folder of recorded measurements",
+    "fit": "fit and cross-validate models of a platform",
+    "predict": "runtime, power and energy of networks or of a table of configurations",
+    "evaluate": "score models on measurements beside the baselines",
+    "report": "HTML pages and figures from result tables",
+    "gate": "compare an accuracy file with a baseline",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 (a gate said no) or 2 (bad input)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(words)
+    arguments = parser.parse_args(words)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except InputError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not a fault, and nothing more can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        return _fail("interrupted", status=130)
+    except Exception as error:
+        if os.environ.get("NEURALPOWER_DEBUG"):
+            raise
+        return _fail(
+            f"internal fault: {type(error).__name__}: {error} "
+            "(set NEURALPOWER_DEBUG=1 for the traceback, and please report it)",
+            status=70,
+        )
+
+
+def _fail(message: str, status: int = 2) -> int:
+    text = " ".join(message.split())
+    sys.stderr.write(f"neuralpower: {text}\n")
+    return status
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="neuralpower",
+        description="Runtime, power and energy of convolutional networks, before they are trained.",
+    )
+    parser.add_argument("--version", action="version", version=f"neuralpower {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == chosen:
+            module = importlib.import_module(f"neuralpower.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,169 @@
+"""The names that all stages share: columns, families, and one layer's configuration.
+
+Units are in the names; sizes are elements unless a name ends in ``_bytes``. A missing value is
+``None`` here and an empty field in a file, never 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+CONFIGURATION_COLUMNS: tuple[str, ...] = (
+    "family",
+    "batch",
+    "in_channels",
+    "in_height",
+    "in_width",
+    "out_channels",
+    "out_height",
+    "out_width",
+    "kernel_height",
+    "kernel_width",
+    "stride_height",
+    "stride_width",
+    "pad_height",
+    "pad_width",
+    "dilation_height",
+    "dilation_width",
+    "groups",
+    "pool_method",
+    "bias",
+    "inputs",
+)
+
+LAYER_COLUMNS: tuple[str, ...] = (
+    "network",
+    "index",
+    "name",
+    "type",
+    "family",
+    "bottoms",
+    "tops",
+    "bottom_shapes",
+    "top_shapes",
+    *CONFIGURATION_COLUMNS[1:],
+    "params",
+    "params_shared",
+    "macs",
+    "input_elements",
+    "output_elements",
+    "weight_elements",
+    "supported",
+    "note",
+)
+
+PREDICTION_COLUMNS: tuple[str, ...] = (
+    "network",
+    "index",
+    "name",
+    "type",
+    "family",
+    "batch",
+    "runtime_ms",
+    "runtime_ms_lo",
+    "runtime_ms_hi",
+    "power_w",
+    "power_w_lo",
+    "power_w_hi",
+    "energy_mj",
+    "energy_mj_lo",
+    "energy_mj_hi",
+    "runtime_share",
+    "energy_share",
+    "extrapolates",
+    "source",
+    "macs",
+    "note",
+)
+
+#: Layer families that a platform may have models for.
+FAMILIES: tuple[str, ...] = (
+    "conv",
+    "deconv",
+    "fc",
+    "pool",
+    "lrn",
+    "batchnorm",
+    "scale",
+    "relu",
+    "sigmoid",
+    "tanh",
+    "elu",
+    "prelu",
+    "eltwise",
+    "concat",
+    "softmax",
+    "dropout",
+)
+
+POOL_METHODS: tuple[str, ...] = ("max", "ave", "stochastic")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What one layer computes, as far as its cost depends on it: one row of a sweep.
+
+    Fields as in ``CONFIGURATION_COLUMNS``; the defaults are those of a layer without a window.
+    """
+
+    family: str
+    batch: int
+    in_channels: int
+    in_height: int
+    in_width: int
+    out_channels: int
+    out_height: int
+    out_width: int
+    kernel_height: int = 1
+    kernel_width: int = 1
+    stride_height: int = 1
+    stride_width: int = 1
+    pad_height: int = 0
+    pad_width: int = 0
+    dilation_height: int = 1
+    dilation_width: int = 1
+    groups: int = 1
+    pool_method: str = ""
+    bias: int = 0
+    inputs: int = 1
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> Configuration:
+        """Build from a table row of strings; empty or absent optional columns take the defaults.
+
+        Raises ``ValueError`` naming the column when a number cannot be read or a required column
+        is empty.
+        """
+        values: dict[str, str | int] = {}
+        for field in fields(cls):
+            text = (row.get(field.name) or "").strip()
+            if field.name in ("family", "pool_method"):
+                values[field.name] = text
+            elif text:
+                try:
+                    values[field.name] = int(text)
+                except ValueError:
+                    raise ValueError(
+                        f"column {field.name}: {text!r} is not a whole number"
+                    ) from None
+            elif field.name in _REQUIRED:
+                raise ValueError(f"column {field.name} is empty or missing")
+        if not values["family"]:
+            raise ValueError("column family is empty or missing")
+        return cls(**values)  # type: ignore[arg-type]
+
+    def as_row(self) -> dict[str, str]:
+        """The configuration as table fields, in the order of ``CONFIGURATION_COLUMNS``."""
+        return {name: str(getattr(self, name)) for name in CONFIGURATION_COLUMNS}
+
+    def key(self) -> str:
+        """A short stable identity: the same configuration has the same key on every machine."""
+        text = ",".join(str(getattr(self, name)) for name in CONFIGURATION_COLUMNS)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_REQUIRED = frozenset(
+    f for f in CONFIGURATION_COLUMNS[1:8]
+)  # batch, input and output sizes have no sensible default

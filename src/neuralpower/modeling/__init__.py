@@ -1,0 +1,1 @@
+"""Terms, objectives, selection, models, intervals, baselines and metrics."""

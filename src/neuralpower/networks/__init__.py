@@ -1,0 +1,1 @@
+"""Composition of layer predictions into networks, comparison, validation."""

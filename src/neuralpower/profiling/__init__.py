@@ -1,0 +1,1 @@
+"""Executors, power meters, the measurement protocol and its records."""

@@ -1,0 +1,1 @@
+"""Randomised, seeded designs of layer configurations."""

@@ -1,0 +1,97 @@
+"""``neuralpower predict``: networks, or a table of configurations, through a platform's models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower import files
+from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("prototxts", nargs="*", type=Path, metavar="NET.prototxt")
+    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    parser.add_argument(
+        "--batch",
+        action="append",
+        type=_batch,
+        default=[],
+        metavar="N",
+        help="batch size instead of the file's; give it again for several",
+    )
+    parser.add_argument(
+        "--table", type=Path, metavar="CSV", help="predict the rows of a table of configurations"
+    )
+    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
+    parser.add_argument(
+        "--format",
+        choices=("csv", "json", "md"),
+        help="default: csv; aligned text on a terminal",
+    )
+
+
+def _batch(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if not 1 <= value <= 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a batch size from 1 to 1048576")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict and write; exit status 0."""
+    if bool(arguments.prototxts) == (arguments.table is not None):
+        raise InputError("give prototxt files or --table CSV, one of the two")
+    if arguments.table is not None and arguments.batch:
+        raise InputError("--batch goes with prototxt files: a table has its own batch column")
+    from neuralpower.modeling.models import load_models
+
+    models = load_models(arguments.models)
+    if arguments.table is not None:
+        from neuralpower.networks.configurations import predict_table
+
+        columns, rows = predict_table(arguments.table, models)
+        write(arguments, columns, rows)
+        return 0
+    from neuralpower.networks.composition import predict_networks
+    from neuralpower.networks.loading import load_networks
+
+    networks = load_networks(arguments.prototxts, arguments.batch)
+    write(arguments, PREDICTION_COLUMNS, predict_networks(networks, models))
+    return 0
+
+
+def write(
+    arguments: argparse.Namespace, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write rows in the chosen format to ``--out`` or standard output."""
+    text = _text(arguments.format, arguments.out is None, columns, rows)
+    if arguments.out is not None:
+        files.write_text(arguments.out, text)
+    else:
+        sys.stdout.write(text)
+
+
+def _text(
+    chosen: str | None, to_screen: bool, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> str:
+    from neuralpower.networks import text
+
+    networks = tuple(columns) == PREDICTION_COLUMNS
+    if chosen == "json":
+        table = [{name: row.get(name) for name in columns} for row in rows]
+        return json.dumps(table, indent=1, allow_nan=False) + "\n"
+    if chosen == "md":
+        if networks:
+            return text.prediction_markdown(rows)
+        cells = [[text.cell(row.get(name)) for name in columns] for row in rows]
+        return text.markdown_table(columns, [False] * len(columns), cells)
+    if chosen is None and to_screen and sys.stdout.isatty():
+        return text.prediction_text(rows) if networks else text.rows_text(columns, rows)
+    return files.csv_text(columns, rows)

@@ -1,0 +1,203 @@
+"""From a network's layers and a platform's models to the prediction table.
+
+A row a layer in execution order, then the row ``TOTAL``; several networks or batch sizes follow
+one another. Layers run one after the other, as Caffe runs them; a layer without a model has
+empty figures and says so, and the total says what it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuralpower.networks.estimates import (
+    Estimates,
+    Interval,
+    Models,
+    Total,
+    configuration_columns,
+    estimate,
+    total,
+)
+
+if TYPE_CHECKING:
+    from neuralpower.caffe.network import Layer, Network
+
+TARGETS = ("runtime_ms", "power_w", "energy_mj")
+
+#: The name of the last row of a network's predictions.
+TOTAL = "TOTAL"
+
+#: Families that do nothing at inference: their layers need no model, but one is used if fitted.
+_IDLE_AT_INFERENCE = frozenset({"dropout"})
+
+
+def predict_networks(networks: Sequence[Network], models: Models) -> list[dict[str, Any]]:
+    """Prediction rows (``columns.PREDICTION_COLUMNS``) of networks, each at its own batch size.
+
+    All layers of all networks are predicted in one pass. Runtime in ms, power in W, energy in
+    mJ of one forward pass of the whole batch; intervals are 90 %. None is unknown.
+    """
+    layers = [layer for network in networks for layer in network.layers]
+    modelled = [i for i, layer in enumerate(layers) if layer.configuration is not None]
+    estimates = _scattered(layers, modelled, models)
+    rows: list[dict[str, Any]] = []
+    start = 0
+    for network in networks:
+        indices = np.arange(start, start + len(network.layers))
+        rows += _network_rows(network, estimates, indices)
+        start += len(network.layers)
+    return rows
+
+
+def network_batch(network: Network) -> int | None:
+    """The batch size of a network: that of its first modelled layer, else of its first input."""
+    for layer in network.layers:
+        if layer.configuration is not None:
+            return layer.configuration.batch
+    for shape in network.inputs.values():
+        if shape:
+            return int(shape[0])
+    return None
+
+
+def _scattered(layers: Sequence[Layer], modelled: Sequence[int], models: Models) -> Estimates:
+    """Estimates aligned with ``layers``; those without a configuration stay unknown."""
+    configurations = [c for layer in layers if (c := layer.configuration) is not None]
+    found = estimate(configuration_columns(configurations), models)
+    family = np.array([layer.family for layer in layers], dtype=np.str_)
+    extrapolates = [""] * len(layers)
+    for row, column in zip(modelled, found.extrapolates, strict=True):
+        extrapolates[row] = column
+
+    def spread(part: Interval) -> Interval:
+        whole = Interval.unknown(len(layers))
+        for target, source in zip(
+            (whole.value, whole.lo, whole.hi), (part.value, part.lo, part.hi), strict=True
+        ):
+            target[list(modelled)] = source
+        return whole
+
+    return Estimates(
+        family,
+        spread(found.runtime_ms),
+        spread(found.power_w),
+        spread(found.energy_mj),
+        extrapolates,
+        found.correlation,
+    )
+
+
+def _network_rows(
+    network: Network, estimates: Estimates, indices: np.ndarray[Any, np.dtype[np.intp]]
+) -> list[dict[str, Any]]:
+    batch = network_batch(network)
+    whole = total(estimates, indices)
+    rows = []
+    for layer, i in zip(network.layers, indices.tolist(), strict=True):
+        row: dict[str, Any] = {
+            "network": network.name,
+            "index": layer.index,
+            "name": layer.name,
+            "type": layer.type,
+            "family": layer.family or None,
+            "batch": batch,
+            "macs": layer.macs,
+            "extrapolates": estimates.extrapolates[i] or None,
+        }
+        for target in TARGETS:
+            row |= figures(target, getattr(estimates, target), i)
+        row["source"] = "none" if row["runtime_ms"] is None else "model"
+        row["note"] = _note(layer, row) or None
+        row["runtime_share"] = _share(row["runtime_ms"], whole.runtime_ms)
+        row["energy_share"] = _share(row["energy_mj"], whole.energy_mj)
+        rows.append(row)
+    return [*rows, _total_row(network, batch, rows, whole)]
+
+
+def figures(target: str, interval: Interval, row: int) -> dict[str, float | None]:
+    """One row's value and interval ends under the table's column names; None where unknown."""
+    return {
+        target + end: None if np.isnan(x) else x
+        for end, x in (
+            ("", float(interval.value[row])),
+            ("_lo", float(interval.lo[row])),
+            ("_hi", float(interval.hi[row])),
+        )
+    }
+
+
+def _share(part: float | None, whole: tuple[float, float, float] | None) -> float | None:
+    return None if part is None or whole is None or whole[0] <= 0 else part / whole[0]
+
+
+def computes(layer: Layer) -> bool:
+    """Whether a layer does work at inference, so that a total without it is incomplete."""
+    if layer.family in _IDLE_AT_INFERENCE:
+        return False
+    return bool(layer.family) or "no computation" not in layer.note
+
+
+def _note(layer: Layer, row: Mapping[str, Any]) -> str:
+    if row["runtime_ms"] is None:
+        if layer.family in _IDLE_AT_INFERENCE:
+            own = "no computation at inference"
+        elif layer.family and layer.configuration is not None:
+            own = f"no model of family {layer.family} on this platform"
+        elif layer.note:
+            own = ""
+        else:
+            own = f"no model family for type {layer.type}"
+        return "; ".join(text for text in (own, layer.note) if text)
+    return layer.note
+
+
+def _total_row(
+    network: Network, batch: int | None, rows: Sequence[Mapping[str, Any]], whole: Total
+) -> dict[str, Any]:
+    needed = [row for row, layer in zip(rows, network.layers, strict=True) if computes(layer)]
+    row: dict[str, Any] = {
+        "network": network.name,
+        "index": None,
+        "name": TOTAL,
+        "type": None,
+        "family": None,
+        "batch": batch,
+        "macs": sum(r["macs"] for r in rows if r["macs"] is not None),
+        "extrapolates": " ".join(sorted({r["extrapolates"] for r in rows if r["extrapolates"]}))
+        or None,
+        "source": "none" if whole.runtime_ms is None else "model",
+        "runtime_share": None if whole.runtime_ms is None else 1.0,
+        "energy_share": None if whole.energy_mj is None else 1.0,
+        "note": _total_note(needed),
+    }
+    for target in TARGETS:
+        ends = getattr(whole, target) or (None, None, None)
+        row |= dict(zip((target, f"{target}_lo", f"{target}_hi"), ends, strict=True))
+    return row
+
+
+def _total_note(needed: Sequence[Mapping[str, Any]]) -> str:
+    """What the total covers, of the layers that compute and of their MACs."""
+    timed = [row for row in needed if row["runtime_ms"] is not None]
+    powered = [row for row in needed if row["energy_mj"] is not None]
+    text = "covers " + _coverage(timed, needed)
+    if not timed:
+        return "no runtime model covers any of its layers"
+    if not powered:
+        return f"{text}; no power model"
+    if len(powered) != len(timed):
+        text += "; power and energy " + _coverage(powered, needed)
+    return text
+
+
+def _coverage(covered: Sequence[Mapping[str, Any]], needed: Sequence[Mapping[str, Any]]) -> str:
+    macs = sum(row["macs"] or 0 for row in needed)
+    part = sum(row["macs"] or 0 for row in covered)
+    text = f"{len(covered)} of {len(needed)} computing layers"
+    if macs:
+        # Rounded down: 100 % is said only when it is so.
+        text += f", {np.floor(1000 * part / macs) / 10:g} % of MACs"
+    return text

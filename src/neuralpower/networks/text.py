@@ -1,0 +1,201 @@
+"""Predictions for people: short numbers, tables that fit a terminal of 100 columns, Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: Widest line of a table printed to a terminal.
+WIDTH = 100
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with ``digits`` significant digits and no exponent in the common range.
+
+    >>> [number(x) for x in (0.012345, 1.0, 98.76, 12345.6, None)]
+    ['0.0123', '1.00', '98.8', '12346', '']
+    """
+    if value is None or math.isnan(value):
+        return ""
+    if value == 0:
+        return "0"
+    if math.isinf(value) or not 1e-5 <= abs(value) < 1e9:
+        return f"{value:.{digits - 1}e}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    places = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    return f"{value:.{places}f}"
+
+
+def count(value: float | None) -> str:
+    """A count with a metric prefix.
+
+    >>> [count(x) for x in (950, 61_100_840, 15.47e9, None)]
+    ['950', '61.1 M', '15.5 G', '']
+    """
+    if value is None:
+        return ""
+    for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{number(value / size)} {prefix}"
+    return f"{value:g}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as per cent, one place.
+
+    >>> percent(0.1234)
+    '12.3'
+    """
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def interval(row: Mapping[str, Any], target: str) -> str:
+    """The 90 % interval of a target of a prediction row, as ``lo-hi``."""
+    lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")
+    return "" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
+
+
+#: Heading, right-aligned, and the text of a prediction row.
+_PREDICTION_FIELDS = (
+    ("layer", False, lambda row: str(row["name"])),
+    ("type", False, lambda row: str(row["type"] or "")),
+    ("MACs", True, lambda row: count(row["macs"]) if row["macs"] else ""),
+    ("runtime ms", True, lambda row: number(row["runtime_ms"])),
+    ("90 %", True, lambda row: interval(row, "runtime_ms")),
+    ("share %", True, lambda row: percent(row["runtime_share"])),
+    ("power W", True, lambda row: number(row["power_w"])),
+    ("energy mJ", True, lambda row: number(row["energy_mj"])),
+    ("90 %", True, lambda row: interval(row, "energy_mj")),
+    ("remarks", False, lambda row: _remarks(row)),
+)
+
+
+def _remarks(row: Mapping[str, Any]) -> str:
+    parts = []
+    if row["extrapolates"]:
+        parts.append(f"extrapolates {row['extrapolates']}")
+    if row["note"] and row["name"] != "TOTAL":
+        parts.append(str(row["note"]))
+    return "; ".join(parts)
+
+
+def cell(value: Any) -> str:
+    """A field of any table: floats short, None empty."""
+    if value is None:
+        return ""
+    return number(value, 4) if isinstance(value, float) else str(value)
+
+
+def rows_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Any table as aligned text in blocks of whole columns, so that no line passes 100."""
+    cells = {name: [cell(row.get(name)) for row in rows] for name in columns}
+    shown = [name for name in columns if any(cells[name])]
+    blocks: list[list[str]] = []
+    room = 0
+    for name in shown:
+        width = 2 + min(max([len(name), *map(len, cells[name])]), WIDTH - 2)
+        if width > room:
+            blocks.append([])
+            room = WIDTH + 2
+        blocks[-1].append(name)
+        room -= width
+    right = {name: all(_is_number(text) for text in cells[name]) for name in shown}
+    return "\n".join(
+        table_text(
+            block,
+            [right[name] for name in block],
+            [[cells[name][i] for name in block] for i in range(len(rows))],
+        )
+        for block in blocks
+    )
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(".", "", 1).replace("-", "", 1).isdecimal()
+
+
+def prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Prediction rows as aligned tables, one a network and batch size, at most 100 columns."""
+    return "\n".join(_one_network(part) for part in by_network(rows))
+
+
+def _one_network(rows: Sequence[Mapping[str, Any]]) -> str:
+    last = rows[-1]
+    title = f"{last['network']}, batch {last['batch']}"
+    return f"{title}\n{table_text(*_cells(rows))}{last['note']}\n"
+
+
+def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Prediction rows as Markdown tables, one a network and batch size."""
+    parts = []
+    for part in by_network(rows):
+        last = part[-1]
+        title = f"**{markdown(str(last['network']))}**, batch {last['batch']}"
+        note = markdown(str(last["note"]))
+        parts.append(f"{title}\n\n{markdown_table(*_cells(part))}\n{note}\n")
+    return "\n".join(parts)
+
+
+def by_network(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Prediction rows cut after every ``TOTAL``."""
+    parts: list[list[Mapping[str, Any]]] = [[]]
+    for row in rows:
+        parts[-1].append(row)
+        if row["name"] == "TOTAL" and row["index"] in (None, ""):
+            parts.append([])
+    return [part for part in parts if part]
+
+
+def _cells(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    headings = [heading for heading, _, _ in _PREDICTION_FIELDS]
+    right = [is_right for _, is_right, _ in _PREDICTION_FIELDS]
+    return headings, right, [[text(row) for _, _, text in _PREDICTION_FIELDS] for row in rows]
+
+
+def table_text(
+    headings: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]
+) -> str:
+    """Aligned text of at most ``WIDTH`` columns; empty columns go, long words are shortened."""
+    shown = [j for j in range(len(headings)) if any(row[j] for row in cells)]
+    widths = [max([len(headings[j]), *(len(_plain(row[j])) for row in cells)]) for j in shown]
+    excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    # The words shrink, the last column first: numbers are never cut.
+    for k in sorted((k for k, j in enumerate(shown) if not right[j]), reverse=True):
+        cut = min(max(excess, 0), max(widths[k] - 12, 0))
+        widths[k] -= cut
+        excess -= cut
+
+    def line(fields: Sequence[str]) -> str:
+        parts = []
+        for j, width in zip(shown, widths, strict=True):
+            text = _plain(fields[j])
+            if len(text) > width:
+                text = text[: width - 1] + "…"
+            parts.append(text.rjust(width) if right[j] else text.ljust(width))
+        return "  ".join(parts).rstrip()
+
+    return "".join(line(row) + "\n" for row in [headings, *cells])
+
+
+def _plain(text: str) -> str:
+    """Names come from files: control characters must not reach a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def markdown_table(
+    headings: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]
+) -> str:
+    """A Markdown table; empty columns go."""
+    shown = [j for j in range(len(headings)) if any(row[j] for row in cells)]
+    rule = ["---:" if right[j] else "---" for j in shown]
+    lines = [[headings[j] for j in shown], rule]
+    lines += [[markdown(row[j]) for j in shown] for row in cells]
+    return "".join(f"| {' | '.join(fields)} |\n" for fields in lines)
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\|*_`<>[]#" else c for c in _plain(text))

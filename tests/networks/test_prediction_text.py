@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from network_doubles import LinearModel, PlainModels, PlainNetwork, layer, small_network
+
+from neuralpower.networks import text
+from neuralpower.networks.composition import predict_networks
+
+MODELS = PlainModels(
+    {
+        (family, target): LinearModel(0.123456, widest=15)
+        for family in ("conv", "fc")
+        for target in ("runtime_ms", "power_w")
+    }
+)
+
+
+def test_tables_fit_a_terminal_of_100_columns_even_with_long_names() -> None:
+    long = [replace(layer(i, "conv", 10**6), name="inception_5b/" * 9) for i in range(3)]
+    rows = predict_networks([small_network(), PlainNetwork("long" * 8, long)], MODELS)
+    printed = text.prediction_text(rows)
+    assert max(map(len, printed.splitlines())) <= text.WIDTH
+    assert "small, batch 4" in printed
+    assert "covers 3 of 4 computing layers" in printed
+
+
+def test_power_columns_go_when_nothing_has_power() -> None:
+    models = PlainModels({("conv", "runtime_ms"): LinearModel(1.0)})
+    printed = text.prediction_text(predict_networks([small_network()], models))
+    assert "energy" not in printed
+    assert "runtime ms" in printed
+
+
+def test_a_name_cannot_steer_a_terminal_or_break_a_markdown_table() -> None:
+    evil = replace(layer(0, "conv", 10), name="\x1b[2J|<script>")
+    rows = predict_networks([PlainNetwork("evil", [evil])], MODELS)
+    assert "\x1b" not in text.prediction_text(rows)
+    markdown = text.prediction_markdown(rows)
+    assert "\x1b" not in markdown
+    assert r"\|\<script\>" in markdown
+
+
+@given(st.floats(1e-4, 1e8))
+def test_numbers_keep_their_significant_digits(value: float) -> None:
+    printed = text.number(value)
+    assert abs(float(printed) - value) <= 0.00501 * value
+    assert "e" not in printed
+
+
+def test_rows_of_any_table_are_cut_into_blocks() -> None:
+    columns = [f"column_{i}" for i in range(30)]
+    printed = text.rows_text(columns, [{name: 1.5 for name in columns}])
+    assert max(map(len, printed.splitlines())) <= text.WIDTH
+    assert all(name in printed for name in columns)

@@ -6,7 +6,7 @@ Sizes that vary with direction are given as (height, width).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH = 100
@@ -18,7 +18,7 @@ class Net:
     """A network under construction: a title, a comment, and its layers as text."""
 
     def __init__(
-        self, title: str, comment: str, inputs: dict[str, Sequence[int]], input_layer: str = ""
+        self, title: str, comment: str, inputs: Mapping[str, Sequence[int]], input_layer: str = ""
     ) -> None:
         self._lines = [
             *(f"# {line}".rstrip() for line in comment.strip().splitlines()),

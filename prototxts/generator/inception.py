@@ -144,23 +144,23 @@ def inception_v3() -> Net:
     x = net.pool(_unit(net, x, "conv5_3x3", 192, 3, same=False), "pool2_3x3_s2", "MAX", 3, 2)
     for index, projection in enumerate((32, 64, 64), start=1):
         at = f"mixed_a{index}"
-        towers = (
+        towers = [
             _tower(net, x, f"{at}_t1", (64, 1)),
             _tower(net, x, f"{at}_t2", (48, 1), (64, 5)),
             _tower(net, x, f"{at}_t3", (64, 1), (96, 3), (96, 3)),
             _pooled(net, x, at, projection),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = _reduction_a(net, x, 384, (64, 96, 96))
     for index, width in enumerate((128, 160, 160, 192), start=1):
         at = f"mixed_b{index}"
         row, column = (width, (1, 7)), (width, (7, 1))
-        towers = (
+        towers = [
             _tower(net, x, f"{at}_t1", (192, 1)),
             _tower(net, x, f"{at}_t2", (width, 1), row, (192, (7, 1))),
             _tower(net, x, f"{at}_t3", (width, 1), column, row, column, (192, (1, 7))),
             _pooled(net, x, at, 192),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = _reduction_b(net, x, (192, 320), (192, 192, 192, 192))
     for index in (1, 2):
@@ -168,12 +168,12 @@ def inception_v3() -> Net:
         one = _tower(net, x, f"{at}_t1", (320, 1))
         fork2 = _tower(net, x, f"{at}_t2", (384, 1))
         fork3 = _tower(net, x, f"{at}_t3", (448, 1), (384, 3))
-        towers = (
+        towers = [
             one,
             *_fork(net, fork2, f"{at}_t2", 384),
             *_fork(net, fork3, f"{at}_t3", 384),
             _pooled(net, x, at, 192),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = net.dropout(net.pool(x, "pool3_8x8", "AVE"), "drop", 0.2)
     net.softmax(net.fc(x, "fc1000", 1000))
@@ -211,17 +211,17 @@ def inception_v4() -> Net:
     x = _stem_v4(net)
     for index in range(1, 5):
         at = f"inception_a{index}"
-        towers = (
+        towers = [
             _pooled(net, x, at, 96),
             _tower(net, x, f"{at}_t1", (96, 1)),
             _tower(net, x, f"{at}_t2", (64, 1), (96, 3)),
             _tower(net, x, f"{at}_t3", (64, 1), (96, 3), (96, 3)),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = _reduction_a(net, x, 384, (192, 224, 256))
     for index in range(1, 8):
         at = f"inception_b{index}"
-        towers = (
+        towers = [
             _pooled(net, x, at, 128),
             _tower(net, x, f"{at}_t1", (384, 1)),
             _tower(net, x, f"{at}_t2", (192, 1), (224, (1, 7)), (256, (7, 1))),
@@ -231,7 +231,7 @@ def inception_v4() -> Net:
                 f"{at}_t3",
                 *((192, 1), (192, (1, 7)), (224, (7, 1)), (224, (1, 7)), (256, (7, 1))),
             ),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = _reduction_b(net, x, (192, 192), (256, 256, 320, 320))
     for index in range(1, 4):
@@ -240,12 +240,12 @@ def inception_v4() -> Net:
         one = _tower(net, x, f"{at}_t1", (256, 1))
         fork2 = _tower(net, x, f"{at}_t2", (384, 1))
         fork3 = _tower(net, x, f"{at}_t3", (384, 1), (448, (1, 3)), (512, (3, 1)))
-        towers = (
+        towers = [
             pooled,
             one,
             *_fork(net, fork2, f"{at}_t2", 256),
             *_fork(net, fork3, f"{at}_t3", 256),
-        )
+        ]
         x = net.concat(towers, f"{at}_output")
     x = net.dropout(net.pool(x, "pool_8x8", "AVE"), "drop", 0.2)
     net.softmax(net.fc(x, "fc1000", 1000))

@@ -1,1 +1,1 @@
-"""Randomised, seeded designs of layer configurations."""
+"""Randomised designs: which configurations to measure."""

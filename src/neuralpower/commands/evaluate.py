@@ -1,0 +1,37 @@
+"""``neuralpower evaluate``: accuracy of models beside the baselines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from neuralpower.files import write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    parser.add_argument(
+        "--networks",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="NET.prototxt",
+        help="networks whose whole runs the folder has measured",
+    )
+    parser.add_argument("--out", type=Path, help="accuracy.json; otherwise standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score and write; exit status 0."""
+    from neuralpower.modeling.evaluation import evaluate
+
+    accuracy = evaluate(arguments.measurements, arguments.models, arguments.networks)
+    if arguments.out is not None:
+        write_json(arguments.out, accuracy)
+    else:
+        sys.stdout.write(json.dumps(accuracy, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    return 0

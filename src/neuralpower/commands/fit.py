@@ -1,0 +1,59 @@
+"""``neuralpower fit``: models of a platform from its measurements."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument("--out", required=True, type=Path, metavar="MODELS_DIR")
+    parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
+    parser.add_argument("--seed", type=int, help="seed that deals the folds (default 0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit every family and target; exit status 0."""
+    # One thread: the order of additions, and so every last bit, is the same in every run.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from neuralpower.modeling.options import load_options
+    from neuralpower.modeling.platforms import fit_platform
+
+    options = load_options(arguments.config, arguments.seed)
+    with threadpool_limits(1), _Bar() as bar:
+        fit_platform(arguments.measurements, arguments.out, options, bar.update)
+    return 0
+
+
+class _Bar:
+    """A progress bar on standard error, on a terminal only."""
+
+    def __enter__(self) -> _Bar:
+        self._progress: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task("fit")
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def update(self, text: str, done: int, total: int) -> None:
+        """Show what is being fitted."""
+        if self._progress is not None:
+            self._progress.update(
+                self._task, description=f"fit {text}", completed=done, total=total
+            )

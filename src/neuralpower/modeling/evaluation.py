@@ -1,0 +1,133 @@
+"""Scores of a platform's models: stored out-of-fold predictions, or fresh measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower.errors import InputError
+from neuralpower.files import read_rows, read_text
+from neuralpower.measurements import Platform, load_platform
+from neuralpower.modeling.baselines import Baseline
+from neuralpower.modeling.data import Layers, load_dataset
+from neuralpower.modeling.features import Array
+from neuralpower.modeling.intervals import coverage_by_size
+from neuralpower.modeling.metrics import coverage, scores
+from neuralpower.modeling.models import Model, ModelSet, load_models
+from neuralpower.modeling.platforms import created, data_checksum
+
+
+def evaluate(
+    measurements: str | Path, models: str | Path, prototxts: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The contents of accuracy.json.
+
+    ``scored_on`` says what the layers' figures mean: ``out of fold`` when the measurements are
+    those that were fitted (then the stored cross-validated predictions are scored), ``fresh
+    measurements`` otherwise. Networks are scored when the folder has measured networks.
+    Raises ``InputError`` for faulty tables or models.
+    """
+    platform = load_platform(measurements)
+    fitted = load_models(models)
+    checksum = data_checksum(platform)
+    same = fitted.facts.get("data_sha256") == checksum
+    result: dict[str, Any] = {
+        "platform": platform.name,
+        "models_of": fitted.platform,
+        "software": platform.software,
+        "created": created(platform),
+        "data_sha256": checksum,
+        "scored_on": "out of fold" if same else "fresh measurements",
+        "layers": (
+            _stored_scores(Path(models), fitted) if same else score_layers(platform, models, fitted)
+        ),
+        "networks": {},
+        "network_summary": {},
+    }
+    if platform.network_files:
+        from neuralpower.networks.validation import score_networks
+
+        result.update(score_networks(platform.folder, fitted, list(prototxts)))
+    return result
+
+
+def score_layers(
+    platform: Platform | str | Path, models_dir: str | Path, models: ModelSet | None = None
+) -> dict[str, dict[str, Any]]:
+    """Scores of stored models and baselines on a platform's measurements, as they stand.
+
+    Nothing is fitted here; families without a model are left out.
+    """
+    models = models or load_models(models_dir)
+    baselines = load_baselines(models_dir)
+    data = load_dataset(platform if isinstance(platform, Platform) else str(platform))
+    result: dict[str, dict[str, Any]] = {}
+    for (family, target), layers in sorted(data.layers.items()):
+        model = models.get(family, target)
+        if model is None:
+            continue
+        guess = model.predict(layers.columns)
+        entry = _entry(model, layers.measured, guess.value, guess.lo, guess.hi)
+        beside = baselines.get((family, target), [])
+        entry["baselines"] = {b.name: _rmspe_of(b, layers) for b in beside}
+        entry["extrapolating"] = sum(bool(name) for name in guess.extrapolates)
+        result.setdefault(family, {})[target] = entry
+    return result
+
+
+def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
+    figure: float = scores(layers.measured, baseline.predict(layers.columns))["rmspe"]
+    return figure
+
+
+def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
+    """Scores of the stored out-of-fold predictions, recomputed from their table."""
+    path = folder / "out_of_fold.csv"
+    numbers = ("measured", "predicted", "lo", "hi")
+    _, rows = read_rows(path, ("family", "target", *numbers))
+    table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    for number, row in enumerate(rows, 1):
+        try:
+            values = tuple(float(row[name]) for name in numbers)
+        except ValueError:
+            raise InputError("a number is damaged: fit again", path=path, row=number) from None
+        table.setdefault((row["family"], row["target"]), []).append(values)
+    result: dict[str, dict[str, Any]] = {}
+    for (family, target), model in sorted(models.models.items()):
+        if (family, target) not in table:
+            raise InputError(f"has no rows of {family} {target}: fit again", path=path)
+        measured, predicted, lo, hi = np.array(table[family, target]).T
+        entry = _entry(model, measured, predicted, lo, hi)
+        entry["baselines"] = dict(model.facts.get("baselines", {}))
+        result.setdefault(family, {})[target] = entry
+    return result
+
+
+def _entry(model: Model, measured: Array, predicted: Array, lo: Array, hi: Array) -> dict[str, Any]:
+    return {
+        **scores(measured, predicted),
+        "n_terms": model.n_terms,
+        "candidate": model.candidate,
+        "interval_coverage": coverage(measured, lo, hi),
+        "interval_width": float(100.0 * np.median((hi - lo) / predicted)),
+        "coverage_by_size": coverage_by_size(measured, predicted, lo, hi),
+        "mean_ratio": float(measured.sum() / predicted.sum()),
+    }
+
+
+def load_baselines(models_dir: str | Path) -> dict[tuple[str, str], list[Baseline]]:
+    """The baselines that ``fit`` stored beside the models, by family and target."""
+    path = Path(models_dir) / "baselines.json"
+    try:
+        value: Mapping[str, Any] = json.loads(read_text(path))
+        return {
+            (family, target): [Baseline.from_json(name, b) for name, b in named.items()]
+            for family, targets in value.items()
+            for target, named in targets.items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"damaged ({error}): fit again", path=path) from None

@@ -1,0 +1,209 @@
+"""Fitting one layer family's model of one target: candidates, choice, interval, baselines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower import __version__
+from neuralpower.columns import CONFIGURATION_COLUMNS
+from neuralpower.modeling.baselines import Device, score_baselines
+from neuralpower.modeling.crossvalidation import (
+    FOLDS,
+    Candidate,
+    Problem,
+    assign_folds,
+    try_candidate,
+)
+from neuralpower.modeling.data import Layers, key_of
+from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.intervals import (
+    calibrate,
+    coverage_by_size,
+    cross_fitted,
+    intraclass_correlation,
+)
+from neuralpower.modeling.metrics import coverage, scores
+from neuralpower.modeling.models import Model
+from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, select
+
+#: Fewer configurations than this cannot be cross-validated: the family gets no model.
+FEWEST = 5
+CROSS_VALIDATION_COLUMNS = (
+    *("family", "target", "candidate", "n_terms", "rmspe", "standard_error", "chosen"),
+)
+OUT_OF_FOLD_COLUMNS = (
+    *("family", "target", "key", "fold", *CONFIGURATION_COLUMNS[1:], "visits", "spread"),
+    *("measured", "predicted", "lo", "hi"),
+)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What may be chosen: the candidates, the number of folds and the seed that deals them."""
+
+    candidates: tuple[Candidate, ...] = DEFAULT_CANDIDATES
+    folds: int = FOLDS
+    seed: int = 0
+
+    def checksum(self) -> str:
+        """SHA-256 of the options and of this package's code that they run."""
+        digest = hashlib.sha256(f"{__version__} {self.folds} {self.seed}".encode())
+        digest.update("\n".join(map(str, self.candidates)).encode())
+        for path in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model and the tables that tell how it came about, all as JSON values."""
+
+    model: dict[str, Any]
+    cross_validation: list[dict[str, Any]]
+    out_of_fold: list[dict[str, Any]]
+    baselines: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """All four as one JSON object."""
+        return {
+            "model": self.model,
+            "cross_validation": self.cross_validation,
+            "out_of_fold": self.out_of_fold,
+            "baselines": self.baselines,
+        }
+
+
+def fit_layers(
+    layers: Layers,
+    options: FitOptions | None = None,
+    device: Device | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Fitted:
+    """Fit, select and score one family's model of one target; at least ``FEWEST`` rows.
+
+    Raises ``ValueError`` for fewer rows than that.
+    """
+    options = options or FitOptions()
+    if len(layers) < FEWEST:
+        raise ValueError(f"{len(layers)} configurations; at least {FEWEST} are needed")
+    folds = assign_folds(layers.groups, options.folds, options.seed)
+    if int(folds.max()) < 2:
+        raise ValueError("at least 3 groups of configurations are needed for cross-validation")
+    problem = Problem(layers, folds)
+    trials = [t for c in options.candidates if (t := try_candidate(problem, c)) is not None]
+    selection = select(problem, trials)
+    lo, hi = cross_fitted(layers.measured, selection.predicted, folds)
+    figures = scores(layers.measured, selection.predicted)
+    figures["interval_coverage"] = coverage(layers.measured, lo, hi)
+    figures["interval_width"] = float(100.0 * np.median((hi - lo) / selection.predicted))
+    figures["coverage_by_size"] = coverage_by_size(layers.measured, selection.predicted, lo, hi)
+    candidate = " + ".join(
+        e.candidate if e.weight == 1.0 else f"{e.weight:g} x ({e.candidate})"
+        for e in selection.equations
+    )
+    model = _model(problem, selection, candidate)
+    fitted = scores(layers.measured, model.predict(layers.columns).value)
+    baselines = {b.name: b.to_json() for b in score_baselines(problem, device or Device())}
+    facts = {
+        "scores": figures,
+        "in_sample": {"rmspe": fitted["rmspe"], "mape": fitted["mape"]},
+        "baselines": {name: b["scores"]["rmspe"] for name, b in baselines.items()},
+        "noise": _noise(layers),
+        "provenance": {"data_sha256": layers.checksum(), **(provenance or {})},
+    }
+    stored = {**facts, **model.to_json()}
+    return Fitted(
+        stored,
+        _cross_validation(layers, trials_names(trials), selection),
+        _out_of_fold(layers, folds, selection, lo, hi),
+        baselines,
+    )
+
+
+def trials_names(trials: Sequence[Any]) -> list[str]:
+    """The candidates of trials, in order, as text."""
+    return [str(trial.candidate) for trial in trials]
+
+
+def _model(problem: Problem, selection: Selection, candidate: str) -> Model:
+    layers = problem.layers
+    ratio = layers.measured / selection.predicted
+    octaves = np.round(np.log2(layers.columns["batch"])).astype(int)
+    known = any(group.startswith("network ") for group in layers.groups)
+    labels = list(layers.groups) if known else [str(octave) for octave in octaves.tolist()]
+    ranges = {
+        name: (float(layers.columns[name].min()), float(layers.columns[name].max()))
+        for name in DEFAULTS
+    }
+    methods = sorted({str(m) for m in layers.columns["pool_method"] if str(m)})
+    return Model(
+        family=layers.family,
+        target=layers.target,
+        equations=selection.equations,
+        anchor=problem.anchor(),
+        interval=calibrate(layers.measured, selection.predicted),
+        ranges=ranges,
+        methods=tuple(methods),
+        relative_sd=float(np.std(ratio - 1.0)),
+        error_correlation=intraclass_correlation(ratio - 1.0, labels),
+        mean_ratio=float(layers.measured.sum() / selection.predicted.sum()),
+        candidate=candidate,
+    )
+
+
+def _noise(layers: Layers) -> dict[str, Any]:
+    """Repeatability: configurations visited more than once and their median relative spread."""
+    repeated = layers.visits > 1
+    count = int(repeated.sum())
+    middle = float(100.0 * np.median(layers.spread[repeated])) if count else None
+    return {"repeated": count, "median_half_range_percent": middle}
+
+
+def _cross_validation(
+    layers: Layers, names: Sequence[str], selection: Selection
+) -> list[dict[str, Any]]:
+    rows = []
+    for score in selection.scores:
+        parts = score.option.parts()
+        text = " + ".join(
+            names[t] if weight == 1.0 else f"{weight:g} x ({names[t]})" for (t, _), weight in parts
+        )
+        rows.append(
+            {
+                "family": layers.family,
+                "target": layers.target,
+                "candidate": text,
+                "n_terms": score.terms,
+                "rmspe": score.rmspe,
+                "standard_error": score.standard_error,
+                "chosen": int(score.option == selection.option),
+            }
+        )
+    return rows
+
+
+def _out_of_fold(
+    layers: Layers, folds: np.ndarray, selection: Selection, lo: Any, hi: Any
+) -> list[dict[str, Any]]:
+    rows = []
+    for i, configuration in enumerate(layers.rows()):
+        row = dict(zip(CONFIGURATION_COLUMNS, configuration, strict=True))
+        row.update(
+            target=layers.target,
+            key=key_of(configuration),
+            fold=int(folds[i]),
+            visits=int(layers.visits[i]),
+            spread=float(layers.spread[i]),
+            measured=float(layers.measured[i]),
+            predicted=float(selection.predicted[i]),
+            lo=float(lo[i]),
+            hi=float(hi[i]),
+        )
+        rows.append(row)
+    return rows

@@ -1,0 +1,38 @@
+"""Scores of predictions against measurements, percentages in per cent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neuralpower.modeling.features import Array
+
+
+def rmspe(measured: Array, predicted: Array) -> float:
+    """Root mean squared percentage error: 100 sqrt(mean((predicted / measured - 1)^2))."""
+    return float(100.0 * np.sqrt(np.mean((predicted / measured - 1.0) ** 2)))
+
+
+def scores(measured: Array, predicted: Array) -> dict[str, Any]:
+    """``n, rmspe, rmse, mape, median_ape, within_10, r2``; ``r2`` is None for a constant target.
+
+    ``within_10`` is the share (%) of layers predicted within 10 % of the measurement.
+    """
+    relative = np.abs(predicted / measured - 1.0)
+    variation = float(np.sum((measured - measured.mean()) ** 2))
+    residual = float(np.sum((predicted - measured) ** 2))
+    return {
+        "n": len(measured),
+        "rmspe": rmspe(measured, predicted),
+        "rmse": float(np.sqrt(residual / len(measured))),
+        "mape": float(100.0 * relative.mean()),
+        "median_ape": float(100.0 * np.median(relative)),
+        "within_10": float(100.0 * np.mean(relative <= 0.1)),
+        "r2": 1.0 - residual / variation if variation > 0 else None,
+    }
+
+
+def coverage(measured: Array, lo: Array, hi: Array) -> float:
+    """Share (%) of measurements inside their interval."""
+    return float(100.0 * np.mean((measured >= lo) & (measured <= hi)))

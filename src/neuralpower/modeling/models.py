@@ -1,0 +1,345 @@
+"""Fitted models as data: predict with numpy alone, stored as JSON, bit for bit the same.
+
+A model's value is ``sum_m weight_m * factor_m * clip(f_m(x))``: one or two readable equations
+``f_m`` (``linear``: a sum of terms; ``log``: the exponential of one), each kept within the range
+of ratios to a non-negative work-and-traffic estimate (the anchor) that was seen when measuring.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower.errors import InputError
+from neuralpower.files import read_text, write_json
+from neuralpower.modeling.features import Array, Columns, FeatureTable
+from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
+
+SCHEMA_VERSION = 1
+UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
+INDEX = "models.json"
+#: Rows predicted at once: the working set stays in the processor's cache.
+CHUNK = 4096
+#: Logarithms beyond this cannot come from measurements; keeps ``exp`` finite.
+LOG_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted values with a 90 % interval, arrays of n in the target's unit.
+
+    ``extrapolates``: for each row the first column outside the measured range, or "".
+    """
+
+    value: Array
+    lo: Array
+    hi: Array
+    extrapolates: list[str]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A weighted sum of terms; with link ``log`` its exponential times ``factor``."""
+
+    link: str
+    terms: tuple[Term, ...]
+    coefficients: tuple[float, ...]
+    factor: float = 1.0
+    weight: float = 1.0
+    candidate: str = ""
+
+    def raw(self, table: TermTable) -> Array:
+        """The equation before ``factor`` and clipping: the sum, or its exponential."""
+        total: Array | None = None
+        # Term by term and never by BLAS: a row's value must not depend on its neighbours.
+        for term, coefficient in zip(self.terms, self.coefficients, strict=True):
+            part = table[term] * coefficient
+            total = part if total is None else total + part
+        if total is None:
+            total = np.zeros(table.rows)
+        if self.link == "log":
+            total = np.exp(np.clip(total, -LOG_LIMIT, LOG_LIMIT))
+        return total
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A non-negative estimate from work and traffic, and the measured range of ratios to it."""
+
+    equation: Equation
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Conformal 90 % bounds of ln(measured / predicted), in units of a scale that varies.
+
+    The scale is interpolated in ln(predicted) between ``knots``.
+    """
+
+    knots: tuple[float, ...]
+    scales: tuple[float, ...]
+    lower: float
+    upper: float
+
+    def bounds(self, value: Array) -> tuple[Array, Array]:
+        """Interval of a positive prediction, same unit and shape."""
+        scale = np.interp(np.log(value), self.knots, self.scales)
+        return value * np.exp(self.lower * scale), value * np.exp(self.upper * scale)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of one target of one layer family.
+
+    ``relative_sd``: standard deviation of measured / predicted - 1 out of fold.
+    ``error_correlation``: correlation of these errors between two layers of one network.
+    ``mean_ratio``: sum of measured over sum of predicted, out of fold.
+    ``ranges``: measured range of each configuration column. ``facts``: everything else the file
+    holds (scores, inference, provenance), for reports.
+    """
+
+    family: str
+    target: str
+    equations: tuple[Equation, ...]
+    anchor: Anchor
+    interval: Interval
+    ranges: Mapping[str, tuple[float, float]]
+    methods: tuple[str, ...]
+    relative_sd: float
+    error_correlation: float
+    mean_ratio: float
+    candidate: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_terms(self) -> int:
+        """Terms over all equations, intercepts included: the paper's model size."""
+        return sum(len(equation.terms) for equation in self.equations)
+
+    def predict(self, columns: Columns) -> Prediction:
+        """Predict a table of layers given as configuration columns (arrays of one length)."""
+        arrays = {name: np.asarray(values) for name, values in columns.items()}
+        rows = len(next(iter(arrays.values()))) if arrays else 0
+        value = np.empty(rows)
+        lo, hi = np.empty(rows), np.empty(rows)
+        for start in range(0, rows, CHUNK):
+            part = slice(start, min(start + CHUNK, rows))
+            piece = {name: values[part] for name, values in arrays.items()}
+            value[part] = self._value(piece, part.stop - part.start)
+            lo[part], hi[part] = self.interval.bounds(value[part])
+        return Prediction(value, lo, hi, self._extrapolates(arrays, rows))
+
+    def _value(self, columns: Columns, rows: int) -> Array:
+        table = TermTable(FeatureTable(columns, rows))
+        base = self.anchor.equation.raw(table)
+        lowest, highest = base * self.anchor.lowest, base * self.anchor.highest
+        total = np.zeros(rows)
+        for equation in self.equations:
+            raw = np.clip(equation.raw(table), lowest, highest)
+            total = total + raw * (equation.factor * equation.weight)
+        return total
+
+    def _extrapolates(self, columns: Columns, rows: int) -> list[str]:
+        table = FeatureTable(columns, rows)
+        names = np.full(rows, "", dtype=object)
+        for name in reversed(list(self.ranges)):
+            low, high = self.ranges[name]
+            values = table[name]
+            names[(values < low) | (values > high)] = name
+        if self.methods and "pool_method" in columns:
+            names[~np.isin(columns["pool_method"], self.methods)] = "pool_method"
+        result: list[str] = names.tolist()
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as JSON values."""
+        return {
+            **self.facts,
+            "schema_version": SCHEMA_VERSION,
+            "family": self.family,
+            "target": self.target,
+            "unit": UNITS[self.target],
+            "candidate": self.candidate,
+            "n_terms": self.n_terms,
+            "equations": [equation_to_json(e) for e in self.equations],
+            "anchor": {
+                "equation": equation_to_json(self.anchor.equation),
+                "lowest": self.anchor.lowest,
+                "highest": self.anchor.highest,
+            },
+            "interval": {
+                "level": 0.9,
+                "knots": list(self.interval.knots),
+                "scales": list(self.interval.scales),
+                "lower": self.interval.lower,
+                "upper": self.interval.upper,
+            },
+            "ranges": {name: list(pair) for name, pair in self.ranges.items()},
+            "range_order": list(self.ranges),
+            "pool_methods": list(self.methods),
+            "relative_sd": self.relative_sd,
+            "error_correlation": self.error_correlation,
+            "mean_ratio": self.mean_ratio,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Model:
+        """The model of ``to_json``; ``ValueError``, ``KeyError`` or ``TypeError`` if it is none."""
+        if not isinstance(value, dict):
+            raise ValueError("a JSON object is needed")
+        if value.get("schema_version") != SCHEMA_VERSION:
+            found = value.get("schema_version")
+            raise ValueError(f"schema_version {found!r}, this program reads {SCHEMA_VERSION}")
+        if value["target"] not in UNITS:
+            raise ValueError(f"unknown target {value['target']!r}")
+        band = value["interval"]
+        known = {
+            *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
+            *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
+            *("error_correlation", "mean_ratio"),
+        }
+        return cls(
+            family=str(value["family"]),
+            target=value["target"],
+            equations=tuple(equation_from_json(e) for e in value["equations"]),
+            anchor=Anchor(
+                equation_from_json(value["anchor"]["equation"]),
+                _number(value["anchor"]["lowest"]),
+                _number(value["anchor"]["highest"]),
+            ),
+            interval=Interval(
+                tuple(_number(x) for x in band["knots"]),
+                tuple(_number(x) for x in band["scales"]),
+                _number(band["lower"]),
+                _number(band["upper"]),
+            ),
+            ranges={
+                name: (_number(value["ranges"][name][0]), _number(value["ranges"][name][1]))
+                for name in value["range_order"]
+            },
+            methods=tuple(str(m) for m in value["pool_methods"]),
+            relative_sd=_number(value["relative_sd"]),
+            error_correlation=_number(value["error_correlation"]),
+            mean_ratio=_number(value["mean_ratio"]),
+            candidate=str(value["candidate"]),
+            facts={name: v for name, v in value.items() if name not in known},
+        )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} stands where a finite number is needed")
+    return float(value)
+
+
+def equation_to_json(equation: Equation) -> dict[str, Any]:
+    """An equation as JSON values, every term with its readable name."""
+    return {
+        "link": equation.link,
+        "factor": equation.factor,
+        "weight": equation.weight,
+        "candidate": equation.candidate,
+        "terms": [
+            {"name": term_name(term), "factors": term_to_json(term), "coefficient": coefficient}
+            for term, coefficient in zip(equation.terms, equation.coefficients, strict=True)
+        ],
+    }
+
+
+def equation_from_json(value: Any) -> Equation:
+    """The equation of ``equation_to_json``; errors as of ``Model.from_json``."""
+    if value["link"] not in ("linear", "log"):
+        raise ValueError(f"unknown link {value['link']!r}")
+    return Equation(
+        link=value["link"],
+        terms=tuple(term_from_json(term["factors"]) for term in value["terms"]),
+        coefficients=tuple(_number(term["coefficient"]) for term in value["terms"]),
+        factor=_number(value["factor"]),
+        weight=_number(value["weight"]),
+        candidate=str(value["candidate"]),
+    )
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """All models of a platform and the facts of their index file."""
+
+    platform: str
+    models: Mapping[tuple[str, str], Model]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def get(self, family: str, target: str) -> Model | None:
+        """The model of a family's ``runtime_ms``, ``power_w`` or ``energy_mj``, if there is one."""
+        return self.models.get((family, target))
+
+    def families(self) -> list[str]:
+        """Families with a model, sorted."""
+        return sorted({family for family, _ in self.models})
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write one model file, whole or not at all."""
+    write_json(path, model.to_json())
+
+
+def load_model(path: str | Path) -> Model:
+    """Read one model file; ``InputError`` if it is damaged or not a model."""
+    try:
+        return Model.from_json(_read_json(path))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"not a model of this program ({what}): fit again, or name another folder", path=path
+        ) from None
+
+
+def load_models(folder: str | Path) -> ModelSet:
+    """The models of a platform from the folder that ``fit`` wrote.
+
+    Raises ``InputError`` when the folder has no index or a file is missing or damaged.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError("no such folder of models: run `neuralpower fit` first", path=root)
+    path = root / INDEX
+    index = _read_json(path)
+    names = index.get("models") if isinstance(index, dict) else None
+    if not isinstance(names, list) or index.get("schema_version") != SCHEMA_VERSION:
+        raise InputError("not an index of models: fit again, or name another folder", path=path)
+    models: dict[tuple[str, str], Model] = {}
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(f"{name!r} is not the name of a model file", path=path)
+        model = load_model(root / name)
+        models[model.family, model.target] = model
+    return ModelSet(str(index.get("platform", "")), models, index)
+
+
+def _read_json(path: str | Path) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"not JSON: {error.msg}", path=path, line=error.lineno, column=error.colno
+        ) from None
+    except RecursionError:
+        raise InputError("nested too deeply for a model", path=path) from None
+
+
+def columns_of(configurations: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Configurations (``columns.Configuration``) as the arrays that ``predict`` takes."""
+    from neuralpower.columns import CONFIGURATION_COLUMNS
+
+    result: dict[str, np.ndarray] = {}
+    for name in CONFIGURATION_COLUMNS[1:]:
+        kind = np.str_ if name == "pool_method" else np.float64
+        result[name] = np.array([getattr(c, name) for c in configurations], dtype=kind)
+    return result

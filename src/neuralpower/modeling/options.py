@@ -1,0 +1,73 @@
+"""The ``fit`` section of a configuration file, checked strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neuralpower.errors import InputError
+from neuralpower.files import read_text
+from neuralpower.modeling.crossvalidation import FOLDS, Candidate
+from neuralpower.modeling.fitting import FitOptions
+from neuralpower.modeling.gram import ESTIMATORS
+from neuralpower.modeling.libraries import LIBRARIES
+from neuralpower.modeling.selection import DEFAULT_CANDIDATES
+
+OBJECTIVES = ("relative", "absolute", "log")
+_KEYS = ("candidates", "folds", "seed")
+
+
+def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions:
+    """Options from a YAML file's ``fit`` section (defaults without file, section or key).
+
+    ``candidates``: a list of ``[library, objective, estimator]``; ``folds``: 3 to 20; ``seed``:
+    an integer, which the argument overrides. Raises ``InputError`` for anything else.
+    """
+    section: Any = {}
+    if path is not None:
+        import yaml
+
+        try:
+            value = yaml.safe_load(read_text(path))
+        except yaml.YAMLError as error:
+            raise InputError(f"not YAML: {error}", path=path) from None
+        section = value.get("fit") if isinstance(value, dict) else None
+        section = {} if section is None else section
+    if not isinstance(section, dict):
+        raise InputError("fit: a mapping of options is needed", path=path)
+    for key in section:
+        if key not in _KEYS:
+            raise InputError(f"fit: unknown option {key!r} (known: {', '.join(_KEYS)})", path=path)
+    folds = _integer(section, "folds", FOLDS, 3, 20, path)
+    dealt = _integer(section, "seed", 0, -(2**31), 2**31, path) if seed is None else seed
+    return FitOptions(_candidates(section, path), folds, dealt)
+
+
+def _integer(
+    section: dict[str, Any], key: str, default: int, low: int, high: int, path: Any
+) -> int:
+    value = section.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"fit.{key}: a whole number from {low} to {high} is needed", path=path)
+    return value
+
+
+def _candidates(section: dict[str, Any], path: Any) -> tuple[Candidate, ...]:
+    listed = section.get("candidates")
+    if listed is None:
+        return DEFAULT_CANDIDATES
+    if not isinstance(listed, list) or not listed:
+        raise InputError("fit.candidates: a list is needed", path=path)
+    result = []
+    for entry in listed:
+        if not isinstance(entry, list) or len(entry) != 3:
+            raise InputError(
+                f"fit.candidates: {entry!r} is not [library, objective, estimator]", path=path
+            )
+        for value, known in zip(entry, (LIBRARIES, OBJECTIVES, ESTIMATORS), strict=True):
+            if value not in known:
+                raise InputError(
+                    f"fit.candidates: {value!r} is none of {', '.join(known)}", path=path
+                )
+        result.append(Candidate(*entry))
+    return tuple(result)

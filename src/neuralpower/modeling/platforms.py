@@ -1,0 +1,224 @@
+"""Fitting a platform: every family and target, resumable after a kill, whole files only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower import __version__
+from neuralpower.errors import InputError
+from neuralpower.files import csv_text, sha256_file, write_json, write_text
+from neuralpower.measurements import Platform, load_platform
+from neuralpower.modeling.baselines import Device
+from neuralpower.modeling.data import TARGETS, Dataset, Layers, load_dataset
+from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.fitting import (
+    CROSS_VALIDATION_COLUMNS,
+    FEWEST,
+    OUT_OF_FOLD_COLUMNS,
+    FitOptions,
+    fit_layers,
+)
+from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
+
+PARTS = ".parts"
+QUALITY_COLUMNS = ("file", "row", "column", "reason", "action")
+RANGE_COLUMNS = ("family", "column", "min", "median", "max", "distinct")
+
+Progress = Callable[[str, int, int], None]
+
+
+def data_checksum(platform: Platform) -> str:
+    """SHA-256 over names and bytes of the layer tables: what the models were fitted on."""
+    digest = hashlib.sha256()
+    for path in platform.layer_files:
+        digest.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def created(platform: Platform) -> str | None:
+    """The manifest's date, else SOURCE_DATE_EPOCH as a date, else nothing: never the clock."""
+    for name in ("created", "date"):
+        value = platform.manifest.get(name)
+        if isinstance(value, str) and value:
+            return value
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch.isdigit():
+        from datetime import UTC, datetime
+
+        return datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None
+
+
+@dataclass
+class _Work:
+    folder: Path
+    options: str
+    done: int = 0
+    fitted: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit_platform(
+    measurements: str | Path,
+    out: str | Path,
+    options: FitOptions | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Fit every family and target of a platform and write its models folder; returns the index.
+
+    A killed fit leaves finished families in ``.parts`` and takes them up again, if data, options
+    and code are the same; the folder's index is written last. Raises ``InputError`` for faulty
+    tables or when no family has enough configurations.
+    """
+    options = options or FitOptions()
+    platform = load_platform(measurements)
+    data = load_dataset(platform)
+    root = Path(out)
+    work = _Work(root / PARTS, options.checksum())
+    device = Device(platform.number("peak_gflops"), platform.number("bandwidth_gb_s"))
+    tasks = [
+        (family, target)
+        for family in data.families()
+        for target in TARGETS
+        if (family, target) in data.layers
+    ]
+    for number, (family, target) in enumerate(tasks):
+        if progress:
+            progress(f"{family} {target}", number, len(tasks))
+        _fit_part(work, data.layers[family, target], options, device)
+    if progress:
+        progress("done", len(tasks), len(tasks))
+    if not work.fitted:
+        raise InputError(
+            f"no layer family has {FEWEST} usable configurations: measure more",
+            path=platform.folder,
+        )
+    return _write(root, platform, data, work, options)
+
+
+def _fit_part(work: _Work, layers: Layers, options: FitOptions, device: Device) -> None:
+    name = f"{layers.family}.{layers.target}"
+    path = work.folder / f"{name}.json"
+    stamp = {
+        "data_sha256": layers.checksum(),
+        "options_sha256": work.options,
+        "device": repr(device),
+    }
+    if path.exists():
+        try:
+            part = json.loads(path.read_text())
+            if part.get("stamp") == stamp:
+                work.fitted[layers.family, layers.target] = part["fitted"]
+                return
+        except (OSError, ValueError, KeyError, AttributeError):
+            pass  # a foreign or damaged part is fitted again
+    try:
+        fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
+    except ValueError as error:
+        work.refused.append(
+            {
+                "file": f"{layers.family} tables",
+                "column": layers.target,
+                "reason": f"too few for a model: {error}",
+                "action": "no model",
+            }
+        )
+        return
+    write_json(path, {"stamp": stamp, "fitted": fitted.to_json()})
+    # Read back, so that a resumed and an uninterrupted fit write the very same values.
+    work.fitted[layers.family, layers.target] = json.loads(path.read_text())["fitted"]
+
+
+def _write(root: Path, platform: Platform, data: Dataset, work: _Work, options: FitOptions) -> Path:
+    wanted = {f"{family}.{target}.json" for family, target in work.fitted}
+    (root / INDEX).unlink(missing_ok=True)
+    for stale in sorted(root.glob("*.*.json")):
+        if stale.name not in wanted:
+            stale.unlink()
+    cross: list[dict[str, Any]] = []
+    outs: list[dict[str, Any]] = []
+    baselines: dict[str, dict[str, Any]] = {}
+    for (family, target), fitted in sorted(work.fitted.items()):
+        write_json(root / f"{family}.{target}.json", fitted["model"])
+        cross.extend(fitted["cross_validation"])
+        outs.extend(fitted["out_of_fold"])
+        baselines.setdefault(family, {})[target] = fitted["baselines"]
+    quality = [
+        {"file": f.file, "row": f.row, "column": f.column, "reason": f.reason, "action": f.action}
+        for f in data.left_out
+    ]
+    write_text(root / "cross_validation.csv", csv_text(CROSS_VALIDATION_COLUMNS, cross))
+    write_text(root / "out_of_fold.csv", csv_text(OUT_OF_FOLD_COLUMNS, outs))
+    write_text(root / "data_quality.csv", csv_text(QUALITY_COLUMNS, quality + work.refused))
+    write_text(root / "data_ranges.csv", csv_text(RANGE_COLUMNS, data_ranges(data)))
+    write_json(root / "baselines.json", baselines)
+    index = {
+        "schema_version": SCHEMA_VERSION,
+        "platform": platform.name,
+        "device": platform.device,
+        "software": platform.software,
+        "description": platform.description,
+        "power_reason": platform.power_reason,
+        "created": created(platform),
+        "data_sha256": data_checksum(platform),
+        "options": {
+            "candidates": [str(c) for c in options.candidates],
+            "folds": options.folds,
+            "seed": options.seed,
+            "sha256": work.options,
+        },
+        "version": __version__,
+        "models": sorted(wanted),
+        "rows": {
+            family: {
+                "read": data.rows_read[family],
+                "configurations": len(data.layers[family, "runtime_ms"]),
+                "with_power": len(data.layers[family, "power_w"])
+                if (family, "power_w") in data.layers
+                else 0,
+            }
+            for family in data.families()
+        },
+    }
+    write_json(root / INDEX, index)
+    shutil.rmtree(work.folder, ignore_errors=True)
+    return root / INDEX
+
+
+def data_ranges(data: Dataset) -> list[dict[str, Any]]:
+    """What was measured: range, median and number of distinct values of every column that varies.
+
+    Few distinct values or a median near one end tell where a sweep is thin.
+    """
+    rows = []
+    for family in data.families():
+        layers = data.layers[family, "runtime_ms"]
+        for name in (*DEFAULTS, "runtime_ms", "power_w"):
+            if name in DEFAULTS:
+                values = layers.columns[name]
+            elif (family, name) in data.layers:
+                values = data.layers[family, name].measured
+            else:
+                continue
+            distinct = len(np.unique(values))
+            if distinct > 1 or name not in DEFAULTS:
+                rows.append(
+                    {
+                        "family": family,
+                        "column": name,
+                        "min": float(values.min()),
+                        "median": float(np.median(values)),
+                        "max": float(values.max()),
+                        "distinct": distinct,
+                    }
+                )
+    return rows

@@ -1,0 +1,62 @@
+# make all   the report, from prototxts/ and measurements/      make test   the tests
+PYTHON ?= python3
+CORES ?= 1
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: all test lint bench measure clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make all      install into $(VENV) and make results/report/index.html"
+	@echo "make test     install the test tools and run the tests with coverage"
+	@echo "make lint     ruff, mypy, snakefmt and snakemake --lint"
+	@echo "make bench    benchmarks, as ratios to a peer or a floor"
+	@echo "make measure  measure this machine's CPU (platform local) and report on it"
+	@echo "make clean    remove generated results (never measurements)"
+
+all: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES) all
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: $(VENV)/installed-dev
+	@for bench in benchmarks/*_bench.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+measure: $(VENV)/installed-dev
+	$(BIN)/snakemake --cores 1 all --config platforms='["local"]'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than the lock files once everything is installed: a second call does nothing.
+$(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf results/accuracy results/layers results/logs results/models results/predictions \
+	  results/report results/sweeps .snakemake
+
+# Renew the pins after a change of pyproject.toml; the result is committed.
+.PHONY: lock
+lock: $(VENV)/installed-dev
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	  pyproject.toml envs/build.in -o envs/requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra onnx --extra dev pyproject.toml envs/build.in -o envs/requirements-dev.lock

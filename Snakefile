@@ -1,0 +1,46 @@
+# NeuralPower: from prototxt files and measurements to models, predictions and a report.
+# Every rule is one command of `neuralpower`; the library does the work (docs/workflow.md).
+from snakemake.utils import min_version, validate
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/layers.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/profile.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/report.smk"
+
+
+# Everything but measuring and fitting takes moments: on a cluster it stays on the head node.
+localrules:
+    all,
+    layers,
+    sweep,
+    predict,
+    network_page,
+    platform_page,
+    index_page,
+    check_accuracy,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report/index.html",
+        expand("results/report/networks/{network}.html", network=NETWORKS),
+        expand("results/report/platforms/{platform}.html", platform=PLATFORMS),
+
+
+# A network that cannot be read stops its own jobs only (profiles/default: keep-going); the index
+# is then made from what is there, and names what failed.
+onerror:
+    shell(INDEX_COMMAND)

@@ -1,0 +1,114 @@
+"""What the Snakefile asks about a project: its networks, its platforms, its code's fingerprint.
+
+The rule files stay free of logic; this module knows the folders and no Snakemake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from neuralpower.errors import InputError
+from neuralpower.files import read_rows, safe_name
+
+#: The platform that is measured here, into results/; every other one is a recorded folder.
+LOCAL = "local"
+
+_PACKAGE = Path(__file__).parent
+_MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt")
+_CODE_SUFFIXES = (".py", ".proto", ".html", ".css", ".js")
+
+
+def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[str]:
+    """The networks to report on, sorted: ``all`` files of the folder or the list that is wanted.
+
+    Raises ``InputError`` for an empty folder, a name that cannot be a file, a name without one.
+    """
+    found = [safe_name(path.stem, "network") for path in Path(folder).glob("*.prototxt")]
+    if not found:
+        raise InputError("holds no .prototxt file: put a network's file there", path=folder)
+    return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt")
+
+
+def platforms(wanted: str | list[str], folder: str | Path = "measurements") -> list[str]:
+    """The platforms to model, sorted: ``recorded`` (every folder) or the list that is wanted.
+
+    Raises ``InputError`` when there is none, or for a name without a folder.
+    """
+    root = Path(folder)
+    found = [safe_name(p.name, "platform") for p in root.glob("[!.]*") if p.is_dir()]
+    if wanted == "recorded" and not found:
+        raise InputError(
+            "holds no platform: add a folder of tables, or set platforms: [local]", path=folder
+        )
+    return _chosen(wanted, "recorded", [*found, LOCAL], f"no folder {folder}/{{}}", {LOCAL})
+
+
+def _chosen(
+    wanted: str | list[str],
+    everything: str,
+    found: list[str],
+    missing: str,
+    only_when_named: Iterable[str] = (),
+) -> list[str]:
+    if wanted == everything:
+        return sorted(set(found) - set(only_when_named))
+    for name in wanted:
+        if name not in found:
+            raise InputError(f"{name!r} in the configuration has {missing.format(name)}")
+    return sorted(set(wanted))
+
+
+def measurement_folder(platform: str) -> str:
+    """Where a platform's measurements lie."""
+    return f"results/measurements/{LOCAL}" if platform == LOCAL else f"measurements/{platform}"
+
+
+def measurement_files(platform: str) -> list[str]:
+    """The inputs of a fit: what a recorded folder holds, or the manifest of a run made here."""
+    folder = Path(measurement_folder(platform))
+    if platform == LOCAL:
+        return [(folder / "manifest.json").as_posix()]
+    return sorted(
+        path.as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in _MEASURED_SUFFIXES
+    )
+
+
+def measured_networks(platform: str, known: Iterable[str], local: Iterable[str]) -> list[str]:
+    """The prototxts of ``known`` networks that the platform measured whole.
+
+    A table that cannot be read gives none: fitting the platform tells its fault.
+    """
+    names = set(local) if platform == LOCAL else set()
+    if platform != LOCAL:
+        for path in sorted(Path(measurement_folder(platform)).glob("networks.csv*")):
+            try:
+                names |= {row["network"] for row in read_rows(path, ["network"])[1]}
+            except InputError:
+                return []
+    return [f"prototxts/{name}.prototxt" for name in sorted(known) if name in names]
+
+
+def code_hash(*stages: str) -> str:
+    """A fingerprint of the modules behind a rule: Snakemake does not see edits of a package.
+
+    ``stages`` name sub-packages and commands; the modules that all stages share count as well.
+    """
+    paths = set(_PACKAGE.glob("*.py")) - {Path(__file__)}
+    for stage in stages:
+        paths |= {path for path in (_PACKAGE / stage).rglob("*") if path.is_file()}
+        paths |= set((_PACKAGE / "commands").glob(f"{stage}.py"))
+    digest = hashlib.sha256()
+    for path in sorted(path for path in paths if path.suffix in _CODE_SUFFIXES):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def settings(config: Mapping[str, Any], section: str) -> str:
+    """A section of the validated configuration as JSON text, the form the commands read."""
+    return json.dumps({section: config[section]}, sort_keys=True)

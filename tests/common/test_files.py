@@ -1,0 +1,134 @@
+"""Whole-or-nothing files, plain tables, safe names and the shared configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuralpower import files
+from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.errors import InputError
+
+POOL = {
+    "family": "pool",
+    "batch": "2",
+    "in_channels": "3",
+    "in_height": "8",
+    "in_width": "8",
+    "out_channels": "3",
+    "out_height": "4",
+    "out_width": "4",
+    "kernel_height": "2",
+    "kernel_width": "2",
+    "stride_height": "2",
+    "stride_width": "2",
+    "pool_method": "max",
+}
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "table.csv"
+    files.write_text(target, "old")
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        files.write_text(target, "new")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_gzip_has_no_time_in_it(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.csv.gz", "x\n1\n")
+    os.utime(tmp_path / "a.csv.gz", (1, 1))
+    files.write_text(tmp_path / "b.csv.gz", "x\n1\n")
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+    assert files.read_rows(tmp_path / "a.csv.gz") == (["x"], [{"x": "1"}])
+
+
+def test_windows_line_ends_and_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "windows.csv"
+    path.write_bytes("\ufeffa,b\r\n1,2\r\n".encode())
+    assert files.read_rows(path) == (["a", "b"], [{"a": "1", "b": "2"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "empty"),
+        ("a,b\n1\n", "row 1"),
+        ("a,a\n1,2\n", ":1"),
+        ("b\n1\n", "'a' is missing"),
+    ],
+)
+def test_faulty_tables_are_told_with_their_place(tmp_path: Path, text: str, place: str) -> None:
+    path = tmp_path / "faulty.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        files.read_rows(path, required=["a"])
+    assert str(path) in str(caught.value)
+    assert place in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfea", b"\x1f\x8bnot gzip"])
+def test_unreadable_bytes_are_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / ("t.csv.gz" if content.startswith(b"\x1f") else "t.csv")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"t\.csv"):
+        files.read_text(path)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a" * 200, "x\n", "a..b", "<b>"])
+def test_unsafe_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        files.safe_name(name)
+
+
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0")))))
+def test_csv_text_keeps_every_field(cells: list[list[str]]) -> None:
+    columns = ["a", "b"]
+    rows = [dict(zip(columns, [*fields, "", ""], strict=False)) for fields in cells]
+    text = files.csv_text(columns, rows)
+    import csv
+    import io
+
+    assert list(csv.reader(io.StringIO(text)))[1:] == [[r["a"], r["b"]] for r in rows]
+
+
+def test_missing_is_empty_and_floats_are_exact() -> None:
+    text = files.csv_text(["a", "b", "c", "d"], [{"a": None, "b": 0.1 + 0.2, "c": float("nan")}])
+    assert text == "a,b,c,d\n,0.30000000000000004,,\n"
+
+
+def test_aligned_text_leaves_out_empty_columns() -> None:
+    text = files.aligned_text(["name", "x", "n"], [{"name": "a", "n": 1}, {"name": "bc", "n": 20}])
+    assert text == "name   n\na      1\nbc    20\n"
+
+
+def test_configuration_from_a_row_takes_the_defaults_of_absent_columns() -> None:
+    configuration = Configuration.from_row(POOL)
+    assert (configuration.kernel_height, configuration.dilation_width) == (2, 1)
+    assert Configuration.from_row(configuration.as_row()) == configuration
+    assert list(configuration.as_row()) == list(CONFIGURATION_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch": "x"}, {"batch": ""}, {"family": ""}, {"groups": "1.5"}]
+)
+def test_configuration_names_the_column_that_is_wrong(change: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Configuration.from_row({**POOL, **change})
+
+
+def test_the_key_is_the_same_on_every_machine() -> None:
+    # A literal: keys name visits in recorded files, so a change of the rule orphans them.
+    assert Configuration.from_row(POOL).key() == "200d98cd32043776"

@@ -1,0 +1,238 @@
+"""The whole chain through Snakemake on a small project: a platform and two networks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MINI = """
+name: "mini"
+layer { name: "data" type: "Input" top: "data"
+        input_param { shape { dim: 1 dim: 3 dim: 32 dim: 32 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 8 kernel_size: 3 pad: 1 } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc"
+        inner_product_param { num_output: 10 } }
+"""
+
+
+def make_project(folder: Path) -> Path:
+    """A copy of the project with two networks and a few hundred rows of one platform."""
+    folder.mkdir()
+    for name in ("Snakefile", "config", "workflow", "profiles", "envs"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    (folder / "src").symlink_to(ROOT / "src")
+    (folder / "prototxts").mkdir()
+    shutil.copy(ROOT / "prototxts/networks.yaml", folder / "prototxts")
+    shutil.copy(ROOT / "prototxts/lenet.prototxt", folder / "prototxts")
+    (folder / "prototxts/mini.prototxt").write_text(MINI)
+    tiny = folder / "measurements/tiny"
+    tiny.mkdir(parents=True)
+    recorded = ROOT / "measurements/caffe-cpu"
+    for family, rows in (("conv", 240), ("fc", 160), ("pool", 80), ("relu", 40)):
+        text = gzip.decompress((recorded / f"{family}.csv.gz").read_bytes()).decode()
+        lines = text.splitlines()
+        (tiny / f"{family}.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
+    lines = (recorded / "networks.csv").read_text().splitlines()
+    kept = [lines[0], *(line for line in lines[1:] if line.startswith("lenet,"))]
+    (tiny / "networks.csv").write_text("\n".join(kept) + "\n")
+    return folder
+
+
+def snakemake(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", *words],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def digests(project: Path) -> dict[str, str]:
+    """What a run made: every result but the logs, by its checksum."""
+    results = project / "results"
+    return {
+        path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and "logs" not in path.relative_to(results).parts
+    }
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = make_project(tmp_path_factory.mktemp("workflow") / "a project, äöü")
+    snakemake(project, "all")
+    return project
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path) -> Path:
+    """The built project as a copy that a test may spoil; times are kept."""
+    copy = tmp_path / "project"
+    shutil.copytree(built, copy, symlinks=True)
+    return copy
+
+
+def test_all_makes_every_page(built: Path) -> None:
+    made = digests(built)
+    for name in ("lenet", "mini"):
+        assert f"report/networks/{name}.html" in made
+        assert f"predictions/tiny/{name}.csv" in made
+    assert {"report/index.html", "report/platforms/tiny.html", "accuracy/tiny.json"} <= set(made)
+
+
+def test_a_second_call_does_nothing(built: Path) -> None:
+    assert "Nothing to be done" in snakemake(built, "all").stderr
+
+
+def test_two_runs_from_scratch_are_byte_identical(built: Path, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "again")
+    snakemake(other, "all")
+    assert digests(other) == digests(built)
+
+
+def test_a_new_network_adds_only_its_jobs(project: Path) -> None:
+    before = digests(project)
+    (project / "prototxts/extra.prototxt").write_text(MINI)
+    plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
+    jobs = {line.split()[1] for line in plan.splitlines() if line.startswith("rule ")} or {
+        line.split()[0] for line in plan.splitlines() if line.split()[1:2] == ["1"]
+    }
+    assert {name.rstrip(":") for name in jobs} - {"all", "total"} == {
+        "layers",
+        "predict",
+        "network_page",
+        "index_page",
+    }
+    snakemake(project, "all")
+    after = digests(project)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "layers/extra.csv",
+        "predictions/tiny/extra.csv",
+        "report/networks/extra.html",
+        "report/index.html",
+    }
+    (project / "prototxts/extra.prototxt").unlink()
+    snakemake(project, "all")
+    assert digests(project)["report/index.html"] == before["report/index.html"]
+
+
+def test_a_faulty_network_stops_only_itself(project: Path) -> None:
+    (project / "prototxts/broken.prototxt").write_text('layer { name: "a"\n  type: }\n')
+    (project / "prototxts/other.prototxt").write_text(MINI)
+    done = snakemake(project, "all", check=False)
+    assert done.returncode != 0
+    assert "prototxts/broken.prototxt:2" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (project / "results/report/networks/other.html").exists()
+    index = (project / "results/report/index.html").read_text()
+    assert "other" in index
+    assert "broken" in index
+
+
+def test_an_unknown_layer_type_is_said_and_the_rest_is_listed(project: Path) -> None:
+    text = MINI + 'layer { name: "odd" type: "Wobble" bottom: "fc" top: "odd" }\n'
+    (project / "prototxts/odd.prototxt").write_text(text)
+    snakemake(project, "all")
+    table = (project / "results/layers/odd.csv").read_text()
+    assert "Wobble" in table
+    assert "unknown" in table.lower()
+
+
+def test_no_networks_is_one_line(project: Path) -> None:
+    for path in (project / "prototxts").glob("*.prototxt"):
+        path.unlink()
+    done = snakemake(project, "all", check=False)
+    assert done.returncode != 0
+    assert "prototxts/ holds no .prototxt file" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("runtime_ms,", "runtime_s,", "runtime_ms"),
+        (None, "soon", "row 3"),
+        (None, "-1.5", "row 3"),
+    ],
+    ids=["missing column", "text in a number column", "negative runtime"],
+)
+def test_a_faulty_table_is_told_and_other_platforms_live(
+    project: Path, old: str | None, new: str, told: str
+) -> None:
+    good = project / "measurements/tiny"
+    bad = project / "measurements/bad"
+    shutil.copytree(good, bad)
+    lines = (bad / "conv.csv").read_text().splitlines()
+    if old:
+        lines[0] = lines[0].replace(old, new)
+    else:
+        fields = lines[3].split(",")
+        fields[lines[0].split(",").index("runtime_ms")] = new
+        lines[3] = ",".join(fields)
+    (bad / "conv.csv").write_text("\n".join(lines) + "\n")
+    done = snakemake(project, "all", check=False)
+    assert done.returncode != 0
+    line = next(x for x in done.stderr.splitlines() if "conv.csv" in x and told in x)
+    assert "bad" in line
+    assert "Traceback" not in done.stderr
+    assert (project / "results/report/platforms/tiny.html").exists()
+    assert not (project / "results/models/bad/models.json").exists()
+
+
+def test_a_new_folder_of_measurements_becomes_a_platform(project: Path) -> None:
+    shutil.copytree(project / "measurements/tiny", project / "measurements/mine")
+    lines = (project / "measurements/mine/fc.csv").read_text().splitlines()
+    column = lines[0].split(",").index("power_w")
+    for number, line in enumerate(lines[1:], 1):
+        fields = line.split(",")
+        fields[column] = str(20 + number % 7)
+        lines[number] = ",".join(fields)
+    (project / "measurements/mine/fc.csv").write_text("\n".join(lines) + "\n")
+    snakemake(project, "all")
+    assert (project / "results/report/platforms/mine.html").exists()
+    header, *rows = (project / "results/predictions/mine/lenet.csv").read_text().splitlines()
+    power = header.split(",").index("power_w")
+    family = header.split(",").index("family")
+    of = {row.split(",")[family]: row.split(",")[power] for row in rows}
+    assert of["fc"] != ""
+    assert of["conv"] == ""
+
+
+def test_a_killed_fit_resumes_to_the_same_bytes(built: Path, project: Path) -> None:
+    shutil.rmtree(project / "results/models")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "results/models/tiny/models.json"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((project / "results/models").glob("tiny/*.runtime_ms.json")):
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    kept = {p: p.stat().st_mtime_ns for p in (project / "results/models").glob("tiny/*_ms.json")}
+    snakemake(project, "--unlock")
+    snakemake(project, "all")
+    assert digests(project) == digests(built)
+    assert all(path.stat().st_mtime_ns == at for path, at in kept.items()), "a family was refitted"

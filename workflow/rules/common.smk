@@ -1,0 +1,34 @@
+# What all rules share. The questions are answered by neuralpower.workflow; faults are one line.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from neuralpower.errors import InputError
+from neuralpower.workflow import (
+    code_hash,
+    measured_networks,
+    measurement_files,
+    measurement_folder,
+    networks,
+    platforms,
+    settings,
+)
+
+# `neuralpower` is found beside the Python that runs Snakemake, whether or not a virtual
+# environment is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+try:
+    NETWORKS = networks(config["networks"])
+    PLATFORMS = platforms(config["platforms"])
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+SWEEP_FAMILIES = sorted(config["sweep"]["families"])
+
+
+wildcard_constraints:
+    network=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    platform=r"[A-Za-z0-9][A-Za-z0-9._+-]*",

@@ -1,0 +1,78 @@
+# measurements -> models with their cross-validation; one job a platform, because starting the
+# fitting libraries costs more than fitting a small family
+rule fit:
+    input:
+        lambda wildcards: measurement_files(wildcards.platform),
+    output:
+        models="results/models/{platform}/models.json",
+        cross_validation=report(
+            "results/models/{platform}/cross_validation.csv",
+            category="Models",
+            subcategory="{platform}",
+            labels={"table": "cross-validation"},
+            caption="../report/cross_validation.rst",
+        ),
+        out_of_fold="results/models/{platform}/out_of_fold.csv",
+        quality="results/models/{platform}/data_quality.csv",
+    log:
+        "results/logs/fit/{platform}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=lambda wildcards: measurement_folder(wildcards.platform),
+        settings=settings(config, "fit"),
+        code=code_hash("modeling", "fit"),
+    shell:
+        "neuralpower fit {params.folder:q}"
+        " --out results/models/{wildcards.platform:q}"
+        " --config <(printf '%s' {params.settings:q})"
+        " 2> {log:q}"
+
+
+# models and measurements -> accuracy beside the baselines
+rule evaluate:
+    input:
+        models="results/models/{platform}/models.json",
+        measurements=lambda wildcards: measurement_files(wildcards.platform),
+        networks=lambda wildcards: measured_networks(
+            wildcards.platform, NETWORKS, config["profile"]["networks"]
+        ),
+    output:
+        report(
+            "results/accuracy/{platform}.json",
+            category="Accuracy",
+            labels={"platform": "{platform}"},
+            caption="../report/accuracy.rst",
+        ),
+    log:
+        "results/logs/evaluate/{platform}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=lambda wildcards: measurement_folder(wildcards.platform),
+        networks=lambda wildcards, input: (
+            ["--networks", *input.networks] if input.networks else []
+        ),
+        code=code_hash("modeling", "networks", "caffe", "evaluate"),
+    shell:
+        "neuralpower evaluate {params.folder:q}"
+        " --models results/models/{wildcards.platform:q}"
+        " --out {output:q}"
+        " {params.networks:q}"
+        " 2> {log:q}"
+
+
+# accuracy against the committed baseline; fails when a model became worse
+rule check_accuracy:
+    input:
+        accuracy=expand("results/accuracy/{platform}.json", platform=PLATFORMS),
+    log:
+        "results/logs/check_accuracy.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code_hash("gate"),
+    shell:
+        "for accuracy in {input.accuracy:q}; do"
+        ' neuralpower gate "$accuracy" --baseline "config/baseline/$(basename "$accuracy")" || exit 1;'
+        " done 2> >(tee {log:q} >&2)"

@@ -1,0 +1,14 @@
+# prototxt -> layer table
+rule layers:
+    input:
+        prototxt="prototxts/{network}.prototxt",
+    output:
+        "results/layers/{network}.csv",
+    log:
+        "results/logs/layers/{network}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code_hash("caffe", "layers"),
+    shell:
+        "neuralpower layers {input.prototxt:q}" " --out {output:q}" " 2> {log:q}"

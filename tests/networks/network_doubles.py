@@ -72,7 +72,11 @@ class PlainNetwork:
 
 def layer(index: int, family: str, width: int, **more: Any) -> PlainLayer:
     configuration = Configuration(family, 4, 3, 8, 8, width, 8, 8)
-    values = {"name": f"{family}{index}", "type": family, "macs": 1000 * width} | more
+    values: dict[str, Any] = {
+        "name": f"{family}{index}",
+        "type": family,
+        "macs": 1000 * width,
+    } | more
     return PlainLayer(index, family=family, configuration=configuration, **values)
 
 

@@ -52,6 +52,6 @@ def test_numbers_keep_their_significant_digits(value: float) -> None:
 
 def test_rows_of_any_table_are_cut_into_blocks() -> None:
     columns = [f"column_{i}" for i in range(30)]
-    printed = text.rows_text(columns, [{name: 1.5 for name in columns}])
+    printed = text.rows_text(columns, [dict.fromkeys(columns, 1.5)])
     assert max(map(len, printed.splitlines())) <= text.WIDTH
     assert all(name in printed for name in columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: Widest line of a table printed to a terminal.
@@ -56,8 +56,19 @@ def interval(row: Mapping[str, Any], target: str) -> str:
     return "" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
 
 
+def _remarks(row: Mapping[str, Any]) -> str:
+    """What the figures of a row do not say, in short; the table's note says it in full."""
+    if row["name"] == "TOTAL":
+        return ""
+    if row["source"] == "none":
+        return "no computation" if "no computation" in (row["note"] or "") else "no model"
+    return f"beyond {row['extrapolates']}" if row["extrapolates"] else ""
+
+
+_Field = tuple[str, bool, Callable[[Mapping[str, Any]], str]]
+
 #: Heading, right-aligned, and the text of a prediction row.
-_PREDICTION_FIELDS = (
+_PREDICTION_FIELDS: tuple[_Field, ...] = (
     ("layer", False, lambda row: str(row["name"])),
     ("type", False, lambda row: str(row["type"] or "")),
     ("MACs", True, lambda row: count(row["macs"]) if row["macs"] else ""),
@@ -67,17 +78,11 @@ _PREDICTION_FIELDS = (
     ("power W", True, lambda row: number(row["power_w"])),
     ("energy mJ", True, lambda row: number(row["energy_mj"])),
     ("90 %", True, lambda row: interval(row, "energy_mj")),
-    ("remarks", False, lambda row: _remarks(row)),
+    ("remarks", False, _remarks),
 )
 
-
-def _remarks(row: Mapping[str, Any]) -> str:
-    parts = []
-    if row["extrapolates"]:
-        parts.append(f"extrapolates {row['extrapolates']}")
-    if row["note"] and row["name"] != "TOTAL":
-        parts.append(str(row["note"]))
-    return "; ".join(parts)
+#: The fields that go first where a line has no room: intervals of energy and runtime, MACs.
+_SPARE = (8, 4, 2)
 
 
 def cell(value: Any) -> str:
@@ -123,7 +128,7 @@ def prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def _one_network(rows: Sequence[Mapping[str, Any]]) -> str:
     last = rows[-1]
     title = f"{last['network']}, batch {last['batch']}"
-    return f"{title}\n{table_text(*_cells(rows))}{last['note']}\n"
+    return f"{title}\n{table_text(*_cells(rows), _SPARE)}{last['note']}\n"
 
 
 def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -156,13 +161,23 @@ def _cells(
 
 
 def table_text(
-    headings: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]
+    headings: Sequence[str],
+    right: Sequence[bool],
+    cells: Sequence[Sequence[str]],
+    spare: Sequence[int] = (),
 ) -> str:
-    """Aligned text of at most ``WIDTH`` columns; empty columns go, long words are shortened."""
+    """Aligned text of at most ``WIDTH`` columns.
+
+    Empty columns go, then words are shortened, the last column first; numbers are never cut,
+    but where they leave no room the columns ``spare`` go, one after the other.
+    """
     shown = [j for j in range(len(headings)) if any(row[j] for row in cells)]
     widths = [max([len(headings[j]), *(len(_plain(row[j])) for row in cells)]) for j in shown]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
-    # The words shrink, the last column first: numbers are never cut.
+    least = [width if right[j] else min(width, 12) for j, width in zip(shown, widths, strict=True)]
+    if sum(least) + 2 * (len(least) - 1) > WIDTH and spare:
+        kept = [["" if j == spare[0] else text for j, text in enumerate(row)] for row in cells]
+        return table_text(headings, right, kept, spare[1:])
     for k in sorted((k for k, j in enumerate(shown) if not right[j]), reverse=True):
         cut = min(max(excess, 0), max(widths[k] - 12, 0))
         widths[k] -= cut

@@ -1,0 +1,153 @@
+"""The page that says, for all platforms, how accurate the figures are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neuralpower.reporting.figures_platform import NAMES
+from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.plots import (
+    GRID,
+    SERIES,
+    Picture,
+    fixed_axis,
+    log_axis,
+    new_figure,
+    picture,
+)
+from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.tables import (
+    Column,
+    Table,
+    inline_download,
+    per_cent,
+    whole,
+    word,
+)
+
+TARGETS = ("runtime_ms", "power_w", "energy_mj")
+
+
+def accuracy_context(results: Results, page: Path) -> dict[str, Any]:
+    """What the template ``accuracy.html`` shows."""
+    platforms = [results.platform(name) for name in results.platforms]
+    return {
+        "title": "Accuracy",
+        "layers": _layers(platforms),
+        "networks": _networks(platforms),
+        "figure": _overview(platforms),
+    }
+
+
+_SCORES = ("n", "rmspe", "mape", "median_ape", "within_10", "interval_coverage")
+
+
+def _layers(platforms: list[PlatformResults]) -> Table | None:
+    rows, records = [], []
+    for platform in platforms:
+        href = f"platforms/{platform.name}.html"
+        for family, targets in sorted(platform.accuracy.get("layers", {}).items()):
+            for target in TARGETS:
+                score = targets.get(target)
+                if not score:
+                    continue
+                baselines = {k: v for k, v in score.get("baselines", {}).items() if v is not None}
+                usable = {k: v for k, v in baselines.items() if k != "paper_in_sample"}
+                best = min(usable, key=lambda k: usable[k], default="")
+                rows.append(
+                    [
+                        word(platform.name, href=href),
+                        word(family),
+                        word(NAMES[target]),
+                        whole(score.get("n")),
+                        *(per_cent(score.get(name)) for name in _SCORES[1:]),
+                        per_cent(usable.get("paper"), "q"),
+                        per_cent(usable.get(best), "q"),
+                        word(best.replace("_", " "), mark="q"),
+                    ]
+                )
+                records.append(
+                    {"platform": platform.name, "family": family, "target": target}
+                    | {name: score.get(name) for name in _SCORES}
+                    | {"paper_rmspe": usable.get("paper"), "best_baseline": best,
+                       "best_baseline_rmspe": usable.get(best)}
+                )  # fmt: skip
+    if not rows:
+        return None
+    columns = [
+        Column("Platform", False), Column("Family", False), Column("Quantity", False),
+        Column("Layers"), Column("RMSPE %"), Column("MAPE %"), Column("Median error %"),
+        Column("Within 10 %, %"), Column("In the 90 % interval, %"),
+        Column("NeuralPower 2017 RMSPE %"), Column("Best baseline RMSPE %"),
+        Column("Best baseline", False),
+    ]  # fmt: skip
+    caption = "Out-of-fold scores of layer models; each platform's page has the details."
+    return slim(
+        Table("layer-scores", "Scores of layer models", caption, columns, rows,
+              download=inline_download("accuracy.csv", list(records[0]), records),
+              filterable=True)
+    )  # fmt: skip
+
+
+def _networks(platforms: list[PlatformResults]) -> Table | None:
+    rows = []
+    for platform in platforms:
+        for target, score in platform.accuracy.get("network_summary", {}).items():
+            rows.append(
+                [
+                    word(platform.name, href=f"platforms/{platform.name}.html"),
+                    word(NAMES.get(target, target)),
+                    whole(score.get("n")),
+                    per_cent(score.get("mape")),
+                    per_cent(score.get("rmspe")),
+                    per_cent(score.get("median_ape")),
+                    per_cent(score.get("interval_coverage")),
+                ]
+            )
+    if not rows:
+        return None
+    columns = [
+        Column("Platform", False), Column("Quantity", False), Column("Network-batch pairs"),
+        Column("MAPE %"), Column("RMSPE %"), Column("Median error %"),
+        Column("In the 90 % interval, %"),
+    ]  # fmt: skip
+    caption = "Whole passes that were measured against predictions composed from layer models."
+    return slim(Table("network-scores", "Scores of whole networks", caption, columns, rows))
+
+
+def _overview(platforms: list[PlatformResults]) -> Picture | None:
+    """RMSPE by platform and family, runtime, beside the published recipe's."""
+    items = []
+    for platform in platforms:
+        for family, targets in sorted(platform.accuracy.get("layers", {}).items()):
+            score = targets.get("runtime_ms")
+            if score and score.get("rmspe") is not None:
+                items.append((f"{platform.name}: {family}", score))
+    if not items:
+        return None
+    drawn, (axes,) = new_figure(
+        height=0.85 + 0.19 * len(items), left=0.3 + 0.075 * max(len(x) for x, _ in items)
+    )
+    for y, (_, score) in enumerate(items):
+        ours, paper = score["rmspe"], score.get("baselines", {}).get("paper")
+        if paper is not None:
+            axes.plot([ours, paper], [y, y], color=GRID, linewidth=1)
+            axes.plot([paper], [y], "o", ms=4, mfc="none", color=SERIES[1])
+        axes.plot([ours], [y], "o", ms=4.5, color=SERIES[0])
+    axes.plot([], [], "o", ms=4.5, color=SERIES[0], label="this model")
+    axes.plot([], [], "o", ms=4, mfc="none", color=SERIES[1], label="the recipe of 2017")
+    labels = dict(enumerate(label for label, _ in items))
+    fixed_axis(axes, "y", labels, (len(items) - 0.5, -0.5), "linear")
+    errors = [score["rmspe"] for _, score in items]
+    errors += [e for _, score in items if (e := score.get("baselines", {}).get("paper"))]
+    log_axis(axes, "x", (min(errors) / 1.5, max(errors) * 1.5), 6)
+    axes.set_xlabel("RMSPE of layer runtime, %")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return picture(
+        drawn,
+        "overview",
+        "Error of layer runtimes by platform and layer family",
+        "Out-of-fold error of layer runtimes (accuracy tables), beside the same measurements under "
+        "the published terms and objective of NeuralPower (2017).",
+    )

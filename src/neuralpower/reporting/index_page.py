@@ -1,0 +1,146 @@
+"""The first page: networks by platforms, and what is known about each platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neuralpower.networks.text import count
+from neuralpower.reporting.network_page import per_image, slim
+from neuralpower.reporting.results import PlatformResults, Results, Row
+from neuralpower.reporting.tables import (
+    Cell,
+    Column,
+    Table,
+    figure,
+    inline_download,
+    per_cent,
+    whole,
+    word,
+)
+
+
+def index_context(results: Results, page: Path) -> dict[str, Any]:
+    """What the template ``index.html`` shows."""
+    platforms = [results.platform(name) for name in results.platforms]
+    return {
+        "title": "Overview",
+        "lead": (
+            f"{_number_of(len(results.networks), 'network')} on "
+            f"{_number_of(len(platforms), 'platform')}: predicted from models of single layers, "
+            "which were measured."
+        ),
+        "networks": _networks_table(results, platforms),
+        "platforms": _platforms_table(platforms),
+        "no_power": [(p.name, p.why_no_power) for p in platforms if p.why_no_power],
+        "choosing": bool(results.published),
+    }
+
+
+def _number_of(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
+
+
+def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table | None:
+    if not results.networks:
+        return None
+    columns = [Column("Network", False), Column("Parameters"), Column("MACs per image"),
+               Column("Top-1 error %"), Column("Top-5 error %")]  # fmt: skip
+    header = ["network", "parameters", "macs_per_image", "top1_error", "top5_error"]
+    for platform in platforms:
+        columns += [
+            Column(f"{platform.name}: ms per image"),
+            Column(f"{platform.name}: mJ per image"),
+        ]
+        header += [f"{platform.name}:{what}_per_image" for what in ("runtime_ms", "energy_mj")]
+    rows, records, batches = [], [], set()
+    for name in results.networks:
+        layers = results.layers(name)
+        published = results.published.get(name, {})
+        values: list[Any] = [
+            sum(row["params"] or 0 for row in layers) if layers else None,
+            _macs_per_image(layers),
+            _float(published, "top1_error"),
+            _float(published, "top5_error"),
+        ]
+        cells = [
+            word(name, href=f"networks/{name}.html"),
+            *(Cell(count(value), value) if value else Cell() for value in values[:2]),
+            *(figure(value) for value in values[2:]),
+        ]
+        for platform in platforms:
+            first: Mapping[str, Any] = next(iter(platform.totals(name)), {})
+            if first:
+                batches.add((platform.name, first["batch"]))
+            for target in ("runtime_ms", "energy_mj"):
+                value = per_image(first, target)
+                values.append(value)
+                cells.append(figure(value))
+        rows.append(cells)
+        records.append(dict(zip(header, [name, *values], strict=True)))
+    at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))
+    caption = (
+        "Predicted cost of one image"
+        + (f", at batch {at}" if at else "")
+        + (
+            ". Empty: not measured on that platform, or no model. Totals say on the network's page "
+            "which layers they cover."
+        )
+    )
+    return slim(
+        Table("networks", "Networks", caption, columns, rows,
+              download=inline_download("networks.csv", header, records), filterable=True)
+    )  # fmt: skip
+
+
+def _macs_per_image(layers: list[Row]) -> float | None:
+    batch = next((row["batch"] for row in layers if row.get("batch")), None)
+    return sum(row["macs"] or 0 for row in layers) / batch if batch else None
+
+
+def _float(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
+    rows = []
+    for platform in platforms:
+        accuracy = platform.accuracy
+        layers = accuracy.get("layers", {})
+        measured = sum(targets.get("runtime_ms", {}).get("n", 0) for targets in layers.values())
+        powered = sum(targets.get("power_w", {}).get("n", 0) for targets in layers.values())
+        summary = accuracy.get("network_summary", {})
+        rows.append(
+            [
+                word(platform.name, href=f"platforms/{platform.name}.html"),
+                word(platform.fact("device")),
+                word(platform.fact("software")),
+                word(", ".join(sorted(layers))),
+                whole(measured or None),
+                Cell(f"{powered:g}", powered) if powered else word("none", mark="q"),
+                per_cent(_typical(layers, "runtime_ms")),
+                per_cent(_typical(layers, "power_w")),
+                per_cent(summary.get("runtime_ms", {}).get("mape")),
+                per_cent(summary.get("energy_mj", {}).get("mape")),
+            ]
+        )
+    if not rows:
+        return None
+    columns = [
+        Column("Platform", False), Column("Device", False), Column("Software", False),
+        Column("Layer families", False), Column("Layers timed"), Column("Layers with power"),
+        Column("conv runtime error %"), Column("conv power error %"),
+        Column("Network runtime error %"), Column("Network energy error %"),
+    ]  # fmt: skip
+    caption = (
+        "What was measured and how far predictions are off: the mean absolute percentage error, "
+        "out of fold for layers, and of whole passes that were measured for networks."
+    )
+    return slim(Table("platforms", "Platforms", caption, columns, rows))
+
+
+def _typical(layers: Mapping[str, Any], target: str) -> float | None:
+    value = layers.get("conv", {}).get(target, {}).get("mape")
+    return float(value) if value is not None else None

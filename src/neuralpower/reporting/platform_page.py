@@ -1,0 +1,302 @@
+"""The page of a platform: how accurate its models are, how they were chosen and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower.networks.text import number
+from neuralpower.reporting import figures_platform as figures
+from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.results import PlatformResults, Results, Row
+from neuralpower.reporting.tables import (
+    Cell,
+    Column,
+    Table,
+    figure,
+    inline_download,
+    linked_download,
+    per_cent,
+    whole,
+    word,
+)
+from neuralpower.reporting.validation_section import validation_section
+
+_OUT_OF_FOLD_NUMBERS = frozenset({"measured", "predicted", "lo", "hi"})
+_CANDIDATE_NUMBERS = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
+_LEARNING_NUMBERS = frozenset({"n", "rmspe"})
+#: Rows of the selection table on the page; the file holds all.
+_SHOWN_CANDIDATES = 5
+TARGETS = ("runtime_ms", "power_w", "energy_mj")
+
+
+def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
+    """What the template ``platform.html`` shows."""
+    platform = results.platform(name)
+    candidates = platform.table("cross_validation.csv", _CANDIDATE_NUMBERS)
+    context: dict[str, Any] = {
+        "title": f"Platform {name}",
+        "name": name,
+        "facts": [
+            ("Device", platform.fact("device")),
+            ("Software", platform.fact("software")),
+            ("Measured", platform.fact("measured_on") or platform.fact("created")),
+            ("What", platform.fact("description")),
+        ],
+        "why_no_power": platform.why_no_power,
+        "accuracy": _accuracy_sections(platform, page),
+        "validation": validation_section(platform),
+        "selection": _selection(platform, candidates, page) if candidates else None,
+        "learning": figures.learning(platform.table("learning_curve.csv", _LEARNING_NUMBERS)),
+        "equations": _equations(platform),
+        "measurement": _measurement(platform),
+        "quality": _quality(platform, page),
+        "provenance": _provenance(platform),
+    }
+    context["contents"] = _contents(context)
+    return context
+
+
+def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
+    items = [(section["id"], section["title"]) for section in context["accuracy"]]
+    later = (
+        ("validation", "networks", "Whole networks"),
+        ("selection", "selection", "How the models were chosen"),
+        ("learning", "learning", "How many measurements"),
+        ("equations", "equations", "Equations"),
+        ("measurement", "measurement", "How it was measured"),
+        ("quality", "quality", "Data quality"),
+    )
+    return [*items, *((id, text) for key, id, text in later if context[key])]
+
+
+def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:
+    """Out-of-fold predictions: target -> family -> rows; larger families first."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in platform.table("out_of_fold.csv", _OUT_OF_FOLD_NUMBERS):
+        if row["measured"] and row["predicted"] and row["predicted"] > 0:
+            found.setdefault(row["target"], {}).setdefault(row["family"], []).append(row)
+    return {
+        target: dict(sorted(families.items(), key=lambda item: (-len(item[1]), item[0])))
+        for target, families in found.items()
+    }
+
+
+def _accuracy_sections(platform: PlatformResults, page: Path) -> list[dict[str, Any]]:
+    layers = platform.accuracy.get("layers", {})
+    folds = out_of_fold(platform)
+    sections = []
+    for target in TARGETS:
+        table = accuracy_table(platform, layers, target)
+        if table is None:
+            continue
+        name = figures.NAMES[target]
+        drawn = folds.get(target, {})
+        sections.append(
+            {
+                "id": f"accuracy-{name}",
+                "title": f"How accurate: {name} of layers",
+                "table": table,
+                "scatter": figures.scatter(drawn, target),
+                "residuals": figures.residuals(drawn, target),
+            }
+        )
+    return sections
+
+
+def accuracy_table(
+    platform: PlatformResults, layers: Mapping[str, Any], target: str
+) -> Table | None:
+    """Scores of a target by family beside the baselines."""
+    scored = {family: t[target] for family, t in sorted(layers.items()) if t.get(target)}
+    if not scored:
+        return None
+    names = list(dict.fromkeys(n for score in scored.values() for n in score.get("baselines", {})))
+    unit = figures.UNITS[target]
+    columns = [
+        Column("Family", False), Column("Layers"), Column("Terms"), Column("RMSPE %"),
+        Column("MAPE %"), Column("Median error %"), Column("Within 10 %, %"),
+        Column(f"RMSE {unit}"), Column("R²"), Column("In the 90 % interval, %"),
+        *(Column(f"{BASELINES.get(n, n)} RMSPE %", True, BASELINE_HELP.get(n, "")) for n in names),
+        Column("Model", False),
+    ]  # fmt: skip
+    rows, records = [], []
+    for family, score in scored.items():
+        baselines = score.get("baselines", {})
+        rows.append(
+            [
+                word(family),
+                whole(score.get("n")),
+                whole(score.get("n_terms")),
+                per_cent(score.get("rmspe")),
+                per_cent(score.get("mape")),
+                per_cent(score.get("median_ape")),
+                per_cent(score.get("within_10")),
+                figure(score.get("rmse")),
+                figure(score.get("r2")),
+                per_cent(score.get("interval_coverage")),
+                *(per_cent(baselines.get(n), "q") for n in names),
+                word(score.get("candidate"), mark="note"),
+            ]
+        )
+        flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
+        records.append({"family": family, "target": target, **flat, **{
+            f"{n}_rmspe": baselines.get(n) for n in names}})  # fmt: skip
+    header = list(dict.fromkeys(key for record in records for key in record))
+    caption = (
+        "Predictions of layers that the model did not see, against their measurements (out of "
+        "fold); grey: what simpler predictors reach on the same layers."
+    )
+    return slim(
+        Table(f"accuracy-table-{target}", f"Accuracy of {figures.NAMES[target]} by layer family",
+              caption, columns, rows,
+              download=inline_download(f"{platform.name}.{target}.csv", header, records))
+    )  # fmt: skip
+
+
+BASELINES = {
+    "constant": "constant", "macs": "MACs", "elements": "elements", "roofline": "roofline",
+    "roofline_given": "roofline (data sheet)", "paleo_fitted": "Paleo (fitted)",
+    "paleo_ppp1": "Paleo (ppp 1)", "paper": "NeuralPower 2017",
+    "paper_in_sample": "NeuralPower 2017, in sample",
+}  # fmt: skip
+BASELINE_HELP = {
+    "constant": "the mean of the measurements",
+    "macs": "proportional to multiply-accumulates",
+    "roofline": "the slower of arithmetic and memory, both rates fitted",
+    "paper": "the published terms and objective, out of fold",
+    "paper_in_sample": "the published recipe, scored on the rows it was fitted to, as published",
+}
+
+
+def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path) -> dict[str, Any]:
+    runtime = [row for row in candidates if row["target"] == "runtime_ms"]
+    shown: list[Row] = []
+    for target in TARGETS:
+        for family in sorted({row["family"] for row in candidates}):
+            own = [r for r in candidates if r["family"] == family and r["target"] == target]
+            best = sorted(own, key=lambda r: (-(r["chosen"] or 0), r["rmspe"]))
+            shown += best[:_SHOWN_CANDIDATES]
+    rows = [
+        [
+            word(row["family"]),
+            word(figures.NAMES.get(row["target"], row["target"])),
+            word(row["candidate"]),
+            whole(row["n_terms"]),
+            per_cent(row["rmspe"]),
+            per_cent(row["standard_error"]),
+            word("chosen" if row["chosen"] else ""),
+        ]
+        for row in shown
+    ]
+    columns = [Column("Family", False), Column("Quantity", False), Column("Candidate", False),
+               Column("Terms"), Column("RMSPE %"), Column("Standard error"),
+               Column("Choice", False)]  # fmt: skip
+    caption = (
+        f"The choice and the {_SHOWN_CANDIDATES - 1} best others of each family and quantity; the "
+        "file holds all. A smaller model within a standard error of the best is preferred."
+    )
+    path = platform.models_folder / "cross_validation.csv"
+    table = Table("selection-table", "Candidates", caption, columns, rows,
+                  download=linked_download(path, page, "All candidates (CSV)"),
+                  filterable=True)  # fmt: skip
+    return {"figure": figures.selection(runtime), "table": table}
+
+
+def _equations(platform: PlatformResults) -> list[dict[str, Any]]:
+    found = []
+    for family, targets in sorted(platform.accuracy.get("layers", {}).items()):
+        for target in TARGETS:
+            model = platform.model(family, target) if target in targets else {}
+            if model:
+                texts = [equation_text(target, e) for e in model.get("equations", [])]
+                found.append(
+                    {"family": family, "target": target, "terms": model.get("n_terms"),
+                     "texts": texts}
+                )  # fmt: skip
+    return found
+
+
+def equation_text(target: str, equation: Mapping[str, Any]) -> str:
+    """An equation of a model file, readable, coefficients to four digits."""
+    terms = [
+        f"{'−' if t['coefficient'] < 0 else '+'} {number(abs(t['coefficient']), 4)} · {t['name']}"
+        for t in equation.get("terms", [])
+    ]
+    total = "\n   ".join(terms) if terms else "0"
+    factor = equation.get("factor", 1.0)
+    before = "" if factor == 1 else f"{number(factor, 4)} · "
+    body = f"exp(\n   {total})" if equation.get("link") == "log" else f"(\n   {total})"
+    weight = equation.get("weight", 1.0)
+    share = "" if weight == 1 else f"{number(100 * weight)} % of the prediction: "
+    return f"{share}{target} = {before}{body}"
+
+
+def _measurement(platform: PlatformResults) -> dict[str, Any]:
+    manifest = platform.manifest
+    protocol = manifest.get("protocol")
+    facts = []
+    if isinstance(protocol, Mapping):
+        facts = [(str(k).replace("_", " "), str(v)) for k, v in sorted(protocol.items())]
+    power = manifest.get("power")
+    if isinstance(power, Mapping):
+        facts += [(f"power: {k}", str(v)) for k, v in sorted(power.items())]
+    files = manifest.get("files")
+    table = None
+    if isinstance(files, Mapping) and files:
+        rows = []
+        for name, entry in sorted(files.items()):
+            known: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"sha256": entry}
+            count = known.get("rows")
+            rows.append([word(name), whole(count) if isinstance(count, int | float) else Cell(),
+                         word(str(known.get("sha256", ""))[:16], mark="q")])  # fmt: skip
+        table = slim(
+            Table("files", "Measurement files", "Tables of the measurement folder and the first "
+                  "digits of their SHA-256, from its manifest.",
+                  [Column("File", False), Column("Rows"), Column("SHA-256", False)], rows)
+        )  # fmt: skip
+    if not facts and table is None:
+        note = "the folder holds tables only: nothing is told of how it was measured"
+        facts = [("Told", note)]
+    return {"facts": facts, "files": table, "power": None}
+
+
+def _quality(platform: PlatformResults, page: Path) -> Table | None:
+    rows = platform.table("data_quality.csv")
+    if not rows:
+        return None
+    columns = [Column("File", False), Column("Row"), Column("Column", False),
+               Column("Reason", False), Column("What was done", False)]  # fmt: skip
+    cells = [
+        [
+            word(row["file"]),
+            whole(float(row["row"])) if row["row"] else Cell(),
+            word(row["column"]),
+            word(row["reason"]),
+            word(row["action"]),
+        ]
+        for row in rows[:200]
+    ]
+    caption = f"Measurements that were set aside, with the reason: {len(rows)}" + (
+        f", the first {len(cells)} shown." if len(rows) > len(cells) else "."
+    )
+    path = platform.models_folder / "data_quality.csv"
+    return Table("quality-table", "Measurements set aside", caption, columns, cells,
+                 download=linked_download(path, page), filterable=True)  # fmt: skip
+
+
+def _provenance(platform: PlatformResults) -> list[tuple[str, str]]:
+    accuracy, models = platform.accuracy, platform.models
+    options = models.get("options")
+    facts = [
+        ("Data, SHA-256", str(accuracy.get("data_sha256") or models.get("data_sha256") or "")),
+        ("Fitted by", f"neuralpower {models['version']}" if models.get("version") else ""),
+        ("Created", str(models.get("created") or accuracy.get("created") or "")),
+    ]
+    if isinstance(options, Mapping):
+        facts += [
+            (f"fit: {k}", ", ".join(map(str, v)) if isinstance(v, list) else str(v))
+            for k, v in sorted(options.items())
+        ]
+    return facts

@@ -1,0 +1,206 @@
+"""The tables of a results folder, read once and only when a page asks for them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.errors import InputError
+from neuralpower.files import read_rows, read_text, safe_name
+from neuralpower.networks.composition import TOTAL
+
+Row = dict[str, Any]
+
+_NUMBERS = frozenset(
+    {"index", "batch", "macs", "runtime_share", "energy_share"}
+    | {t + e for t in ("runtime_ms", "power_w", "energy_mj") for e in ("", "_lo", "_hi")}
+)
+
+
+def typed(row: Mapping[str, str], numbers: frozenset[str] = _NUMBERS) -> Row:
+    """A row with its number columns as floats; empty is None."""
+    return {
+        name: (float(text) if name in numbers else text) if text else None
+        for name, text in row.items()
+    }
+
+
+def read_typed(path: Path, numbers: frozenset[str], required: Sequence[str] = ()) -> list[Row]:
+    """A CSV table with its number columns as floats.
+
+    Raises ``InputError`` naming the row of a field that is not a number.
+    """
+    rows = []
+    for n, row in enumerate(read_rows(path, required)[1], 1):
+        try:
+            rows.append(typed(row, numbers))
+        except ValueError as error:
+            raise InputError(str(error), path=path, row=n) from None
+    return rows
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", path=path) from None
+    if not isinstance(value, dict):
+        raise InputError("a JSON object is needed", path=path, line=1)
+    return value
+
+
+@dataclass(frozen=True)
+class PlatformResults:
+    """What the results folder holds about one platform; absent tables are empty."""
+
+    name: str
+    results: Path
+    measurements: Path | None
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of the platform's models."""
+        return self.results / "models" / self.name
+
+    @cached_property
+    def accuracy(self) -> dict[str, Any]:
+        """``accuracy.json``."""
+        return read_json(self.results / "accuracy" / f"{self.name}.json")
+
+    @cached_property
+    def models(self) -> dict[str, Any]:
+        """The index of the models, ``models.json``."""
+        return read_json(self.models_folder / "models.json")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """``manifest.json`` of the measurements."""
+        return {} if self.measurements is None else read_json(self.measurements / "manifest.json")
+
+    def table(self, name: str, numbers: frozenset[str] = frozenset()) -> list[Row]:
+        """A table of the models' folder, empty where there is none."""
+        path = self.models_folder / name
+        return read_typed(path, numbers) if path.exists() else []
+
+    def model(self, family: str, target: str) -> dict[str, Any]:
+        """One model's file."""
+        return read_json(
+            self.models_folder / f"{safe_name(family, 'family')}.{safe_name(target, 'target')}.json"
+        )
+
+    def prediction_file(self, network: str) -> Path:
+        """The prediction table of a network."""
+        return self.results / "predictions" / self.name / f"{network}.csv"
+
+    @property
+    def networks(self) -> list[str]:
+        """Networks with predictions."""
+        folder = self.results / "predictions" / self.name
+        return sorted(path.stem for path in folder.glob("*.csv"))
+
+    def predictions(self, network: str) -> list[Row]:
+        """All rows of a network, totals included; empty where there are none."""
+        path = self.prediction_file(network)
+        return read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []
+
+    def totals(self, network: str) -> list[Row]:
+        """The ``TOTAL`` rows of a network, one a batch size, in the table's order."""
+        path = self.prediction_file(network)
+        if not path.exists():
+            return []
+        # Only the lines that can be totals are parsed: the index reads every network.
+        lines = read_text(path).splitlines()
+        text = "\n".join([lines[0], *(line for line in lines[1:] if TOTAL in line)])
+        rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
+        return [row for row in rows if row["name"] == TOTAL and row["index"] is None]
+
+    @cached_property
+    def why_no_power(self) -> str:
+        """Why there are no power figures; empty where there are some."""
+        if any(targets.get("power_w") for targets in self.accuracy.get("layers", {}).values()):
+            return ""
+        power = self.manifest.get("power")
+        reason = power.get("reason") if isinstance(power, dict) else None
+        return str(reason or "its measurements hold no power")
+
+    @property
+    def has_power(self) -> bool:
+        """Whether power was measured, so that power and energy are predicted."""
+        return not self.why_no_power
+
+    def fact(self, name: str) -> str:
+        """A fact of the manifest in words; empty where it is not told."""
+        value = self.manifest.get(name)
+        if isinstance(value, Mapping):
+            return ", ".join(f"{key} {item}" for key, item in value.items())
+        return "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder: networks, platforms, and the facts of ``networks.yaml``."""
+
+    folder: Path
+    measurement_folders: Sequence[Path] = ()
+    networks_file: Path | None = None
+    _platforms: dict[str, PlatformResults] = field(default_factory=dict)
+
+    @cached_property
+    def networks(self) -> list[str]:
+        """Networks that have a layer table, sorted."""
+        found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
+        for name in self.platforms:
+            found |= set(self.platform(name).networks)
+        return sorted(found)
+
+    @cached_property
+    def platforms(self) -> list[str]:
+        """Platforms that have predictions, models or an accuracy file, sorted."""
+        found = {path.stem for path in (self.folder / "accuracy").glob("*.json")}
+        for kind in ("models", "predictions"):
+            found |= {path.name for path in (self.folder / kind).glob("*") if path.is_dir()}
+        return sorted(found)
+
+    def platform(self, name: str) -> PlatformResults:
+        """One platform's results."""
+        if name not in self._platforms:
+            self._platforms[name] = PlatformResults(name, self.folder, self._measurements(name))
+        return self._platforms[name]
+
+    def _measurements(self, name: str) -> Path | None:
+        for folder in (*self.measurement_folders, self.folder / "measurements"):
+            for candidate in (folder / name, folder):
+                if candidate.name == name and candidate.is_dir():
+                    return candidate
+        return None
+
+    def layers_file(self, network: str) -> Path:
+        """The layer table of a network."""
+        return self.folder / "layers" / f"{network}.csv"
+
+    def layers(self, network: str) -> list[Row]:
+        """The layer table of a network, empty where there is none."""
+        path = self.layers_file(network)
+        numbers = {"index", "params", "macs", "input_elements", "output_elements"}
+        if not path.exists():
+            return []
+        return read_typed(path, frozenset(numbers | {"weight_elements", "batch"}))
+
+    @cached_property
+    def published(self) -> dict[str, Mapping[str, Any]]:
+        """Facts of the networks (title, paper, published errors), by name."""
+        if self.networks_file is None or not self.networks_file.exists():
+            return {}
+        from neuralpower.networks.published import read_published
+
+        return read_published(self.networks_file)

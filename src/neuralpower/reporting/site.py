@@ -1,0 +1,103 @@
+"""Pages of the report: which there are, where they stand, and how one is written.
+
+A page depends only on the tables it shows, so the workflow writes each page by itself: a new
+network adds its page and refreshes those that list networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower import __version__
+from neuralpower.errors import InputError
+from neuralpower.files import safe_name, write_text
+from neuralpower.reporting.results import Results
+
+#: Pages that stand at the top of the report, beside a page a network and a page a platform.
+TOP_PAGES = ("index", "accuracy", "choosing")
+
+SECTIONS = (("Accuracy", "accuracy.html", "accuracy"), ("Choosing", "choosing.html", "choosing"))
+
+
+def all_pages(results: Results) -> list[str]:
+    """Names of all pages of a results folder."""
+    return [
+        *TOP_PAGES,
+        *(f"network:{name}" for name in results.networks),
+        *(f"platform:{name}" for name in results.platforms),
+    ]
+
+
+def page_path(out: Path, page: str) -> Path:
+    """Where a page stands below the report's folder; ``InputError`` for an unknown page."""
+    kind, colon, name = page.partition(":")
+    if not colon and kind in TOP_PAGES:
+        return out / f"{kind}.html"
+    if colon and kind in ("network", "platform"):
+        return out / f"{kind}s" / f"{safe_name(name, kind)}.html"
+    known = ", ".join(TOP_PAGES)
+    raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
+
+
+def write_page(results: Results, out: Path, page: str) -> Path:
+    """Write one page, whole or not at all, and return its path."""
+    path = page_path(out, page)
+    write_text(path, render(results, page, path))
+    return path
+
+
+def render(results: Results, page: str, path: Path) -> str:
+    """A page as HTML text; ``path`` is where it will stand (its links are relative to it)."""
+    from neuralpower.reporting.plots import style
+
+    kind, _, name = page.partition(":")
+    with style():
+        context = _context(results, kind, name, path)
+    root = "../" if name else ""
+    template = _environment().get_template(f"{kind}.html")
+    html = template.render(context, page=kind, root=root, sections=SECTIONS, version=__version__)
+    # Lines without text stem from template commands.
+    return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
+
+
+def _context(results: Results, kind: str, name: str, path: Path) -> dict[str, Any]:
+    if kind == "network":
+        from neuralpower.reporting.network_page import network_context
+
+        _must_be_known(name, results.networks, "network", results.folder)
+        return network_context(results, name, path)
+    if kind == "platform":
+        from neuralpower.reporting.platform_page import platform_context
+
+        _must_be_known(name, results.platforms, "platform", results.folder)
+        return platform_context(results, name, path)
+    if kind == "accuracy":
+        from neuralpower.reporting.accuracy_page import accuracy_context
+
+        return accuracy_context(results, path)
+    if kind == "choosing":
+        from neuralpower.reporting.choosing_page import choosing_context
+
+        return choosing_context(results, path)
+    from neuralpower.reporting.index_page import index_context
+
+    return index_context(results, path)
+
+
+def _must_be_known(name: str, known: Sequence[str], what: str, folder: Path) -> None:
+    if name not in known:
+        raise InputError(f"no tables of a {what} {name!r} in this results folder", path=folder)
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,126 @@
+"""Tables of pages: what a cell shows, what it sorts by, and the file it can be saved as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from neuralpower.files import csv_text
+from neuralpower.networks.text import number, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading; numbers align right and sort as numbers."""
+
+    label: str
+    numeric: bool = True
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A field: its text, the number it sorts by, a link, CSS classes, and a longer text."""
+
+    text: str = ""
+    sort: float | None = None
+    href: str = ""
+    mark: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A table as a file: beside the page, or inside it as a ``data:`` address."""
+
+    href: str
+    name: str
+    label: str = "Download as CSV"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a page. ``id`` is unique on the page; ``foot`` rows are never sorted."""
+
+    id: str
+    label: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    foot: Sequence[Sequence[Cell]] = ()
+    download: Download | None = None
+    sortable: bool = True
+    filterable: bool = field(default=False)
+
+
+def word(text: object, href: str = "", mark: str = "", help: str = "") -> Cell:
+    """A cell of text."""
+    return Cell("" if text is None else str(text), None, href, mark, help)
+
+
+def figure(value: float | None, digits: int = 3, mark: str = "", help: str = "") -> Cell:
+    """A cell of a number with some significant digits; missing is empty."""
+    if value is None:
+        return Cell(mark=mark)
+    return Cell(number(value, digits), round_sort(value), "", mark, help)
+
+
+def whole(value: float | None) -> Cell:
+    """A cell of a whole number (a count, a batch size)."""
+    return Cell() if value is None else Cell(f"{value:g}" if value < 1e6 else f"{value:.0f}", value)
+
+
+def round_sort(value: float) -> float:
+    """A number short enough for a page and fine enough to sort by."""
+    return float(f"{value:.5g}")
+
+
+def per_cent(value: float | None, mark: str = "", digits: int = 3) -> Cell:
+    """A cell of a number that is in per cent already."""
+    return figure(value, digits, mark)
+
+
+def share(value: float | None) -> Cell:
+    """A share of 1 in per cent, on a background that is stronger the larger it is."""
+    if value is None:
+        return Cell()
+    return Cell(percent(value), round_sort(value), "", f"heat h{heat(value)}")
+
+
+#: Shares from which on the colour is one step stronger.
+HEAT_STEPS = (0.01, 0.02, 0.05, 0.10, 0.20, 0.35)
+
+
+def heat(value: float) -> int:
+    """The colour step, 0 to 6, of a share."""
+    return sum(value >= step for step in HEAT_STEPS)
+
+
+def heat_key() -> list[tuple[str, str]]:
+    """Class and text of each colour step, for a legend."""
+    texts = [f"from {100 * step:g} %" for step in HEAT_STEPS]
+    return [("heat", f"under {100 * HEAT_STEPS[0]:g} %")] + [
+        (f"heat h{i}", text) for i, text in enumerate(texts, 1)
+    ]
+
+
+def inline_download(
+    name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> Download:
+    """A small table as a ``data:`` address, so that a page that is moved keeps it."""
+    text = csv_text(columns, rows)
+    return Download("data:text/csv;charset=utf-8," + quote(text, safe=",:/+ ()*!'"), name)
+
+
+def linked_download(path: Path, page: Path, label: str = "Download as CSV") -> Download:
+    """A link from ``page`` to a result table, relative so that the results can be moved."""
+    return Download(relative(path, page), path.name, label)
+
+
+def relative(path: Path, page: Path) -> str:
+    """The relative address of a file as seen from a page."""
+    return quote(Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix())

@@ -1,0 +1,162 @@
+"""A small results folder with every kind of table, for the tests of the pages.
+
+The figures are made up by formulas: they test pages and describe no device.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower.columns import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
+from neuralpower.files import write_json, write_table
+
+NAMES = ("conv1", "relu1", "pool1", "conv2", "branch<b>", "join", "fc", "prob")
+TYPES = ("Convolution", "ReLU", "Pooling", "Convolution", "Convolution", "Eltwise", "InnerProduct",
+         "Softmax")  # fmt: skip
+FAMILIES = ("conv", "relu", "pool", "conv", "conv", "eltwise", "fc", "softmax")
+BOTTOMS = ("data", "conv1", "conv1", "pool1", "pool1", "conv2 branch<b>", "join", "fc")
+TOPS = ("conv1", "conv1", "pool1", "conv2", "branch<b>", "join", "fc", "prob")
+MACS = (4e6, 0, 0, 9e6, 2e6, 0, 3e6, 0)
+
+
+def write_results(folder: Path, networks: tuple[str, ...] = ("small", "wide")) -> Path:
+    """Two platforms: ``board`` with power and networks, ``plain`` with runtime only."""
+    for n, network in enumerate(networks):
+        write_table(folder / "layers" / f"{network}.csv", LAYER_COLUMNS, layer_rows(network))
+        for platform, power in (("board", True), ("plain", False)):
+            rows = [
+                row
+                for batch in (4, 1, 16)
+                for row in prediction_rows(network, batch, (n + 1) * 0.5, power)
+            ]
+            path = folder / "predictions" / platform / f"{network}.csv"
+            write_table(path, PREDICTION_COLUMNS, rows)
+    for platform, power in (("board", True), ("plain", False)):
+        write_json(folder / "accuracy" / f"{platform}.json", accuracy(platform, power, networks))
+        write_models(folder / "models" / platform, platform, power)
+    write_json(
+        folder / "measurements" / "plain" / "manifest.json",
+        {
+            "platform": "plain",
+            "device": "a device of the tests",
+            "software": "a tool 1.0",
+            "power": {"measured": False, "reason": "the device has no sensor"},
+        },
+    )
+    return folder
+
+
+def layer_rows(network: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "network": network, "index": i, "name": NAMES[i], "type": TYPES[i],
+            "family": FAMILIES[i], "bottoms": BOTTOMS[i], "tops": TOPS[i],
+            "bottom_shapes": "4x3x32x32", "top_shapes": "4x16x32x32", "batch": 4,
+            "in_channels": 3, "params": 448 if MACS[i] else 0, "macs": int(MACS[i]),
+            "input_elements": 12288, "output_elements": 65536,
+            "weight_elements": 448 if MACS[i] else 0, "supported": 1,
+        }
+        for i in range(len(NAMES))
+    ]  # fmt: skip
+
+
+def prediction_rows(network: str, batch: int, scale: float, power: bool) -> list[dict[str, Any]]:
+    rows = []
+    for i, name in enumerate(NAMES):
+        modelled = FAMILIES[i] != "softmax"
+        ms = scale * batch * (0.02 + MACS[i] * 1e-7) if modelled else None
+        watts = 20.0 + i if power and modelled else None
+        rows.append(_figures(network, i, name, batch, ms, watts))
+    known = [row for row in rows if row["runtime_ms"] is not None]
+    whole_ms = sum(row["runtime_ms"] for row in known)
+    whole_mj = sum(row["energy_mj"] or 0 for row in known) if power else None
+    for row in known:
+        row["runtime_share"] = row["runtime_ms"] / whole_ms
+        row["energy_share"] = row["energy_mj"] / whole_mj if whole_mj else None
+    watts = whole_mj / whole_ms if whole_mj else None
+    last = _figures(network, None, "TOTAL", batch, whole_ms, watts)
+    last |= {"type": None, "family": None, "extrapolates": None, "macs": int(sum(MACS)),
+             "runtime_share": 1.0, "energy_share": 1.0 if power else None,
+             "note": "covers 7 of 8 computing layers, 100 % of MACs"}  # fmt: skip
+    return [*rows, last]
+
+
+def _figures(
+    network: str, index: int | None, name: str, batch: int, ms: float | None, watts: float | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "network": network, "index": index, "name": name, "batch": batch,
+        "type": None if index is None else TYPES[index],
+        "family": None if index is None else FAMILIES[index],
+        "macs": None if index is None else int(MACS[index]),
+        "source": "none" if ms is None else "model",
+        "extrapolates": "in_channels" if name == "conv2" else None,
+        "note": "no model of family softmax on this platform" if ms is None else None,
+        "runtime_share": None, "energy_share": None,
+    }  # fmt: skip
+    energy = None if ms is None or watts is None else ms * watts
+    for target, value in (("runtime_ms", ms), ("power_w", watts), ("energy_mj", energy)):
+        row[target] = value
+        row[f"{target}_lo"] = None if value is None else 0.8 * value
+        row[f"{target}_hi"] = None if value is None else 1.3 * value
+    return row
+
+
+def accuracy(platform: str, power: bool, networks: tuple[str, ...]) -> dict[str, Any]:
+    score = {
+        "n": 120, "n_terms": 14, "candidate": "wide relative", "rmspe": 18.2, "rmse": 1.1,
+        "mape": 12.5, "median_ape": 9.1, "within_10": 55.0, "r2": 0.98, "interval_coverage": 90.4,
+        "baselines": {"constant": 900.0, "roofline": 60.0, "paleo": 70.0, "paper": 45.0},
+    }  # fmt: skip
+    targets = ("runtime_ms", "power_w") if power else ("runtime_ms",)
+    checked = (*targets, "energy_mj") if power else targets
+    return {
+        "platform": platform,
+        "software": "a tool 1.0",
+        "created": "tests",
+        "data_sha256": "0" * 64,
+        "layers": {f: dict.fromkeys(targets, score) for f in ("conv", "fc", "pool")},
+        "networks": {
+            f"{network}@4": {
+                target: {
+                    "network": network, "batch": 4, "measured": 10.0 + i, "predicted": 11.0 + i,
+                    "lo": 9.0 + i, "hi": 13.0 + i, "error_percent": 10.0,
+                    "baselines": {"roofline": 8.0},
+                }
+                for target in checked
+            }
+            for i, network in enumerate(networks)
+        },
+        "network_summary": {
+            target: {"mape": 9.5, "rmspe": 10.0, "n": len(networks)} for target in checked
+        },
+    }  # fmt: skip
+
+
+def write_models(folder: Path, platform: str, power: bool) -> None:
+    targets = ("runtime_ms", "power_w") if power else ("runtime_ms",)
+    write_json(folder / "models.json", {"platform": platform, "schema_version": 1, "models": []})
+    rng = np.random.default_rng(5)
+    rows: list[dict[str, Any]] = []
+    for family in ("conv", "fc", "pool"):
+        for target in targets:
+            measured = 10 ** rng.uniform(-2, 2, 120)
+            predicted = measured * np.exp(0.15 * rng.standard_normal(120))
+            for m, p in zip(measured.tolist(), predicted.tolist(), strict=True):
+                rows.append(
+                    {"family": family, "target": target, "key": f"{len(rows):016x}", "batch": 4,
+                     "measured": m, "predicted": p, "lo": 0.8 * p, "hi": 1.3 * p}
+                )  # fmt: skip
+    header = ["family", "target", "key", *CONFIGURATION_COLUMNS[1:]]
+    write_table(folder / "out_of_fold.csv", [*header, "measured", "predicted", "lo", "hi"], rows)
+    (folder / "data_quality.csv").write_text(
+        "file,row,column,reason,action\nconv.csv,7,runtime_ms,<b>not</b> positive,left out\n"
+    )
+
+
+def as_json(path: Path) -> Any:
+    return json.loads(path.read_text())

@@ -6,7 +6,6 @@ The rule files stay free of logic; this module knows the folders and no Snakemak
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,5 +109,21 @@ def code_hash(*stages: str) -> str:
 
 
 def settings(config: Mapping[str, Any], section: str) -> str:
-    """A section of the validated configuration as JSON text, the form the commands read."""
-    return json.dumps({section: config[section]}, sort_keys=True)
+    """A section of the validated configuration as YAML text on one line, as the commands read it.
+
+    The order of keys is kept: it is the order of the values of a design.
+    """
+    import yaml
+
+    return yaml.safe_dump(
+        {section: _plain(config[section])},
+        sort_keys=False,
+        default_flow_style=True,
+        width=10**9,
+    ).strip()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

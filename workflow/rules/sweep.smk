@@ -3,7 +3,7 @@
 rule sweep:
     input:
         layers=expand(
-            "results/layers/{network}.csv", network=config["sweep"]["networks"]
+            "results/layers/{network}.csv", network=config["sweep"]["near_networks"]
         ),
     output:
         expand("results/sweeps/{family}.csv", family=SWEEP_FAMILIES),

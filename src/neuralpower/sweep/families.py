@@ -132,6 +132,8 @@ def _pool(draw: Draw) -> Configuration | None:
     stride = 1 if everywhere else draw.number("stride")
     kernels = (kernel_height, kernel_width)
     pads = [0 if everywhere else draw.padding(kernel // 2, kernel - 1) for kernel in kernels]
+    if kernel_height > height + 2 * pads[0] or kernel_width > width + 2 * pads[1]:
+        return None  # Caffe would clip such a window; other tools refuse it
     channels = draw.number("in_channels")
     return complete(
         Configuration(

@@ -29,7 +29,7 @@ def log_grid(low: int, high: int) -> tuple[int, ...]:
     """Whole numbers from ``low`` to ``high``, uniform in the logarithm.
 
     The cells are the integer parts of ``low ((high + 1) / low)^((i + 1/2) / n)``, so a value ``v``
-    has a share close to ``log((v + 1) / v)`` and both ends can occur.
+    has a share close to ``log((v + 1) / v)``. Where ``v`` is large not every value has a cell.
     """
     if not 1 <= low <= high:
         raise ValueError(f"a range needs 1 <= low <= high, not {low} and {high}")

@@ -26,15 +26,15 @@ def pool_size(size: int, kernel: int, stride: int, pad: int) -> int | None:
     """Places of a pooling window, rounded up, the last one clipped; ``None`` where impossible.
 
     Caffe rounds up and, when there is padding, drops a last window that would start beyond the
-    image and its leading border. It refuses a pad that is not smaller than the kernel.
+    image and its leading border. It refuses a pad that is not smaller than the kernel. A window
+    larger than the padded image gives one clipped place if the rounding makes up for it.
     """
-    room = size + 2 * pad - kernel
-    if room < 0 or pad >= kernel:
+    if pad >= kernel:
         return None
-    out = -(-room // stride) + 1
+    out = -((kernel - size - 2 * pad) // stride) + 1
     if pad and (out - 1) * stride >= size + pad:
         out -= 1
-    return out
+    return out if out >= 1 else None
 
 
 def complete(configuration: Configuration) -> Configuration | None:

@@ -68,7 +68,7 @@ def _feature(name: str) -> Term:
 
 
 def _constant(table: FeatureTable, measured: Array) -> tuple[Equation, ...]:
-    return (_linear({INTERCEPT: float(measured.mean())}),)
+    return (_linear({INTERCEPT: float(np.median(measured))}),)
 
 
 def _relative_slope(x: Array, measured: Array) -> float:

@@ -214,9 +214,10 @@ def try_candidate(
     }
     full = solve(())
     n = len(problem.layers)
-    outer = np.empty((n, len(sizes)))
+    columns = full.coefficients.shape[1]
+    outer = np.empty((n, columns))
     inner = [
-        np.full((n, len(sizes)), np.nan, dtype=np.float32)
+        np.full((n, columns), np.nan, dtype=np.float32)
         for _ in range(problem.count if nested else 0)
     ]
     for fold, rows in enumerate(problem.rows):

@@ -18,6 +18,9 @@ from neuralpower.modeling.features import Array
 COLLINEAR = 1e-9
 #: Relative ridge that keeps factorisations of nearly collinear designs stable.
 RIDGE = 1e-7
+#: Penalties of a lasso path, from the largest down to this share of it (as scikit-learn's).
+ALPHAS = 100
+LEAST_ALPHA = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,74 +91,84 @@ def _triangular(upper: Array, z: Array, counts: np.ndarray) -> Array:
     return solution
 
 
-def _lars(G: Array, b: Array, ridge: float, most: int) -> tuple[Array, Array]:
-    """The lasso path of the standardised problem with the intercept projected out.
+def _lasso_path(G: Array, b: Array, ridge: float) -> tuple[Array, Array, np.ndarray]:
+    """Lasso solutions of the standardised problem, intercept projected out, by scikit-learn.
 
-    Returns coefficients (p - 1, knots) in the units of ``G`` and the intercept's (knots,).
+    Returns coefficients (p - 1, alphas) in the units of ``G``, the intercept's (alphas,) and the
+    number of terms (alphas,), at ``ALPHAS`` penalties down to ``LEAST_ALPHA`` of the first.
+    A factor of the Gram matrix stands for the design: p rows instead of n, the same solutions.
+    (Least angle regression would be faster, but stops early on nearly collinear terms.)
     """
     import warnings
 
-    from sklearn.linear_model import lars_path_gram
+    from sklearn import config_context
+    from sklearn.linear_model import lasso_path
 
     g = G[0, 1:]
     inner = G[1:, 1:] - np.outer(g, g) / G[0, 0]
     target = b[1:] - g * b[0] / G[0, 0]
     scale = np.sqrt(np.maximum(np.diag(inner), 0.0))
-    dead = scale <= np.sqrt(COLLINEAR) * np.sqrt(np.diag(G)[1:])
-    scale[dead] = 1.0
-    inner = inner / np.outer(scale, scale)
-    inner[dead, :] = 0.0
-    inner[:, dead] = 0.0
-    target = np.where(dead, 0.0, target / scale)
-    inner[np.diag_indices_from(inner)] += ridge
-    with warnings.catch_warnings():
-        # Collinear terms leave and enter; the path up to there is what is wanted.
-        warnings.simplefilter("ignore")
-        _, _, path = lars_path_gram(
-            Xy=target, Gram=inner, n_samples=1, method="lasso", max_iter=most, alpha_min=0.0
-        )
-    coefficients: Array = path / scale[:, None]
+    alive = scale > np.sqrt(COLLINEAR) * np.sqrt(np.diag(G)[1:])
+    coefficients = np.zeros((len(g), ALPHAS))
+    if alive.any() and np.abs(target[alive]).max() > 0.0:
+        inner = inner[np.ix_(alive, alive)] / np.outer(scale[alive], scale[alive])
+        target = target[alive] / scale[alive]
+        inner[np.diag_indices_from(inner)] += ridge + COLLINEAR
+        values, vectors = np.linalg.eigh(inner)
+        roots = np.sqrt(np.maximum(values, COLLINEAR))
+        design = np.asfortranarray((vectors * roots).T)
+        response = (vectors.T @ target) / roots
+        checked = config_context(assume_finite=True, skip_parameter_validation=True)
+        with checked, warnings.catch_warnings():
+            # Nearly collinear terms converge slowly; the tolerance is scikit-learn's own.
+            warnings.simplefilter("ignore")
+            _, path, _ = lasso_path(
+                design,
+                response,
+                precompute=inner,
+                Xy=target,
+                eps=LEAST_ALPHA,
+                n_alphas=ALPHAS,
+                max_iter=1000,
+            )
+        coefficients[alive] = path / scale[alive, None]
     intercepts: Array = (b[0] - g @ coefficients) / G[0, 0]
-    return coefficients, intercepts
+    return coefficients, intercepts, (coefficients != 0.0).sum(axis=0) + 1
 
 
-def _at_sizes(
-    G: Array, b: Array, sizes: Sequence[int], coefficients: Array, intercepts: Array, relax: bool
-) -> Path:
-    active = (coefficients != 0.0).sum(axis=0) + 1
-    knots = [int(np.flatnonzero(active <= size)[-1]) for size in sizes]
-    used = np.flatnonzero((coefficients[:, knots] != 0.0).any(axis=1)) + 1
-    columns = np.concatenate([[0], used])
-    result = np.zeros((len(columns), len(sizes)))
-    for s, knot in enumerate(knots):
-        if relax:
-            chosen = np.flatnonzero(coefficients[:, knot]) + 1
-            inside = np.concatenate([[0], chosen])
-            block = G[np.ix_(inside, inside)].copy()
-            block[np.diag_indices_from(block)] *= 1.0 + RIDGE
-            result[np.isin(columns, inside), s] = np.linalg.solve(block, b[inside])
-        else:
-            result[0, s] = intercepts[knot]
-            result[1:, s] = coefficients[used - 1, knot]
-    return Path(columns, result, active[knots])
+def _penalised(G: Array, b: Array, ridge: float) -> Path:
+    coefficients, intercepts, counts = _lasso_path(G, b, ridge)
+    used = np.flatnonzero((coefficients != 0.0).any(axis=1))
+    columns = np.concatenate([[0], used + 1])
+    return Path(columns, np.concatenate([intercepts[None, :], coefficients[used]]), counts)
 
 
 def lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
-    """Lasso (Tibshirani, 1996) at the last knot of its path with at most each size's terms."""
-    coefficients, intercepts = _lars(G, b, 0.0, 2 * max(sizes))
-    return _at_sizes(G, b, sizes, coefficients, intercepts, relax=False)
-
-
-def relaxed_lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
-    """Lasso's choice of terms, refitted without the penalty (Meinshausen, 2007, phi = 0)."""
-    coefficients, intercepts = _lars(G, b, 0.0, 2 * max(sizes))
-    return _at_sizes(G, b, sizes, coefficients, intercepts, relax=True)
+    """Lasso (Tibshirani, 1996) at ``ALPHAS`` penalties; ``sizes`` plays no part."""
+    return _penalised(G, b, 0.0)
 
 
 def elastic_net(G: Array, b: Array, sizes: Sequence[int]) -> Path:
     """Elastic net (Zou and Hastie, 2005) with a ridge share of 1 % of a term's own variance."""
-    coefficients, intercepts = _lars(G, b, 0.01, 2 * max(sizes))
-    return _at_sizes(G, b, sizes, coefficients, intercepts, relax=False)
+    return _penalised(G, b, 0.01)
+
+
+def relaxed_lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
+    """Lasso's choice of at most each size's terms, refitted without the penalty.
+
+    Meinshausen, "Relaxed lasso" (2007), with phi = 0.
+    """
+    coefficients, _, active = _lasso_path(G, b, 0.0)
+    picks = [int(np.flatnonzero(active <= max(size, 1))[-1]) for size in sizes]
+    used = np.flatnonzero((coefficients[:, picks] != 0.0).any(axis=1)) + 1
+    columns = np.concatenate([[0], used])
+    result = np.zeros((len(columns), len(sizes)))
+    for s, pick in enumerate(picks):
+        inside = np.concatenate([[0], np.flatnonzero(coefficients[:, pick]) + 1])
+        block = G[np.ix_(inside, inside)].copy()
+        block[np.diag_indices_from(block)] *= 1.0 + RIDGE
+        result[np.isin(columns, inside), s] = np.linalg.solve(block, b[inside])
+    return Path(columns, result, active[picks])
 
 
 def nonnegative(G: Array, b: Array, sizes: Sequence[int]) -> Path:

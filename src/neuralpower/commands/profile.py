@@ -1,0 +1,235 @@
+"""``neuralpower profile``: measure configurations or whole networks; a later call goes on."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuralpower.columns import Configuration
+from neuralpower.errors import InputError
+from neuralpower.files import read_rows, safe_name, sha256_file
+
+if TYPE_CHECKING:
+    from neuralpower.profiling.design import Item, NetworkItem
+    from neuralpower.profiling.run import Report, Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "tables",
+        nargs="+",
+        metavar="TABLE",
+        help="tables of configurations (.csv, .csv.gz) or whole networks (.prototxt)",
+    )
+    parser.add_argument("--platform", required=True, help="name of what is measured")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the measurements")
+    parser.add_argument(
+        "--batch",
+        type=_positive,
+        nargs="+",
+        action="extend",
+        help="batch sizes of the networks (default: what the prototxt says)",
+    )
+    parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
+    parser.add_argument("--threads", type=_positive, default=1, help="threads of a layer")
+    parser.add_argument(
+        "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
+    )
+    parser.add_argument("--meter", default="auto", help="power meter: auto, none, rapl")
+    parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
+    parser.add_argument(
+        "--budget", type=_seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"
+    )
+    parser.add_argument(
+        "--min-time", type=_seconds, metavar="TIME", help="shortest sampling of a visit"
+    )
+    parser.add_argument(
+        "--max-time", type=_seconds, metavar="TIME", help="longest sampling of a visit"
+    )
+    parser.add_argument(
+        "--twice", type=_share, metavar="SHARE", help="share of configurations visited twice"
+    )
+    parser.add_argument("--thrice", type=_share, metavar="SHARE", help="share visited three times")
+    parser.add_argument(
+        "--network-repeats", type=_positive, metavar="N", help="visits of a network and batch"
+    )
+    parser.add_argument(
+        "--extend",
+        action="store_true",
+        help="the tables have changed: keep the visits that are still wanted",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; returns 0 when done or when the budget ended the call cleanly."""
+    from neuralpower.profiling.executor import make_executor
+    from neuralpower.profiling.machine import pin
+    from neuralpower.profiling.power.choose import choose_meter
+    from neuralpower.profiling.run import run as run_visits
+
+    if arguments.pin is not None and arguments.threads > 1:
+        raise InputError("--pin binds to one core: it goes with --threads 1")
+    settings = _settings(arguments)
+    counts, items = _items(arguments.tables, arguments.batch or ())
+    try:
+        settings = replace(settings, affinity=pin(arguments.pin))
+    except OSError as error:
+        raise InputError(f"--pin {arguments.pin}: {error.strerror}") from None
+    executor = make_executor(arguments.executor, arguments.threads)
+    meter = choose_meter(arguments.meter)
+    with _progress(settings.out) as report:
+        outcome = run_visits(settings, counts, items, executor, meter, load_item, report)
+    sys.stderr.write(
+        f"{settings.platform}: {outcome.done} of {outcome.planned} visits made, "
+        f"{outcome.made} now, {outcome.failed} could not be made; in {settings.out}\n"
+    )
+    if not outcome.complete:
+        sys.stderr.write("the budget is spent: the same command goes on where it stopped\n")
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    from neuralpower.profiling.design import DesignProtocol
+    from neuralpower.profiling.run import Settings
+    from neuralpower.profiling.timing import TimingProtocol
+
+    timing: dict[str, Any] = {
+        "min_time_s": arguments.min_time,
+        "max_time_s": arguments.max_time,
+    }
+    design: dict[str, Any] = {
+        "twice_share": arguments.twice,
+        "thrice_share": arguments.thrice,
+        "network_repeats": arguments.network_repeats,
+    }
+    return Settings(
+        platform=safe_name(arguments.platform, "platform"),
+        out=arguments.out,
+        seed=arguments.seed,
+        timing=replace(TimingProtocol(), **{k: v for k, v in timing.items() if v is not None}),
+        design=replace(DesignProtocol(), **{k: v for k, v in design.items() if v is not None}),
+        budget_s=arguments.budget,
+        extend=arguments.extend,
+    )
+
+
+def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int], dict[str, Item]]:
+    """Every item of the tables by key, and how often the tables name it."""
+    from neuralpower.profiling.design import NetworkItem
+
+    counts: dict[str, int] = {}
+    items: dict[str, Item] = {}
+    for table in tables:
+        path = Path(table)
+        if path.suffix == ".prototxt":
+            digest = _digest(path)
+            for batch in batches or (_own_batch(path),):
+                network = NetworkItem(safe_name(path.stem, "network"), batch, path, digest)
+                load_item(network)
+                items[network.key()] = network
+            continue
+        _, rows = read_rows(path, required=("family",))
+        for number, row in enumerate(rows, 1):
+            try:
+                item = Configuration.from_row(row)
+            except ValueError as error:
+                raise InputError(str(error), path=path, row=number) from None
+            counts[item.key()] = counts.get(item.key(), 0) + 1
+            items[item.key()] = item
+    return counts, items
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+
+
+@lru_cache(maxsize=4)
+def load_item(item: NetworkItem) -> Any:
+    """The network of an item at its batch size."""
+    from neuralpower.caffe.network import load_network
+
+    return load_network(item.path, batch=item.batch)
+
+
+def _own_batch(path: Path) -> int:
+    from neuralpower.caffe.network import load_network
+
+    shapes = [shape for shape in load_network(path).inputs.values() if shape]
+    if not shapes:
+        raise InputError("the network has no input shape: give --batch", path=path)
+    return int(shapes[0][0])
+
+
+class _progress:  # noqa: N801 - used as a function
+    """A bar on a terminal, and always a line a visit in ``profile.log``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bar: Any = None
+        self._task: Any = None
+        self._log: Any = None
+
+    def __enter__(self) -> Report:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description:18}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[left]}"),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=None, left="")
+        return self._report
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._log is not None:
+            self._log.close()
+
+    def _report(self, title: str, done: int, planned: int, left_s: float | None) -> None:
+        left = "" if left_s is None else f"{left_s / 60:.1f} min left"
+        if self._bar is not None:
+            self._bar.update(
+                self._task, description=title, completed=done, total=planned, left=left
+            )
+        if self._log is None:
+            self._log = open(self._folder / "profile.log", "a", encoding="utf-8")  # noqa: SIM115
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
+        self._log.flush()
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    if not match or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 540s, 10m or 1h")
+    return float(match[1]) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

@@ -1,0 +1,53 @@
+"""How long a visit takes, roughly, for the budget and the time left; a run corrects it."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from neuralpower.columns import Configuration
+from neuralpower.profiling.design import Item, NetworkItem
+from neuralpower.profiling.timing import TimingProtocol
+from neuralpower.profiling.visit import NetworkLoader
+
+#: Multiply-accumulates and bytes a second of one processor core, and bytes a second of building.
+_MACS_S = 2.5e10
+_BYTES_S = 5e9
+_BUILD_BYTES_S = 1e8
+_CALL_S = 2e-5
+
+
+def visit_seconds(item: Item, timing: TimingProtocol, load: NetworkLoader) -> float:
+    """Seconds of a visit of ``item`` on one core of a processor of 2021."""
+    if isinstance(item, NetworkItem):
+        macs, moved, parameters = _network_work(item, load)
+    else:
+        macs, moved, parameters = _layer_work(item)
+    call = macs / _MACS_S + moved / _BYTES_S + _CALL_S
+    warm = max(timing.warm_up_calls * call, timing.warm_up_s)
+    sampled = max(timing.min_time_s, min(timing.max_time_s, 2 * timing.min_time_s))
+    sampled = max(sampled, timing.least_samples * call)
+    return 0.02 + parameters / _BUILD_BYTES_S + warm + sampled
+
+
+def _layer_work(c: Configuration) -> tuple[float, float, float]:
+    output = c.batch * c.out_channels * c.out_height * c.out_width
+    moved = 4.0 * (output + c.inputs * c.batch * c.in_channels * c.in_height * c.in_width)
+    window = c.kernel_height * c.kernel_width
+    if c.family in ("conv", "deconv", "fc"):
+        weights = c.in_channels * c.out_channels * window // c.groups
+        places = c.batch * max(c.out_height * c.out_width, 1)
+        if c.family == "deconv":
+            places = c.batch * c.in_height * c.in_width
+        return float(weights * places), moved, 4.0 * weights
+    # Other layers do a few operations a place of the window, a vector at a time.
+    return float(output * window * 4), moved, 0.0
+
+
+@lru_cache(maxsize=256)
+def _network_work(item: NetworkItem, load: NetworkLoader) -> tuple[float, float, float]:
+    layers = load(item).layers
+    macs = sum(layer.macs or 0 for layer in layers)
+    shapes = [shape for layer in layers for shape in layer.top_shapes if shape]
+    moved = 8.0 * sum(math.prod(shape) for shape in shapes)
+    return float(macs), moved, 4.0 * sum(layer.params or 0 for layer in layers)

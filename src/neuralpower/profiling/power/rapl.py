@@ -1,0 +1,105 @@
+"""Intel's and AMD's running average power limit counters, as Linux shows them (powercap)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from neuralpower.profiling.power.meter import Availability, MeterInfo
+from neuralpower.profiling.power.window import RawTable, WindowStats, window_stats
+
+POWERCAP = Path("/sys/class/powercap")
+
+
+class RaplMeter:
+    """Energy of all processor packages, summed; DRAM and other sub-domains are not in it.
+
+    The counters wrap at ``max_energy_range_uj`` and are added up without the wrap. A reading is
+    taken at every ``read``: a window needs at least three, one in the middle.
+    """
+
+    def __init__(self, root: Path = POWERCAP, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._root = root
+        self._clock = clock
+        self._packages = _packages(root)
+        self._last: dict[Path, int] = {}
+        self._total_uj = 0
+        self._times: list[int] = []
+        self._energies: list[float | None] = []
+        self.info = MeterInfo(
+            name="rapl",
+            domain="+".join(_text(path / "name") or path.name for path in self._packages),
+            kind="counter",
+            period_ms=1.0,
+            provenance="powercap energy_uj; a model inside the processor, no external meter",
+        )
+
+    def available(self) -> Availability:
+        """As ``PowerMeter.available``."""
+        if not self._root.is_dir():
+            return Availability(False, f"no RAPL counters: {self._root} does not exist")
+        if not self._packages:
+            return Availability(False, f"no RAPL counters: no processor package under {self._root}")
+        for package in self._packages:
+            try:
+                int((package / "energy_uj").read_text())
+            except PermissionError:
+                return Availability(
+                    False,
+                    f"{package / 'energy_uj'} may be read by root only (CVE-2020-8694): run as "
+                    "root, or let the group of the person who measures read it",
+                )
+            except (OSError, ValueError) as error:
+                return Availability(False, f"{package / 'energy_uj'} cannot be read: {error}")
+        return Availability(True)
+
+    def start(self) -> None:
+        """Forget earlier readings and take the first."""
+        self._last.clear()
+        self._times.clear()
+        self._energies.clear()
+        self._total_uj = 0
+        self.read()
+
+    def stop(self) -> None:
+        """Take the last reading."""
+        self.read()
+
+    def read(self) -> float | None:
+        """Joules since ``start``; ``None`` when a counter cannot be read."""
+        try:
+            for package in self._packages:
+                now = int((package / "energy_uj").read_text())
+                before = self._last.get(package, now)
+                if now < before:
+                    now_range = int((package / "max_energy_range_uj").read_text())
+                    self._total_uj += now_range - before + now
+                else:
+                    self._total_uj += now - before
+                self._last[package] = now
+        except (OSError, ValueError):
+            self._times.append(self._clock())
+            self._energies.append(None)
+            return None
+        self._times.append(self._clock())
+        self._energies.append(self._total_uj / 1e6)
+        return self._total_uj / 1e6
+
+    def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
+        """As ``PowerMeter.window``; the readings nearest to its ends bound the energy."""
+        return window_stats(RawTable(self._times, energy_j=self._energies), t0_ns, t1_ns)
+
+
+def _packages(root: Path) -> list[Path]:
+    """The top-level domains that are processor packages (not psys, which contains them)."""
+    found = sorted(root.glob("intel-rapl:*"))
+    top = [path for path in found if path.name.count(":") == 1]
+    return [path for path in top if (_text(path / "name") or "").startswith("package")]
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None

@@ -1,0 +1,106 @@
+"""The files of a platform from the record of its run: tables, manifest, README."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower.files import write_text
+from neuralpower.measurements import MANIFEST, load_rows
+from neuralpower.profiling.manifest import write_manifest
+from neuralpower.profiling.readme import readme_text
+from neuralpower.profiling.repeatability import Repeatability, repeatability
+from neuralpower.profiling.tables import write_tables
+
+#: Failed visits that the manifest names; the rest are counted.
+_NAMED_FAILURES = 50
+
+
+def publish(
+    folder: Path, run: Mapping[str, Any], records: Sequence[Mapping[str, Any]], planned: int
+) -> None:
+    """Write everything but the record itself; the same records give the same bytes."""
+    names = write_tables(folder, records, _earlier(folder))
+    if not names:
+        return
+    facts = manifest_facts(run, records, planned)
+    write_manifest(folder, facts, names)
+    figures = repeatability(load_rows(folder))
+    write_text(folder / "README.md", readme_text(facts, figures, records))
+    write_manifest(folder, facts | {"repeatability": _rounded(figures)}, [*names, "README.md"])
+
+
+def _earlier(folder: Path) -> list[str]:
+    """Files that an earlier call wrote, as its manifest lists them."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return [str(name) for name in files]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def manifest_facts(
+    run: Mapping[str, Any], records: Sequence[Mapping[str, Any]], planned: int
+) -> dict[str, Any]:
+    """What the manifest tells beside the files."""
+    identity, machine = run["identity"], run["machine"]
+    failures = [record for record in records if record["timing"] is None]
+    days = sorted({record["time_utc"][:10] for record in records})
+    configurations = {r["key"] for r in records if r["kind"] == "layer"}
+    networks = {(r["network"], r["batch"]) for r in records if r["kind"] == "network"}
+    return {
+        "platform": identity["platform"],
+        "device": device_words(machine, identity.get("affinity")),
+        "software": identity["executor"]["software"],
+        "description": (
+            f"{len(configurations)} layer configurations and {len(networks)} networks at a batch "
+            f"size, {len(records)} visits in random order with an anchor layer every "
+            f"{identity['protocol']['design']['block_size']} visits; float32, random data, "
+            f"{identity['executor'].get('threads_intra')} thread(s)."
+        ),
+        "measured_on": days,
+        "power": run["power"],
+        "protocol": identity["protocol"],
+        "protocol_sha256": identity["protocol_sha256"],
+        "plan_sha256": run["plan_sha256"],
+        "seed": identity["seed"],
+        "anchor": run["anchor"],
+        "executor": identity["executor"],
+        "affinity": identity["affinity"],
+        "meter": identity["meter"],
+        "machine": machine,
+        "neuralpower": run["neuralpower"],
+        **run["probe"],
+        "visits": {"planned": planned, "made": len(records), "failed": len(failures)},
+        "complete": len(records) == planned,
+        "failures": [
+            {"visit": r["visit"], "what": _what(r), "reason": r["error"]}
+            for r in failures[:_NAMED_FAILURES]
+        ],
+    }
+
+
+def device_words(machine: Mapping[str, Any], affinity: Sequence[int] | None) -> str:
+    """The device in a line."""
+    kind = "virtual machine" if machine.get("virtual_machine") else "machine"
+    words = f"{machine.get('cpu') or 'unknown processor'}, {kind} with "
+    words += f"{machine.get('cores_online')} cores online"
+    if affinity is not None and len(affinity) == 1:
+        words += f", pinned to core {affinity[0]}"
+    return words
+
+
+def _what(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "network":
+        return f"{record['network']} x {record['batch']}"
+    return ",".join(str(value) for value in record["configuration"].values())
+
+
+def _rounded(figures: Repeatability) -> dict[str, Any]:
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name in Repeatability.__dataclass_fields__
+        for value in (getattr(figures, name),)
+    }

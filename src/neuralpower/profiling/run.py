@@ -1,0 +1,211 @@
+"""A whole run: plan, resume, visit until done or out of time, write the platform's files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuralpower import __version__
+from neuralpower.columns import Configuration
+from neuralpower.errors import InputError
+from neuralpower.profiling.design import (
+    DesignProtocol,
+    Item,
+    NetworkItem,
+    Visit,
+    plan,
+    plan_digest,
+)
+from neuralpower.profiling.estimate import visit_seconds
+from neuralpower.profiling.executor import Executor
+from neuralpower.profiling.machine import machine_facts
+from neuralpower.profiling.power.meter import PowerMeter
+from neuralpower.profiling.power.phase import PowerProtocol
+from neuralpower.profiling.probe import probe
+from neuralpower.profiling.publish import publish
+from neuralpower.profiling.records import RUN, VisitLog, begin_run, locked
+from neuralpower.profiling.timing import TimingProtocol
+from neuralpower.profiling.visit import NetworkLoader, Visitor
+
+#: A run whose first visits all fail has a fault of its own, not of its layers.
+_HOPELESS = 5
+
+Report = Callable[[str, int, int, float | None], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for. ``budget_s``: stop cleanly after so many seconds."""
+
+    platform: str
+    out: Path
+    seed: int = 0
+    timing: TimingProtocol = field(default_factory=TimingProtocol)
+    design: DesignProtocol = field(default_factory=DesignProtocol)
+    power: PowerProtocol = field(default_factory=PowerProtocol)
+    budget_s: float | None = None
+    extend: bool = False
+    affinity: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended: visits of the plan, made so far, made by this call, failed so far."""
+
+    planned: int
+    done: int
+    made: int
+    failed: int
+
+    @property
+    def complete(self) -> bool:
+        """True when no visit is left."""
+        return self.done == self.planned
+
+
+def run(
+    settings: Settings,
+    counts: Mapping[str, int],
+    items: Mapping[str, Item],
+    executor: Executor,
+    meter: PowerMeter,
+    load: NetworkLoader,
+    report: Report = lambda *_: None,
+) -> Outcome:
+    """Make the visits that are not yet recorded and write the platform's files.
+
+    ``items`` and ``counts`` as of ``design.plan``. Raises ``InputError`` when the folder holds
+    another run or is in use, or when nothing can be run at all.
+    """
+    begin = time.monotonic()
+    visits = plan(counts, items, settings.design, settings.seed)
+    if not visits:
+        raise InputError("nothing to measure: the tables have no rows")
+    folder = settings.out
+    with locked(folder):
+        facts = _run_facts(settings, executor, meter, visits)
+        begin_run(folder, facts | {"probe": _probe(folder, executor, settings)}, settings.extend)
+        log = VisitLog(folder)
+        try:
+            wanted = {visit.visit_id: visit for visit in visits}
+            records = _wanted(log.read(), wanted)
+            visitor = Visitor(executor, meter, settings.timing, settings.power, settings.seed, load)
+            deadline = None if settings.budget_s is None else begin + settings.budget_s
+            made = _visit_all(visits, records, visitor, log, deadline, report, load)
+        finally:
+            log.close()
+        done = sorted(records.values(), key=lambda record: record["order"])
+        run_record = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        publish(folder, run_record, done, len(visits))
+    failed = sum(record["timing"] is None for record in done)
+    return Outcome(len(visits), len(done), made, failed)
+
+
+def _wanted(
+    records: Sequence[dict[str, Any]], wanted: Mapping[str, Visit]
+) -> dict[str, dict[str, Any]]:
+    """Records of visits in the plan, by visit, at the plan's places."""
+    kept: dict[str, dict[str, Any]] = {}
+    for record in records:
+        visit = wanted.get(record["visit"])
+        if visit is not None and visit.item.key() == record["key"]:
+            kept[visit.visit_id] = record | {"order": visit.order, "block": visit.block}
+    return kept
+
+
+def _visit_all(
+    visits: Sequence[Visit],
+    records: dict[str, dict[str, Any]],
+    visitor: Visitor,
+    log: VisitLog,
+    deadline: float | None,
+    report: Report,
+    load: NetworkLoader,
+) -> int:
+    expected = {v.visit_id: visit_seconds(v.item, visitor.timing, load) for v in visits}
+    left = sum(expected[v.visit_id] for v in visits if v.visit_id not in records)
+    ratios = [1.0]
+    made = failed = 0
+    predecessor = ""
+    for visit in visits:
+        if visit.visit_id in records:
+            predecessor = records[visit.visit_id]["key"]
+            continue
+        factor = statistics.median(ratios[-30:])
+        cost = expected[visit.visit_id]
+        if deadline is not None and time.monotonic() + cost * factor > deadline:
+            break
+        report(_title(visit), len(records), len(visits), left * factor)
+        record = visitor.visit(visit, predecessor, {})
+        log.append(record)
+        records[visit.visit_id] = record
+        predecessor = record["key"]
+        made += 1
+        left -= cost
+        ratios.append(record["wall_s"] / cost)
+        failed += record["timing"] is None
+        if failed == made == _HOPELESS:
+            raise InputError(
+                f"the first {_HOPELESS} visits all failed, the last with: {record['error']}"
+            )
+    report("", len(records), len(visits), None)
+    return made
+
+
+def _title(visit: Visit) -> str:
+    item = visit.item
+    if isinstance(item, NetworkItem):
+        return f"{item.network} x {item.batch}"
+    return "anchor" if visit.is_anchor else item.family
+
+
+def _probe(folder: Path, executor: Executor, settings: Settings) -> dict[str, Any]:
+    """The probe of the run's first call, kept by later ones."""
+    path = folder / RUN
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8")).get("probe")
+        except (ValueError, AttributeError):
+            kept = None
+        if isinstance(kept, dict):
+            return kept
+    return probe(executor, settings.seed)
+
+
+def _run_facts(
+    settings: Settings, executor: Executor, meter: PowerMeter, visits: Sequence[Visit]
+) -> dict[str, Any]:
+    machine = machine_facts()
+    state = meter.available()
+    protocol = {
+        "timing": settings.timing.as_dict(),
+        "design": settings.design.as_dict(),
+        "power": settings.power.as_dict() if state.ok else None,
+    }
+    text = json.dumps(protocol, sort_keys=True)
+    identity = {
+        "platform": settings.platform,
+        "seed": settings.seed,
+        "protocol": protocol,
+        "protocol_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "executor": dict(executor.facts()),
+        "affinity": None if settings.affinity is None else list(settings.affinity),
+        "cpu": machine["cpu"],
+        "meter": meter.info.name,
+    }
+    anchor = next(v.item for v in visits if v.is_anchor)
+    return {
+        "identity": identity,
+        "plan_sha256": plan_digest(visits),
+        "planned": len(visits),
+        "anchor": anchor.as_row() if isinstance(anchor, Configuration) else None,
+        "machine": machine,
+        "power": {"measured": state.ok, "reason": state.reason},
+        "neuralpower": __version__,
+    }

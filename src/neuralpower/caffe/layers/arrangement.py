@@ -1,0 +1,210 @@
+"""Layers that combine, cut, reshape or pick elements."""
+
+from __future__ import annotations
+
+import math
+
+from neuralpower.caffe.registry import Setup, layer_type
+from neuralpower.caffe.shapes import Shape, axis_index, check, check_blob, count, dim, shape_text
+
+
+@layer_type("Concat", bottoms=(1, None))
+def concat(setup: Setup) -> list[Shape]:
+    """All bottoms one after the other along an axis."""
+    param, first = setup.param.concat_param, setup.bottom
+    old = param.HasField("concat_dim")
+    check(not (old and param.HasField("axis")), "either axis or concat_dim; not both")
+    if old:
+        check(param.concat_dim < len(first), f"concat_dim {param.concat_dim} is out of range")
+    axis = param.concat_dim if old else axis_index(first, param.axis)
+    total = 0
+    rest = (*first[:axis], *first[axis + 1 :])
+    for shape in setup.bottoms:
+        check(
+            len(shape) == len(first) and (*shape[:axis], *shape[axis + 1 :]) == rest,
+            f"bottoms must agree but on axis {axis}: {shape_text(first)} and {shape_text(shape)}",
+        )
+        total += shape[axis]
+    check(len(setup.bottoms) > 1 or count(first) > 0, "the only bottom is empty")
+    return [(*first[:axis], total, *first[axis + 1 :])]
+
+
+@layer_type("Slice", bottoms=(1, 1), tops=(1, None))
+def slice_(setup: Setup) -> list[Shape]:
+    """Cut an axis at the slice points, or into equal parts."""
+    param, bottom, n_tops = setup.param.slice_param, setup.bottom, setup.n_tops
+    old = param.HasField("slice_dim")
+    check(not (old and param.HasField("axis")), "either axis or slice_dim; not both")
+    if old:
+        check(param.slice_dim < len(bottom), f"slice_dim {param.slice_dim} is out of range")
+    axis = param.slice_dim if old else axis_index(bottom, param.axis)
+    size = bottom[axis]
+    points = list(param.slice_point)
+    if points:
+        check(len(points) == n_tops - 1, f"{n_tops} tops need {n_tops - 1} slice points")
+        check(n_tops <= size, f"{n_tops} tops of an axis of {size}")
+        edges = [0, *points]
+        check(
+            all(low < high for low, high in zip(edges, points, strict=False)),
+            f"slice points must rise: {points[:20]}",
+        )
+        sizes = [high - low for low, high in zip(edges, [*points, size], strict=True)]
+    else:
+        check(size % n_tops == 0, f"an axis of {size} does not divide into {n_tops} tops")
+        sizes = [size // n_tops] * n_tops
+    check(n_tops > 1 or count(bottom) > 0, "the bottom is empty")
+    return [(*bottom[:axis], part, *bottom[axis + 1 :]) for part in sizes]
+
+
+@layer_type("Split", tops=(1, None), free=True)
+def split(setup: Setup) -> list[Shape]:
+    """The same blob under several names."""
+    return [setup.bottom] * setup.n_tops
+
+
+@layer_type("Silence", bottoms=(1, None), tops=(0, 0), free=True)
+def silence(setup: Setup) -> list[Shape]:
+    """Takes blobs that nobody uses."""
+    return []
+
+
+@layer_type("Eltwise", bottoms=(2, None))
+def eltwise(setup: Setup) -> list[Shape]:
+    """Sum (perhaps weighted), product or maximum of blobs of one shape."""
+    param, bottoms = setup.param.eltwise_param, setup.bottoms
+    check(
+        len(param.coeff) in (0, len(bottoms)),
+        f"{len(param.coeff)} coefficients for {len(bottoms)} bottoms",
+    )
+    product = param.operation == param.PROD
+    check(not (product and len(param.coeff)), "only sums take coefficients")
+    for shape in bottoms[1:]:
+        check(
+            shape == bottoms[0],
+            f"bottoms must have one shape: {shape_text(bottoms[0])} and {shape_text(shape)}",
+        )
+    if product:
+        setup.macs = (len(bottoms) - 1) * count(bottoms[0])
+    elif param.operation == param.SUM:
+        setup.macs = sum(value != 1 for value in param.coeff) * count(bottoms[0])
+    return [bottoms[0]]
+
+
+@layer_type("Flatten", in_place=False, free=True)
+def flatten(setup: Setup) -> list[Shape]:
+    """The axes from ``axis`` to ``end_axis`` become one."""
+    param, bottom = setup.param.flatten_param, setup.bottom
+    start, end = axis_index(bottom, param.axis), axis_index(bottom, param.end_axis)
+    return [(*bottom[:start], count(bottom, start, end + 1), *bottom[end + 1 :])]
+
+
+@layer_type("Reshape", in_place=False, free=True)
+def reshape(setup: Setup) -> list[Shape]:
+    """New sizes for a range of axes: 0 keeps a size, -1 takes what is left."""
+    param, bottom = setup.param.reshape_param, setup.bottom
+    wanted = list(param.shape.dim)
+    check(wanted.count(-1) <= 1, "at most one size can be -1")
+    start = param.axis if param.axis >= 0 else len(bottom) + param.axis + 1
+    check(0 <= start <= len(bottom), f"axis {param.axis} is out of range")
+    check(param.num_axes >= -1, "num_axes is -1 (all) or more")
+    end = len(bottom) if param.num_axes == -1 else start + param.num_axes
+    check(end <= len(bottom), "axis + num_axes is out of range")
+    for index, size in enumerate(wanted):
+        if size == 0:
+            check(start + index < len(bottom), f"size {index} is 0 but the input has no such axis")
+            wanted[index] = bottom[start + index]
+    if -1 in wanted:
+        known = math.prod(size for size in wanted if size != -1)
+        known *= count(bottom, 0, start) * count(bottom, end)
+        check(
+            known != 0 and count(bottom) % known == 0,
+            f"{count(bottom)} elements do not divide by the {known} of the given sizes",
+        )
+        wanted[wanted.index(-1)] = count(bottom) // known
+    top = check_blob((*bottom[:start], *wanted, *bottom[end:]), setup.limit)
+    check(
+        count(top) == count(bottom),
+        f"{shape_text(top)} has {count(top)} elements, the input has {count(bottom)}",
+    )
+    check(count(top) > 0, "the input is empty")
+    return [top]
+
+
+@layer_type("Crop", bottoms=(2, 2))
+def crop(setup: Setup) -> list[Shape]:
+    """The first bottom cut to the sizes of the second from ``axis`` on."""
+    param, (bottom, reference) = setup.param.crop_param, setup.bottoms
+    start = axis_index(bottom, param.axis)
+    offsets = list(param.offset)
+    check(
+        len(offsets) <= 1 or len(offsets) + start == len(bottom),
+        f"{len(offsets)} offsets for the {len(bottom) - start} axes from axis {start} on",
+    )
+    top = list(bottom)
+    for axis in range(start, len(bottom)):
+        offset = 0 if not offsets else offsets[0] if len(offsets) == 1 else offsets[axis - start]
+        size = dim(reference, axis)
+        check(
+            bottom[axis] - offset >= size,
+            f"axis {axis}: {size} from offset {offset} on is more than {bottom[axis]}",
+        )
+        top[axis] = size
+    return [tuple(top)]
+
+
+@layer_type("Tile")
+def tile(setup: Setup) -> list[Shape]:
+    """An axis repeated."""
+    param, bottom = setup.param.tile_param, setup.bottom
+    check(param.HasField("tiles"), "tiles must be given")
+    check(param.tiles > 0, "tiles must be positive")
+    axis = axis_index(bottom, param.axis)
+    return [(*bottom[:axis], bottom[axis] * param.tiles, *bottom[axis + 1 :])]
+
+
+@layer_type("BatchReindex", bottoms=(2, 2))
+def batch_reindex(setup: Setup) -> list[Shape]:
+    """The items of the first bottom that the second one names."""
+    bottom, index = setup.bottoms
+    check(len(index) == 1, "the second bottom must have one axis")
+    check(len(bottom) >= 1, "the first bottom must have axes")
+    return [(index[0], *bottom[1:])]
+
+
+@layer_type("Filter", bottoms=(2, None), tops=(1, None))
+def filter_(setup: Setup) -> list[Shape]:
+    """The items that the last bottom selects; all of them until data are known."""
+    *bottoms, selector = setup.bottoms
+    check(setup.n_tops == len(bottoms), "one top is needed for each bottom but the last")
+    check(all(size == 1 for size in selector[1:]), "the selector has sizes of 1 but the first")
+    for shape in bottoms:
+        check(dim(shape, 0) == dim(selector, 0), "all bottoms need the same first size")
+    check(count(selector) > 0, "the selector is empty")
+    setup.notes.append("the number of items depends on the data: at most this many")
+    return bottoms
+
+
+@layer_type("Reduction")
+def reduction(setup: Setup) -> list[Shape]:
+    """All axes from ``axis`` on become one number."""
+    param, bottom = setup.param.reduction_param, setup.bottom
+    axis = axis_index(bottom, param.axis)
+    if param.operation in (param.SUM, param.MEAN):
+        check(count(bottom, axis) > 0, "the input is empty")
+    if param.operation == param.SUMSQ:
+        setup.macs = count(bottom)
+    return [bottom[:axis]]
+
+
+@layer_type("ArgMax")
+def argmax(setup: Setup) -> list[Shape]:
+    """The ``top_k`` largest along an axis, or of all but the first axis."""
+    param, bottom = setup.param.argmax_param, setup.bottom
+    check(1 <= param.top_k, "top_k must be positive")
+    if param.HasField("axis"):
+        axis = axis_index(bottom, param.axis)
+        check(param.top_k <= bottom[axis], f"top_k {param.top_k} is more than {bottom[axis]}")
+        return [(*bottom[:axis], param.top_k, *bottom[axis + 1 :])]
+    check(param.top_k <= count(bottom, 1), f"top_k {param.top_k} is more than the classes")
+    pairs = 2 if param.out_max_val else 1
+    return [(dim(bottom, 0), pairs, param.top_k, *[1] * (len(bottom) - 3))]

@@ -1,0 +1,175 @@
+"""Convolution, Deconvolution and Im2col in any number of spatial dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.registry import Setup, layer_type
+from neuralpower.caffe.shapes import INT_MAX, Shape, axis_index, check, check_blob, count, same
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Kernel, stride, padding and dilation, one value a spatial axis."""
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+
+    @property
+    def extent(self) -> Shape:
+        """The size of the dilated kernel."""
+        return tuple(
+            dilation * (kernel - 1) + 1
+            for kernel, dilation in zip(self.kernel, self.dilation, strict=True)
+        )
+
+    def convolve(self, sizes: Sequence[int]) -> Shape:
+        """Output sizes of a convolution; C++ division, which rounds towards zero."""
+        return tuple(
+            divide(size + 2 * pad - extent, stride) + 1
+            for size, pad, extent, stride in zip(
+                sizes, self.pad, self.extent, self.stride, strict=True
+            )
+        )
+
+    def deconvolve(self, sizes: Sequence[int]) -> Shape:
+        """Output sizes of a transposed convolution."""
+        return tuple(
+            stride * (size - 1) + extent - 2 * pad
+            for size, pad, extent, stride in zip(
+                sizes, self.pad, self.extent, self.stride, strict=True
+            )
+        )
+
+
+def divide(numerator: int, denominator: int) -> int:
+    """Integer division as in C++: towards zero."""
+    quotient = abs(numerator) // denominator
+    return quotient if numerator >= 0 else -quotient
+
+
+def window(param: Any, n_axes: int) -> Window:
+    """Read the window of a ``ConvolutionParameter`` for ``n_axes`` spatial axes."""
+    kernel = _sizes(param, "kernel", "kernel_size", n_axes, None)
+    check(min(kernel, default=1) > 0, "kernel sizes must be positive")
+    stride = _sizes(param, "stride", "stride", n_axes, 1)
+    check(min(stride, default=1) > 0, "strides must be positive")
+    pad = _sizes(param, "pad", "pad", n_axes, 0)
+    dilation = _repeated(param.dilation, "dilation", n_axes, 1)
+    return Window(kernel, stride, pad, dilation)
+
+
+def _sizes(param: Any, prefix: str, field: str, n_axes: int, default: int | None) -> Shape:
+    """One window property, given as ``_h`` and ``_w`` or as a list."""
+    height, width = f"{prefix}_h", f"{prefix}_w"
+    values = getattr(param, field)
+    if param.HasField(height) or param.HasField(width):
+        check(n_axes == 2, f"{height} and {width} are for two spatial axes, not {n_axes}")
+        check(len(values) == 0, f"either {field} or {height} and {width}; not both")
+        return (_int(getattr(param, height)), _int(getattr(param, width)))
+    return _repeated(values, field, n_axes, default)
+
+
+def _repeated(values: Sequence[int], field: str, n_axes: int, default: int | None) -> Shape:
+    number = len(values)
+    if number == 0 and default is not None:
+        return (default,) * n_axes
+    if number == 1:
+        return (_int(values[0]),) * n_axes
+    check(
+        number == n_axes,
+        f"{field} is given {number} times: once or {n_axes} times (the spatial axes) is needed",
+    )
+    return tuple(_int(value) for value in values)
+
+
+def _int(value: int) -> int:
+    """Caffe keeps these unsigned fields in a signed 32-bit integer."""
+    return value if value <= INT_MAX else value - 2**32
+
+
+@layer_type(
+    "Convolution",
+    bottoms=(1, None),
+    tops=(1, None),
+    equal_counts=True,
+    engine="convolution_param",
+)
+def convolution(setup: Setup) -> list[Shape]:
+    """Tops of ``num_output`` channels; weights [out, in / group, kernel], bias [out]."""
+    return _convolution(setup, setup.param.convolution_param, transposed=False)
+
+
+@layer_type(
+    "Deconvolution",
+    bottoms=(1, None),
+    tops=(1, None),
+    equal_counts=True,
+    engine="convolution_param",
+)
+def deconvolution(setup: Setup) -> list[Shape]:
+    """The transposed convolution; weights [in, out / group, kernel], bias [out]."""
+    return _convolution(setup, setup.param.convolution_param, transposed=True)
+
+
+@layer_type(
+    "DepthwiseConvolution",
+    "ConvolutionDepthwise",
+    bottoms=(1, None),
+    tops=(1, None),
+    equal_counts=True,
+    fork=True,
+)
+def depthwise_convolution(setup: Setup) -> list[Shape]:
+    """A convolution with one group a channel, whatever ``group`` says."""
+    axis = axis_index(setup.bottom, setup.param.convolution_param.axis)
+    return _convolution(
+        setup, setup.param.convolution_param, transposed=False, group=setup.bottom[axis]
+    )
+
+
+def _convolution(
+    setup: Setup, param: Any, *, transposed: bool, group: int | None = None
+) -> list[Shape]:
+    bottom = setup.bottom
+    axis = axis_index(bottom, param.axis)
+    spatial = bottom[axis + 1 :]
+    geometry = window(param, len(spatial))
+    channels, outputs = bottom[axis], _int(param.num_output)
+    groups = _int(param.group) if group is None else group
+    check(outputs > 0, "num_output must be positive")
+    check(groups > 0, "group must be positive")
+    check(channels % groups == 0, f"{channels} input channels do not divide into {groups} groups")
+    check(outputs % groups == 0, f"num_output {outputs} does not divide into {groups} groups")
+    rows, columns = (channels, outputs) if transposed else (outputs, channels)
+    weight = (rows, columns // groups, *geometry.kernel)
+    setup.params = [weight, (outputs,)] if param.bias_term else [weight]
+    check_filler(param.weight_filler, weight)
+    if param.bias_term:
+        check_filler(param.bias_filler, (outputs,))
+    check(same(setup.bottoms), "all bottoms must have one shape")
+    sizes = geometry.deconvolve(spatial) if transposed else geometry.convolve(spatial)
+    top = check_blob((*bottom[:axis], outputs, *sizes), setup.limit)
+    if param.bias_term:
+        check(count(sizes) > 0, f"the output is empty: the kernel does not fit into {spatial}")
+    positions = math.prod(spatial) if transposed else math.prod(sizes)
+    setup.macs = len(setup.bottoms) * count(bottom, 0, axis) * positions * math.prod(weight)
+    return [top] * setup.n_tops
+
+
+@layer_type("Im2col")
+def im2col(setup: Setup) -> list[Shape]:
+    """The columns that a convolution multiplies."""
+    param = setup.param.convolution_param
+    axis = axis_index(setup.bottom, param.axis)
+    spatial = setup.bottom[axis + 1 :]
+    check(len(spatial) >= 1, "Im2col needs at least one spatial axis")
+    geometry = window(param, len(spatial))
+    channels = setup.bottom[axis] * math.prod(geometry.kernel)
+    return [(*setup.bottom[:axis], channels, *geometry.convolve(spatial))]

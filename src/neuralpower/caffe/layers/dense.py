@@ -1,0 +1,136 @@
+"""Layers that multiply matrices: InnerProduct, Embed, and the recurrent ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.registry import Setup, layer_type
+from neuralpower.caffe.shapes import Shape, axis_index, check, count, dim, shape_text
+
+
+@layer_type("InnerProduct")
+def inner_product(setup: Setup) -> list[Shape]:
+    """[..., num_output]: the axes from ``axis`` on are flattened; weights [out, in], bias [out]."""
+    param, bottom = setup.param.inner_product_param, setup.bottom
+    axis = axis_index(bottom, param.axis)
+    outputs, inputs, rows = param.num_output, count(bottom, axis), count(bottom, 0, axis)
+    weight = (inputs, outputs) if param.transpose else (outputs, inputs)
+    setup.params = [weight, (outputs,)] if param.bias_term else [weight]
+    check_filler(param.weight_filler, weight)
+    if param.bias_term:
+        check_filler(param.bias_filler, (outputs,))
+        check(rows > 0, "the batch is empty")
+    setup.macs = rows * inputs * outputs
+    return [(*bottom[:axis], outputs)]
+
+
+@layer_type("Embed")
+def embed(setup: Setup) -> list[Shape]:
+    """A row of the weights [input_dim, num_output] for each element; bias [num_output]."""
+    param, bottom = setup.param.embed_param, setup.bottom
+    check(param.num_output > 0, "num_output must be positive")
+    check(param.input_dim > 0, "input_dim must be positive")
+    weight = (param.input_dim, param.num_output)
+    setup.params = [weight, (param.num_output,)] if param.bias_term else [weight]
+    check_filler(param.weight_filler, weight)
+    if param.bias_term:
+        check_filler(param.bias_filler, (param.num_output,))
+        check(count(bottom) > 0, "the input is empty")
+    return [(*bottom, param.num_output)]
+
+
+def _recurrent_bottoms(states: int) -> Any:
+    """Sequence and continuation markers, the exposed states, and perhaps a static input."""
+
+    def rule(param: Any) -> tuple[int, int]:
+        least = 2 + states * param.recurrent_param.expose_hidden
+        return least, least + 1
+
+    return rule
+
+
+def _recurrent_tops(states: int) -> Any:
+    def rule(param: Any) -> tuple[int, int]:
+        number = 1 + states * param.recurrent_param.expose_hidden
+        return number, number
+
+    return rule
+
+
+@layer_type("LSTM", bottoms=_recurrent_bottoms(2), tops=_recurrent_tops(2))
+def lstm(setup: Setup) -> list[Shape]:
+    """Weights of the input [4H, I], bias [4H], perhaps static [4H, S], and hidden state [4H, H]."""
+    steps, streams, inputs, static = _sequence(setup, states=2)
+    hidden = setup.param.recurrent_param.num_output
+    gates = 4 * hidden
+    setup.params = [(gates, inputs), (gates,)]
+    if static is not None:
+        setup.params.append((gates, static))
+    setup.params.append((gates, hidden))
+    _check_recurrent_fillers(setup)
+    setup.macs = streams * gates * (steps * (inputs + hidden) + (static or 0))
+    return _recurrent_outputs(setup, steps, streams, hidden)
+
+
+@layer_type("RNN", bottoms=_recurrent_bottoms(1), tops=_recurrent_tops(1))
+def rnn(setup: Setup) -> list[Shape]:
+    """Weights [H, I], bias [H], perhaps static [H, S], state [H, H], output [H, H], bias [H]."""
+    steps, streams, inputs, static = _sequence(setup, states=1)
+    hidden = setup.param.recurrent_param.num_output
+    setup.params = [(hidden, inputs), (hidden,)]
+    if static is not None:
+        setup.params.append((hidden, static))
+    setup.params += [(hidden, hidden), (hidden, hidden), (hidden,)]
+    _check_recurrent_fillers(setup)
+    setup.macs = streams * hidden * (steps * (inputs + 2 * hidden) + (static or 0))
+    return _recurrent_outputs(setup, steps, streams, hidden)
+
+
+def _sequence(setup: Setup, states: int) -> tuple[int, int, int, int | None]:
+    """(steps, streams, inputs a step, static inputs or None) of a recurrent layer; checked."""
+    param, bottoms = setup.param.recurrent_param, setup.bottoms
+    sequence, markers = bottoms[0], bottoms[1]
+    check(len(sequence) >= 2, "the first bottom needs the axes steps, streams, ...")
+    steps, streams = sequence[:2]
+    check(
+        markers == (steps, streams),
+        f"the second bottom must be {steps}x{streams} (steps, streams), not {shape_text(markers)}",
+    )
+    check(param.num_output > 0, "num_output must be positive")
+    check(len(sequence) >= 3, "the first bottom needs an axis of inputs after steps and streams")
+    exposed = states if param.expose_hidden else 0
+    static = None
+    if len(bottoms) > 2 + exposed:
+        check(dim(bottoms[2], 0) == streams, "the static input needs one row a stream")
+        check(len(bottoms[2]) >= 2, "the static input needs an axis of inputs")
+        static = count(bottoms[2], 1)
+    state = (1, streams, param.num_output)
+    for shape in bottoms[len(bottoms) - exposed :] if exposed else []:
+        check(
+            shape == state, f"a hidden state must be {shape_text(state)}, not {shape_text(shape)}"
+        )
+    check(count(sequence) > 0, "the sequence is empty")
+    return steps, streams, count(sequence, 2), static
+
+
+def _check_recurrent_fillers(setup: Setup) -> None:
+    param = setup.param.recurrent_param
+    for shape in setup.params:
+        check_filler(param.weight_filler if len(shape) == 2 else param.bias_filler, shape)
+
+
+def _recurrent_outputs(setup: Setup, steps: int, streams: int, hidden: int) -> list[Shape]:
+    return [(steps, streams, hidden)] + [(1, streams, hidden)] * (setup.n_tops - 1)
+
+
+@layer_type("LSTMUnit", bottoms=(3, 3), tops=(2, 2))
+def lstm_unit(setup: Setup) -> list[Shape]:
+    """One step of an LSTM: cell state [1, N, D], gates [1, N, 4D], markers [1, N]."""
+    state, gates, markers = setup.bottoms
+    check(len(state) == 3 and len(gates) == 3 and len(markers) == 2, "axes are 3, 3 and 2")
+    check(state[0] == gates[0] == markers[0] == 1, "LSTMUnit takes one step at a time")
+    check(state[1] == gates[1] == markers[1], "all bottoms need the same number of streams")
+    check(gates[2] == 4 * state[2], f"{gates[2]} gates are not four times {state[2]} units")
+    setup.macs = 3 * count(state)
+    return [state, state]

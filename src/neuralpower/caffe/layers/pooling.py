@@ -1,0 +1,135 @@
+"""Pooling and spatial pyramid pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from neuralpower.caffe.registry import Setup, layer_type
+from neuralpower.caffe.shapes import Shape, check, check_blob, count, legacy_dim, shape_text
+
+_SINGLE_EXACT = 2**24
+
+
+def pool_tops(param: Any) -> tuple[int, int]:
+    """Max pooling may give a second top, the mask."""
+    return (1, 2) if param.pooling_param.pool == param.pooling_param.MAX else (1, 1)
+
+
+@layer_type("Pooling", tops=pool_tops, engine="pooling_param")
+def pooling(setup: Setup) -> list[Shape]:
+    """Sizes rounded up (or down, on request); the last window must start inside the image."""
+    top = pooled_shape(setup.bottom, setup.param.pooling_param)
+    return [top] * setup.n_tops
+
+
+def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
+    """(kernel, stride, pad), each (height, width), of a ``PoolingParameter``; checked."""
+    has = param.HasField
+    both = has("kernel_h") and has("kernel_w")
+    if param.global_pooling:
+        check(
+            not (has("kernel_size") or has("kernel_h") or has("kernel_w")),
+            "global_pooling takes no kernel size",
+        )
+    else:
+        check(
+            has("kernel_size") != both,
+            "the kernel is kernel_size, or kernel_h and kernel_w; one of them, not both",
+        )
+    for name in ("pad", "stride"):
+        pair = has(f"{name}_h") and has(f"{name}_w") and not has(name)
+        none = not has(f"{name}_h") and not has(f"{name}_w")
+        check(pair or none, f"{name} is {name}, or {name}_h and {name}_w; not both")
+    if param.global_pooling:
+        kernel = (legacy_dim(bottom, 2), legacy_dim(bottom, 3))
+    elif has("kernel_size"):
+        kernel = (param.kernel_size, param.kernel_size)
+    else:
+        kernel = (param.kernel_h, param.kernel_w)
+    pad = (param.pad_h, param.pad_w) if has("pad_h") else (param.pad, param.pad)
+    stride = (param.stride_h, param.stride_w) if has("stride_h") else (param.stride, param.stride)
+    return kernel, stride, pad
+
+
+def pooled_shape(bottom: Shape, param: Any) -> Shape:
+    """The top of a pooling layer; ``Refusal`` as Caffe's ``PoolingLayer``."""
+    kernel, stride, pad = pool_geometry(bottom, param)
+    check(0 < min(kernel) and max(kernel) < 2**31, "kernel sizes must be positive")
+    if param.global_pooling:
+        check(
+            pad == (0, 0) and stride == (1, 1), "global_pooling goes with pad 0 and stride 1 only"
+        )
+    if any(pad):
+        check(param.pool in (param.AVE, param.MAX), "padding is for average and max pooling only")
+        check(
+            pad[0] < kernel[0] and pad[1] < kernel[1],
+            f"the pad {pad} must be smaller than the kernel {kernel}",
+        )
+    check(
+        len(bottom) == 4,
+        f"pooling takes 4 axes (number, channels, height, width), not {shape_text(bottom)}",
+    )
+    check(0 < min(stride) and max(stride) < 2**31, "strides must be positive")
+    down = param.round_mode == param.FLOOR
+    if param.HasField("ceil_mode"):
+        down = not param.ceil_mode
+    sizes = [
+        _pooled(size, k, s, p, down, clip=any(pad))
+        for size, k, s, p in zip(bottom[2:], kernel, stride, pad, strict=True)
+    ]
+    return check_blob((bottom[0], bottom[1], *sizes))
+
+
+def _pooled(size: int, kernel: int, stride: int, pad: int, down: bool, clip: bool) -> int:
+    """One pooled size. Caffe divides in single precision and clips only where there is padding."""
+    steps = _single(_single(size + 2 * pad - kernel) / _single(stride))
+    pooled = (math.floor(steps) if down else math.ceil(steps)) + 1
+    if clip:
+        if (pooled - 1) * stride >= size + pad:
+            pooled -= 1
+        check((pooled - 1) * stride < size + pad, "the last pooling window starts in the padding")
+    return pooled
+
+
+def _single(value: float) -> float:
+    """Round to single precision; exact (and quick) for the integers of real networks."""
+    if value == int(value) and abs(value) < _SINGLE_EXACT:
+        return value
+    import struct
+
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+@layer_type("SPP")
+def spatial_pyramid_pooling(setup: Setup) -> list[Shape]:
+    """Pooling to 1, 2, 4, ... bins a side, flattened and joined along the channels."""
+    from neuralpower.caffe import caffe_pb2 as pb
+
+    param, bottom = setup.param.spp_param, setup.bottom
+    height, width = legacy_dim(bottom, 2), legacy_dim(bottom, 3)
+    check(height > 0 and width > 0, "the input sizes must be positive")
+    check(param.pyramid_height > 0, "pyramid_height must be positive")
+    check(
+        len(bottom) == 4,
+        f"SPP takes 4 axes (number, channels, height, width), not {shape_text(bottom)}",
+    )
+    total = 0
+    for level in range(param.pyramid_height):
+        # From some level on the bins outnumber the pixels and the padding check refuses.
+        bins = 2**level
+        pool = pb.PoolingParameter(pool=param.pool)
+        pool.kernel_h, pool.pad_h = _bin(height, bins)
+        pool.kernel_w, pool.pad_w = _bin(width, bins)
+        pool.stride_h, pool.stride_w = pool.kernel_h, pool.kernel_w
+        top = pooled_shape(bottom, pool)
+        if param.pyramid_height == 1:
+            return [top]
+        total += count(top, 1)
+    return [(bottom[0], total)]
+
+
+def _bin(size: int, bins: int) -> tuple[int, int]:
+    """Kernel and pad that cut ``size`` into ``bins`` windows."""
+    kernel = -(-size // bins)
+    return kernel, (kernel * bins - size + 1) // 2

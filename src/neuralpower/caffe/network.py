@@ -1,0 +1,242 @@
+"""A prototxt as Caffe sees it: the layers of a network with shapes, parameters and MACs."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe import textformat
+from neuralpower.caffe.build import Built, Options, build
+from neuralpower.caffe.refusal import Refusal
+from neuralpower.caffe.rules import State
+from neuralpower.caffe.shapes import Shape, shape_text
+from neuralpower.caffe.upgrade import upgrade
+from neuralpower.columns import LAYER_COLUMNS, Configuration
+from neuralpower.errors import InputError
+
+__all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
+
+#: More layers than any network has; the bound keeps time and memory in hand.
+MAX_LAYERS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer after Caffe's upgrades and rules, in execution order.
+
+    Shapes are None where they cannot be known. ``params`` counts the elements of the layer's own
+    blobs, ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
+    multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
+    ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
+    the layer's message in the current format, with defaults.
+    """
+
+    index: int
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    bottom_shapes: tuple[Shape | None, ...]
+    top_shapes: tuple[Shape | None, ...]
+    params: int
+    params_shared: int
+    macs: int | None
+    family: str
+    configuration: Configuration | None
+    param: Any
+    known: bool
+    note: str
+
+    @property
+    def supported(self) -> bool:
+        """Whether a model family exists for the layer."""
+        return bool(self.family)
+
+
+@dataclass(slots=True)
+class Network:
+    """A network ready to be listed: ``name`` is the file's stem, ``title`` the prototxt's name."""
+
+    name: str
+    title: str
+    layers: list[Layer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    inputs: dict[str, Shape | None] = field(default_factory=dict)
+    outputs: dict[str, Shape | None] = field(default_factory=dict)
+
+    def coverage(self) -> dict[str, float | int]:
+        """Counts and shares: layers with known shapes, layers and MACs with a model family.
+
+        Shares are between 0 and 1; those of an empty network are 1.
+        """
+        total = len(self.layers)
+        known = sum(layer.known for layer in self.layers)
+        macs = sum(layer.macs or 0 for layer in self.layers)
+        covered = sum(layer.macs or 0 for layer in self.layers if layer.supported)
+        return {
+            "layers": total,
+            "layers_known": known,
+            "layers_known_share": known / total if total else 1.0,
+            "layers_supported": sum(layer.supported for layer in self.layers),
+            "macs": macs,
+            "macs_supported_share": covered / macs if macs else 1.0,
+        }
+
+
+def load_network(
+    path: str | Path,
+    *,
+    phase: str = "TEST",
+    stages: Sequence[str] = (),
+    level: int = 0,
+    batch: int | None = None,
+    strict: bool = False,
+    data_shape: Sequence[int] | None = None,
+    blob_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Network:
+    """Read a prototxt (or ``.prototxt.gz``) and set its layers up as Caffe does.
+
+    ``batch`` replaces the first size of every network input. ``data_shape`` (C, H, W) is one item
+    of the data layers; ``blob_shapes`` are blobs that come from outside the file. ``strict``
+    refuses what BVLC Caffe refuses; otherwise the forks' fields and types are notes, and a layer
+    whose shape cannot be known is listed with the reason.
+
+    Raises ``InputError`` naming the file, and the line where there is one.
+    """
+    source = Path(path)
+    stem = source.name
+    for suffix in (".gz", ".prototxt", ".txt", ".pbtxt"):
+        stem = stem.removesuffix(suffix) or stem
+    return parse_network(
+        _read(source),
+        path=str(path),
+        name=stem,
+        phase=phase,
+        stages=stages,
+        level=level,
+        batch=batch,
+        strict=strict,
+        data_shape=data_shape,
+        blob_shapes=blob_shapes,
+    )
+
+
+def parse_network(
+    text: str,
+    *,
+    path: str = "<text>",
+    name: str = "network",
+    phase: str = "TEST",
+    stages: Sequence[str] = (),
+    level: int = 0,
+    batch: int | None = None,
+    strict: bool = False,
+    data_shape: Sequence[int] | None = None,
+    blob_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Network:
+    """As ``load_network``, from the text of a prototxt."""
+    if phase not in ("TRAIN", "TEST"):
+        raise InputError(f"phase {phase!r}: TRAIN or TEST is needed")
+    message = pb.NetParameter()
+    document = textformat.parse(text, message, path=path, strict=strict)
+    options = Options(
+        phase=phase,
+        batch=batch,
+        strict=strict,
+        data_shape=tuple(data_shape) if data_shape is not None else None,
+        blob_shapes={key: tuple(value) for key, value in (blob_shapes or {}).items()},
+    )
+    state = State(phase, level, frozenset((*message.state.stage, *stages)))
+    try:
+        upgraded = upgrade(message, document.layer_offsets, strict=strict)
+        if len(upgraded.layers) > MAX_LAYERS:
+            raise Refusal(f"{len(upgraded.layers)} layers: at most {MAX_LAYERS} are read")
+        built = build(upgraded.layers, upgraded.offsets, state, options)
+    except Refusal as refusal:
+        line = document.line(refusal.offset) if refusal.offset >= 0 else None
+        raise InputError(refusal.reason, path=path, line=line) from None
+    network = Network(name, message.name, notes=[*document.notes, *upgraded.notes])
+    network.layers = [_layer(index, item) for index, item in enumerate(built.layers)]
+    network.inputs, network.outputs = built.inputs, built.outputs
+    return network
+
+
+def _read(path: Path) -> str:
+    """The text of a file; bytes that are not UTF-8 are kept as ``surrogateescape``."""
+    limit = textformat.MAX_BYTES
+    try:
+        opened: Any = gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
+        with opened as stream:
+            data: bytes = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise InputError("no such file: check the path", path=path) from None
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be read: {reason}", path=path) from None
+    if len(data) > limit:
+        raise InputError(f"the file is larger than {limit // 1_000_000} MB", path=path)
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def _layer(index: int, item: Built) -> Layer:
+    param = item.param
+    return Layer(
+        index=index,
+        name=param.name,
+        type=param.type,
+        bottoms=tuple(param.bottom),
+        tops=item.tops,
+        bottom_shapes=tuple(item.bottom_shapes),
+        top_shapes=tuple(item.top_shapes),
+        params=item.params,
+        params_shared=item.params_shared,
+        macs=item.macs,
+        family=item.configuration.family if item.configuration else "",
+        configuration=item.configuration,
+        param=param,
+        known=item.known,
+        note="; ".join(item.notes),
+    )
+
+
+def layer_row(network: Network, layer: Layer) -> dict[str, Any]:
+    """One row of the layer table, keyed by ``LAYER_COLUMNS``; unknown figures are None."""
+    known = layer.known
+    row: dict[str, Any] = {
+        "network": network.name,
+        "index": layer.index,
+        "name": layer.name,
+        "type": layer.type,
+        "family": layer.family,
+        "bottoms": " ".join(layer.bottoms),
+        "tops": " ".join(layer.tops),
+        "bottom_shapes": " ".join(map(shape_text, layer.bottom_shapes)),
+        "top_shapes": " ".join(map(shape_text, layer.top_shapes)),
+        "params": layer.params if known else None,
+        "params_shared": layer.params_shared if known else None,
+        "macs": layer.macs,
+        "input_elements": _elements(layer.bottom_shapes),
+        "output_elements": _elements(layer.top_shapes),
+        "weight_elements": layer.params if known else None,
+        "supported": layer.supported,
+        "note": layer.note,
+    }
+    if layer.configuration is not None:
+        row.update(layer.configuration.as_row())
+    return row
+
+
+def _elements(shapes: Sequence[Shape | None]) -> int | None:
+    total = 0
+    for shape in shapes:
+        if shape is None:
+            return None
+        product = 1
+        for size in shape:
+            product *= size
+        total += product
+    return total

@@ -1,0 +1,111 @@
+"""The registry of layer types: how many blobs each takes, and its shape function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from neuralpower.caffe.refusal import Refusal
+from neuralpower.caffe.shapes import INT_MAX, Shape
+
+
+@dataclass(slots=True)
+class Setup:
+    """One layer about to be set up: what its shape function reads, and what it fills in.
+
+    ``bottoms`` are the shapes of the bottom blobs, ``n_tops`` the number of tops to be given.
+    A shape function returns the shapes of the tops and sets ``params`` (shapes of the layer's own
+    blobs, in Caffe's order) and ``macs`` (multiply-accumulates of one forward pass). It raises
+    ``Refusal`` where Caffe's ``LayerSetUp`` or ``Reshape`` dies, and ``UnknownShape`` where the
+    prototxt alone does not tell the shape.
+    """
+
+    param: Any
+    bottoms: list[Shape]
+    n_tops: int
+    phase: str = "TEST"
+    strict: bool = False
+    in_place: bool = False
+    data_shape: Shape | None = None
+    limit: int = INT_MAX
+    params: list[Shape] = field(default_factory=list)
+    macs: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def bottom(self) -> Shape:
+        """The shape of the first bottom."""
+        return self.bottoms[0]
+
+    @property
+    def type(self) -> str:
+        """The layer type."""
+        kind: str = self.param.type
+        return kind
+
+
+class UnknownShape(Exception):
+    """The shape depends on something outside the file; the text says on what."""
+
+
+ShapeFunction = Callable[[Setup], list[Shape]]
+BlobRange = tuple[int, int | None]
+#: One fixed range, or a function of the layer that gives it.
+BlobRule = BlobRange | Callable[[Any], BlobRange]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerType:
+    """How Caffe treats a layer type.
+
+    ``bottoms`` and ``tops`` are (least, most) numbers of blobs, None without an upper bound;
+    ``auto_top``: missing tops are made up (losses); ``fork``: BVLC Caffe does not know the type;
+    ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
+    """
+
+    name: str
+    shapes: ShapeFunction
+    bottoms: BlobRule = (1, 1)
+    tops: BlobRule = (1, 1)
+    equal_counts: bool = False
+    auto_top: bool = False
+    in_place: bool = True
+    fork: bool = False
+    source: bool = False
+    partial: bool = False
+    engine: str = ""
+    free: bool = False
+
+
+LAYER_TYPES: dict[str, LayerType] = {}
+
+
+def layer_type(*names: str, **options: Any) -> Callable[[ShapeFunction], ShapeFunction]:
+    """Register a shape function for layer types; the options are ``LayerType``'s fields."""
+
+    def register(function: ShapeFunction) -> ShapeFunction:
+        for name in names:
+            if name in LAYER_TYPES:
+                raise ValueError(f"layer type {name} is registered twice")
+            LAYER_TYPES[name] = LayerType(name, function, **options)
+        return function
+
+    return register
+
+
+def check_counts(kind: LayerType, param: Any, n_bottoms: int, n_tops: int) -> None:
+    """``Refusal`` when a layer has too few or too many bottoms or tops."""
+    for what, number, rule in (
+        ("bottom", n_bottoms, kind.bottoms),
+        ("top", n_tops, kind.tops),
+    ):
+        least, most = rule(param) if callable(rule) else rule
+        if number >= least and (most is None or number <= most):
+            continue
+        needed = str(least) if least == most else f"at least {least}"
+        if most is not None and number > most and least != most:
+            needed = f"at most {most}"
+        raise Refusal(f"{kind.name} takes {needed} {what} blob(s), not {number}")
+    if kind.equal_counts and n_bottoms != n_tops:
+        raise Refusal(f"{kind.name} makes one top of each bottom: {n_bottoms} and {n_tops} given")

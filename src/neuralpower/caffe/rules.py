@@ -1,0 +1,43 @@
+"""Which layers a network has in a given phase, at a given level and with given stages."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import Any
+
+from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the rules are held against."""
+
+    phase: str
+    level: int
+    stages: Set[str]
+
+
+def meets(rule: Any, state: State) -> bool:
+    """Whether the state meets every condition of a ``NetStateRule``."""
+    if rule.HasField("phase") and pb.Phase.Name(rule.phase) != state.phase:
+        return False
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        return False
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        return False
+    return all(stage in state.stages for stage in rule.stage) and not any(
+        stage in state.stages for stage in rule.not_stage
+    )
+
+
+def included(layer: Any, state: State) -> bool:
+    """Whether a layer is in the network; ``Refusal`` when it has both kinds of rules."""
+    if not layer.include and not layer.exclude:
+        return True
+    if layer.include and layer.exclude:
+        raise Refusal("either include rules or exclude rules; not both")
+    if layer.include:
+        return any(meets(rule, state) for rule in layer.include)
+    return not any(meets(rule, state) for rule in layer.exclude)

@@ -1,0 +1,418 @@
+"""Protobuf's text format, read into messages of the schema.
+
+Why not ``google.protobuf.text_format``: its messages do not tell forks from faults, it is several
+times slower, and a hostile file can take it beyond any bound. This parser is driven by the same
+descriptors and reads every valid file to the same message (a test holds the two side by side).
+It walks the text once, field by field, without recursion: time is linear in the size of the file
+and the number of messages is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from neuralpower.caffe.scalars import ScalarError, converter, plain, unescape
+from neuralpower.errors import InputError
+
+#: Fields with this number or a higher one belong to forks of Caffe (see ``caffe.proto``).
+FORK_NUMBERS = 10_000
+#: Bounds on one file: more than any real network by far, small enough to hold in memory.
+MAX_BYTES = 64_000_000
+MAX_MESSAGES = 1_000_000
+#: Different notes kept for one file; the rest are counted.
+MAX_NOTES = 50
+
+_BLANK = r"[ \t\r\n\v\f]*+(?:\#[^\n]*+[ \t\r\n\v\f]*+)*+"
+# One field at a time. The last group that took part tells what was found: 1 a bare name, 2 a name
+# and a colon, 3 the start of a message, 4 a plain string, 5 a number or word, 6 the end of a
+# message. Possessive quantifiers keep the match linear.
+_FIELD = re.compile(
+    rf"""{_BLANK}
+    (?: ([A-Za-z_][0-9A-Za-z_]*+) {_BLANK}
+        (?: (:) {_BLANK} )?+
+        (?: ([{{<])
+          | "([^"\\\n\0]*+)" {_BLANK} (?!["']) (?:[,;])?+
+          | ([0-9A-Za-z_.+-]++) {_BLANK} (?:[,;])?+
+        )?+
+      | ([}}>]) {_BLANK} (?:[,;])?+
+    )""",
+    re.VERBOSE,
+)
+_SKIP = re.compile(_BLANK, re.VERBOSE)
+_STRING = re.compile(r""""(?:[^"\\\n\0]|\\[^\n\0])*+"|'(?:[^'\\\n\0]|\\[^\n\0])*+'""")
+_WORD = re.compile(r"-?+[0-9A-Za-z_.+-]++")
+_EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
+_CLOSING = {"{": "}", "<": ">"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What the parser needs to know of one field of the schema."""
+
+    name: str
+    repeated: bool
+    fork: bool
+    message: Descriptor | None
+    convert: Any
+    is_string: bool
+    is_enum: bool
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file: the message, what was passed over, and where the layers stand."""
+
+    message: Any
+    path: str
+    text: str
+    notes: list[str] = field(default_factory=list)
+    #: Offsets of the top-level ``layer`` and ``layers`` entries, in the order of the file.
+    layer_offsets: dict[str, list[int]] = field(default_factory=dict)
+
+    def line(self, offset: int) -> int:
+        """The line (from 1) of a character offset."""
+        return self.text.count("\n", 0, offset) + 1
+
+
+_TABLES: dict[str, dict[str, _Field]] = {}
+
+
+def _table(descriptor: Descriptor) -> dict[str, _Field]:
+    table = _TABLES.get(descriptor.full_name)
+    if table is None:
+        table = {item.name: _describe(item) for item in descriptor.fields}
+        _TABLES[descriptor.full_name] = table
+    return table
+
+
+def _describe(item: FieldDescriptor) -> _Field:
+    message = item.message_type if item.type == FieldDescriptor.TYPE_MESSAGE else None
+    return _Field(
+        name=item.name,
+        repeated=item.is_repeated,
+        fork=item.number >= FORK_NUMBERS,
+        message=message,
+        convert=None if message else converter(item),
+        is_string=item.type == FieldDescriptor.TYPE_STRING,
+        is_enum=item.type == FieldDescriptor.TYPE_ENUM,
+    )
+
+
+def parse(text: str, message: Message, *, path: str, strict: bool = False) -> Document:
+    """Read ``text`` into ``message`` (cleared first) and return the document.
+
+    ``strict`` refuses unknown fields and enum values and the fields of forks; otherwise they are
+    notes. Raises ``InputError`` with line and column for everything that is not valid text format.
+    """
+    message.Clear()
+    return _Parser(text, message, path, strict).run()
+
+
+class _Parser:
+    def __init__(self, text: str, message: Message, path: str, strict: bool) -> None:
+        self.text = text
+        self.root = message
+        self.strict = strict
+        self.document = Document(message, path, text)
+        self.noted: dict[str, int] = {}
+        self.more_notes = 0
+        self.messages = 0
+
+    def run(self) -> Document:
+        if len(self.text) > MAX_BYTES:
+            self.fail(f"the file is larger than {MAX_BYTES // 1_000_000} MB", 0)
+        self._fields(self.root, "", 0, 0)
+        self._check_required()
+        self.document.notes = [
+            text if count == 1 else f"{text} ({count} times)" for text, count in self.noted.items()
+        ]
+        if self.more_notes:
+            self.document.notes.append(f"{self.more_notes} more notes of this kind")
+        return self.document
+
+    def _fields(self, message: Any, closing: str, opened: int, position: int) -> int:
+        """Read fields until the message closes (or the text ends); return the offset after it.
+
+        One match a field; the unusual forms are left to ``_unusual``. Messages inside messages
+        are frames of ``stack``: (message, fields, closing character, offset of its start), where
+        fields is None inside a message that is passed over.
+        """
+        text, match, strict = self.text, _FIELD.match, self.strict
+        stack: list[tuple[Any, dict[str, _Field] | None, str, int]] = []
+        table: dict[str, _Field] | None = _table(message.DESCRIPTOR)
+        while found := match(text, position):
+            position = found.end()
+            kind = found.lastindex or 0
+            if kind == 6:
+                if found[6] != closing:
+                    self.fail(self._wrong_close(closing, found[6]), found.start(6))
+                if not stack:
+                    return found.end(6)
+                message, table, closing, opened = stack.pop()
+                continue
+            name = found[1]
+            known = table.get(name) if table is not None else None
+            if known is None or (known.fork and strict):
+                if table is not None:
+                    self._unknown(message, name, found.start(1))
+                if kind == 3:
+                    stack.append((message, table, closing, opened))
+                    table, closing, opened = None, _CLOSING[found[3]], found.start(3)
+                elif kind <= 2 or found[2] is None:
+                    position = self._skip_value(found)
+            elif kind == 3 and known.message is not None:
+                stack.append((message, table, closing, opened))
+                if message is self.root:
+                    self.document.layer_offsets.setdefault(name, []).append(found.start(1))
+                message = self._submessage(message, known, found.start(1))
+                table, closing, opened = _table(known.message), _CLOSING[found[3]], found.start(3)
+            elif kind == 4 and known.is_string and found[2] is not None:
+                self._store(message, known, plain(found[4]), found.start(1))
+            elif kind == 5 and found[2] is not None and known.message is None:
+                self._word(message, known, found[5], found.start(5), found.start(1))
+            else:
+                position = self._unusual(message, known, found)
+        return self._end(position, closing, opened)
+
+    def _end(self, position: int, closing: str, opened: int) -> int:
+        """The end of the text, or the fault that stopped the loop."""
+        position = self._blank(position)
+        if position < len(self.text):
+            if extension := _EXTENSION.match(self.text, position):
+                self.fail(f"extension {extension[0][:60]} is not known to Caffe", position)
+            self.fail(f"a field name was expected, not {self._show(position)}", position)
+        if closing:
+            self.fail(f"the text ends before this message is closed with {closing!r}", opened)
+        return position
+
+    # ------------------------------------------------------------------------------- values
+
+    def _submessage(self, message: Any, known: _Field, offset: int) -> Any:
+        self.messages += 1
+        if self.messages > MAX_MESSAGES:
+            self.fail(f"more than {MAX_MESSAGES} messages in one file", offset)
+        if known.repeated:
+            return getattr(message, known.name).add()
+        if message.HasField(known.name):
+            self._twice(known, offset)
+        child = getattr(message, known.name)
+        child.SetInParent()
+        return child
+
+    def _store(self, message: Any, known: _Field, value: Any, offset: int) -> None:
+        if known.repeated:
+            getattr(message, known.name).append(value)
+        elif message.HasField(known.name):
+            self._twice(known, offset)
+        else:
+            setattr(message, known.name, value)
+
+    def _word(self, message: Any, known: _Field, word: str, offset: int, start: int) -> None:
+        try:
+            value = known.convert(word)
+        except ScalarError as error:
+            if not self.strict and self._forgive(message, known, word):
+                return
+            self.fail(f"field {known.name!r}: {error}", offset)
+        self._store(message, known, value, start)
+
+    def _forgive(self, message: Any, known: _Field, word: str) -> bool:
+        """Lenient readings of a word that the schema does not allow; False when there is none."""
+        kind = message.DESCRIPTOR.name
+        if kind == "LayerParameter" and known.name == "type" and word.isidentifier():
+            self.note(f"type {word} should stand in quotes")
+            self._store(message, known, word, 0)
+            return True
+        if known.is_enum and word.isidentifier():
+            self.note(f"unknown value {word} of {known.name} in {kind} passed over")
+            if kind == "V1LayerParameter" and known.name == "type":
+                message.fork_type = word
+            return True
+        return False
+
+    def _unusual(self, message: Any, known: _Field, found: re.Match[str]) -> int:
+        """A list, an escaped or joined string, or a value that does not fit its field."""
+        name = known.name
+        position = self._value_offset(found)
+        opening = self.text[position : position + 1]
+        if known.message is not None:
+            if opening == "[" and known.repeated:
+                return self._list(message, known, position + 1)
+            self.fail(f"'{{' was expected after {name!r}, not {self._show(position)}", position)
+        if found[2] is None:
+            self.fail(f"':' was expected after {name!r}, not {self._show(position)}", position)
+        if opening == "[" and known.repeated:
+            return self._list(message, known, position + 1)
+        return self._separator(self._scalar(message, known, position))
+
+    def _value_offset(self, found: re.Match[str]) -> int:
+        """Where the value of a matched field starts, whatever it is."""
+        kind = found.lastindex or 1
+        if kind <= 2:
+            return self._blank(found.end())
+        return found.start(kind) - (kind == 4)
+
+    def _list(self, message: Any, known: _Field, position: int) -> int:
+        """The items of ``[a, b]``, from after the bracket; returns the offset after the list."""
+        position = self._blank(position)
+        if self.text.startswith("]", position):
+            return self._separator(position + 1)
+        while True:
+            if known.message is None:
+                position = self._scalar(message, known, position)
+            else:
+                position = self._item(message, known, position)
+            position = self._blank(position)
+            if self.text.startswith("]", position):
+                return self._separator(position + 1)
+            if not self.text.startswith(",", position):
+                self.fail(f"',' or ']' was expected, not {self._show(position)}", position)
+            position = self._blank(position + 1)
+
+    def _item(self, message: Any, known: _Field, position: int) -> int:
+        """One message of a list. The schema is not recursive, so neither is this without bound."""
+        closing = _CLOSING.get(self.text[position : position + 1])
+        if closing is None:
+            self.fail(f"'{{' was expected, not {self._show(position)}", position)
+        if message is self.root:
+            self.document.layer_offsets.setdefault(known.name, []).append(position)
+        child = self._submessage(message, known, position)
+        return self._fields(child, closing, position, position + 1)
+
+    def _scalar(self, message: Any, known: _Field, position: int) -> int:
+        """One scalar at ``position``; returns the offset after it."""
+        if known.is_string and self.text[position : position + 1] in ('"', "'"):
+            value, end = self._string(position)
+            self._store(message, known, value, position)
+            return end
+        sign = self.text.startswith("-", position)
+        # Text format lets blanks stand between the sign and the number.
+        start = self._blank(position + 1) if sign else position
+        word = _WORD.match(self.text, start)
+        if word is None:
+            shown = self._show(position)
+            self.fail(f"field {known.name!r}: {known.convert.expected}, not {shown}", position)
+        self._word(message, known, "-" * sign + word[0], position, position)
+        return word.end()
+
+    def _string(self, position: int) -> tuple[str, int]:
+        """Adjacent quoted strings as one, and the offset after them."""
+        pieces: list[str] = []
+        end = position
+        while found := _STRING.match(self.text, position):
+            try:
+                pieces.append(unescape(found[0][1:-1]))
+            except ScalarError as error:
+                self.fail(str(error), position)
+            end = found.end()
+            position = self._blank(end)
+        if self.text[position : position + 1] in ('"', "'"):
+            self.fail("this string is not closed on its line", position)
+        return plain("".join(pieces)), end
+
+    # ----------------------------------------------------------------------- passing things over
+
+    def _unknown(self, message: Any, name: str, offset: int) -> None:
+        """A field that BVLC Caffe does not have: refused or noted."""
+        kind = message.DESCRIPTOR.name
+        if self.strict:
+            self.fail(f"{kind} has no field {name!r} in BVLC Caffe", offset)
+        self.note(f"unknown field {name} of {kind} passed over")
+
+    def _skip_value(self, found: re.Match[str]) -> int:
+        """Pass over the unusual value of an unknown field; returns the offset after it."""
+        position = self._value_offset(found)
+        opening = self.text[position : position + 1]
+        if opening == "[":
+            return self._separator(self._skip_list(position))
+        if found[2] is None:
+            self.fail(f"':' or '{{' was expected, not {self._show(position)}", position)
+        if opening in ('"', "'") and opening:
+            return self._separator(self._string(position)[1])
+        start = self._blank(position + 1) if opening == "-" else position
+        word = _WORD.match(self.text, start)
+        if word is None:
+            self.fail(f"a value was expected, not {self._show(position)}", position)
+        return self._separator(word.end())
+
+    def _skip_list(self, position: int) -> int:
+        """Pass over a bracketed list of anything, brackets inside it included."""
+        start = position
+        pending: list[str] = []
+        while position < len(self.text):
+            character = self.text[position]
+            if character in "{<[":
+                pending.append({"{": "}", "<": ">", "[": "]"}[character])
+                position += 1
+            elif character in "}>]":
+                if character != pending.pop():
+                    self.fail(f"{character!r} does not close what is open", position)
+                position += 1
+                if not pending:
+                    return position
+            elif character in "\"'":
+                position = self._string(position)[1]
+            elif character in ",;:":
+                position += 1
+            elif word := _WORD.match(self.text, position):
+                position = word.end()
+            else:
+                self.fail(f"unexpected {self._show(position)}", position)
+            position = self._blank(position)
+        self.fail("the text ends before this list is closed", start)
+
+    def _blank(self, position: int) -> int:
+        """The offset after blanks and comments."""
+        found = _SKIP.match(self.text, position)
+        return found.end() if found else position
+
+    def _separator(self, position: int) -> int:
+        """The offset after the optional ``,`` or ``;`` that may end a field."""
+        position = self._blank(position)
+        return position + self.text.startswith((",", ";"), position)
+
+    # --------------------------------------------------------------------------- notes and faults
+
+    def note(self, text: str) -> None:
+        """Keep a remark, counted when it comes again."""
+        if text in self.noted:
+            self.noted[text] += 1
+        elif len(self.noted) < MAX_NOTES:
+            self.noted[text] = 1
+        else:
+            self.more_notes += 1
+
+    def _check_required(self) -> None:
+        """Refuse a message that lacks a required field, as protobuf does."""
+        if self.root.IsInitialized():
+            return
+        missing = self.root.FindInitializationErrors()[0]
+        found = re.match(r"(\w+)\[(\d+)\]", missing)
+        offset = self.document.layer_offsets[found[1]][int(found[2])] if found else 0
+        self.fail(f"the required field {missing} is missing", offset)
+
+    def _twice(self, known: _Field, offset: int) -> NoReturn:
+        self.fail(f"field {known.name!r} stands twice: only one value is allowed", offset)
+
+    @staticmethod
+    def _wrong_close(closing: str, character: str) -> str:
+        if closing:
+            return f"{closing!r} was expected, not {character!r}"
+        return f"{character!r} closes nothing: a '{{' is missing before it"
+
+    def _show(self, position: int) -> str:
+        if position >= len(self.text):
+            return "the end of the text"
+        word = _WORD.match(self.text, position)
+        return repr(word[0][:40] if word else self.text[position])
+
+    def fail(self, message: str, offset: int) -> NoReturn:
+        """Raise the fault with the line and column (both from 1) of a character offset."""
+        line = self.text.count("\n", 0, offset) + 1
+        column = offset - self.text.rfind("\n", 0, offset)
+        raise InputError(message, path=self.document.path, line=line, column=column)

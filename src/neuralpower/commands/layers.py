@@ -1,0 +1,153 @@
+"""``neuralpower layers``: the layer tables of prototxt files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neuralpower.columns import LAYER_COLUMNS
+from neuralpower.errors import InputError
+from neuralpower.files import csv_text, safe_name, write_table, write_text
+
+if TYPE_CHECKING:
+    from neuralpower.caffe.network import Network
+
+_SIZES = re.compile(r"[0-9]{1,10}(?:[x,][0-9]{1,10}){0,31}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's inputs and options."""
+    parser.add_argument("networks", nargs="+", metavar="NET.prototxt", help="networks to list")
+    add_network_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE or DIR",
+        help="the table; with several networks a folder of them (default: standard output)",
+    )
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say how a prototxt is read; other commands take them too."""
+    parser.add_argument(
+        "--batch", type=_positive, metavar="N", help="first size of every network input"
+    )
+    parser.add_argument("--phase", choices=("TRAIN", "TEST"), default="TEST")
+    parser.add_argument(
+        "--stage", action="append", default=[], metavar="S", help="a stage of the network's state"
+    )
+    parser.add_argument("--level", type=int, default=0, metavar="N")
+    parser.add_argument("--strict", action="store_true", help="refuse what BVLC Caffe refuses")
+    parser.add_argument(
+        "--data-shape",
+        type=_data_shape,
+        metavar="CxHxW",
+        help="one item of the data layers, before they crop it",
+    )
+    parser.add_argument(
+        "--blob-shape",
+        type=_blob_shape,
+        action="append",
+        default=[],
+        metavar="NAME=DIMS",
+        help="a blob that comes from outside the file, as data=10x3x227x227",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the networks; a faulty one is reported, the others are still written (status 2)."""
+    several = len(arguments.networks) > 1
+    if several and arguments.out is not None and arguments.out.is_file():
+        raise InputError("several networks need a folder, this is a file", path=arguments.out)
+    names: dict[str, str] = {}
+    status = 0
+    for path in arguments.networks:
+        try:
+            network = _load(path, arguments)
+            if several:
+                _claim(names, network.name, path)
+            _write(network, several, arguments.out)
+        except InputError as error:
+            if not several:
+                raise
+            sys.stderr.write(f"neuralpower: {error}\n")
+            status = 2
+            continue
+        _report(network, path)
+    return status
+
+
+def _load(path: str, arguments: argparse.Namespace) -> Network:
+    from neuralpower.caffe.network import load_network
+
+    return load_network(
+        path,
+        phase=arguments.phase,
+        stages=arguments.stage,
+        level=arguments.level,
+        batch=arguments.batch,
+        strict=arguments.strict,
+        data_shape=arguments.data_shape,
+        blob_shapes=dict(arguments.blob_shape),
+    )
+
+
+def _claim(names: dict[str, str], name: str, path: str) -> None:
+    """Two networks of one name would overwrite each other's table."""
+    if name in names:
+        raise InputError(f"the name {name!r} is taken by {names[name]}: rename one", path=path)
+    names[name] = path
+
+
+def _write(network: Network, several: bool, out: Path | None) -> None:
+    from neuralpower.caffe.network import layer_row
+
+    rows = [layer_row(network, layer) for layer in network.layers]
+    if out is None:
+        write_table(None, LAYER_COLUMNS, rows)
+        return
+    folder = several or out.is_dir() or (not out.suffix and not out.exists() and several)
+    target = out / f"{safe_name(network.name, 'network name')}.csv" if folder else out
+    write_text(target, csv_text(LAYER_COLUMNS, rows))
+
+
+def _report(network: Network, path: str) -> None:
+    """The coverage in one line on standard error, and what was passed over."""
+    covered = network.coverage()
+    lines = [
+        f"{network.name}: {covered['layers']} layers, {covered['layers_known']} with known shapes "
+        f"({100 * covered['layers_known_share']:.1f} %), {covered['layers_supported']} with a "
+        f"model family, which do {100 * covered['macs_supported_share']:.1f} % of "
+        f"{covered['macs']:.4g} MACs"
+    ]
+    lines += [f"{path}: note: {note}" for note in network.notes]
+    sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if not _SIZES.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape: write it as 3x227x227")
+    return tuple(int(size) for size in re.split("[x,]", text))
+
+
+def _data_shape(text: str) -> tuple[int, ...]:
+    sizes = _sizes(text)
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no item: channels x height x width")
+    return sizes
+
+
+def _blob_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=DIMS, as data=10x3x227x227")
+    return name, () if sizes == "scalar" else _sizes(sizes)

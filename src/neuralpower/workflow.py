@@ -6,6 +6,8 @@ The rule files stay free of logic; this module knows the folders and no Snakemak
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,14 @@ LOCAL = "local"
 _PACKAGE = Path(__file__).parent
 _MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt")
 _CODE_SUFFIXES = (".py", ".proto", ".html", ".css", ".js")
+
+
+def put_command_on_path() -> None:
+    """Let jobs find ``neuralpower`` beside the running Python, first on the ``PATH``."""
+    beside = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if folders[0] != beside:
+        os.environ["PATH"] = os.pathsep.join([beside, *folders])
 
 
 def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[str]:

@@ -1,8 +1,4 @@
 # What all rules share. The questions are answered by neuralpower.workflow; faults are one line.
-import os
-import sys
-from pathlib import Path
-
 from snakemake.exceptions import WorkflowError
 
 from neuralpower.errors import InputError
@@ -13,12 +9,13 @@ from neuralpower.workflow import (
     measurement_folder,
     networks,
     platforms,
+    put_command_on_path,
     settings,
 )
 
 # `neuralpower` is found beside the Python that runs Snakemake, whether or not a virtual
 # environment is activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+put_command_on_path()
 
 try:
     NETWORKS = networks(config["networks"])

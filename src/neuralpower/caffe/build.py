@@ -21,6 +21,8 @@ from neuralpower.caffe.rules import State, included
 from neuralpower.caffe.shapes import INT_MAX, LENIENT_MAX, Shape, check_blob, count, shape_text
 from neuralpower.columns import Configuration
 
+#: More would not fit the integers of the tables' readers.
+MAX_MACS = 2**63 - 1
 #: The name that Caffe's log gives a top that a loss layer makes up.
 AUTOMATIC = "(automatic)"
 
@@ -208,6 +210,8 @@ class _Builder:
             raise UnknownShape(f"unknown layer type '{param.type}'")
         check_counts(kind, param, len(bottoms), len(item.tops))
         missing = [name for name, shape in zip(param.bottom, bottoms, strict=True) if shape is None]
+        if missing and kind.scalar_top and not self.options.strict:
+            item.top_shapes[:1] = [()]
         if missing:
             source = "comes from outside: give --blob-shape" if missing[0] in self.inputs else ""
             raise UnknownShape(f"the shape of bottom '{missing[0]}' is unknown {source}".rstrip())
@@ -226,6 +230,8 @@ class _Builder:
             tops = [self.outside(name, s) for name, s in zip(item.tops, tops, strict=True)]
         item.top_shapes = list(tops)
         item.notes += setup.notes
+        if setup.macs > MAX_MACS:
+            raise Refusal(f"more than {MAX_MACS} multiply-accumulates")
         item.macs = setup.macs
         item.known = True
         self.count_params(item, setup.params)
@@ -283,10 +289,13 @@ class _Builder:
     def without_shape(self, item: Built, offset: int, reason: str) -> None:
         """A layer whose shape only the options can tell."""
         given = [self.options.blob_shapes.get(name) for name in item.tops]
-        item.top_shapes = list(given)
-        if item.tops and all(shape is not None for shape in given):
+        item.top_shapes = [
+            new if new is not None else old for new, old in zip(given, item.top_shapes, strict=True)
+        ]
+        if item.tops and None not in item.top_shapes:
             item.known = True
             item.macs = 0
+        if item.tops and None not in given:
             return
         self.object(item, offset, f"shape unknown: {reason}" if not self.options.strict else reason)
 

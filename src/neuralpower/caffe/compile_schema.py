@@ -6,6 +6,7 @@ development extra: grpcio-tools). A test checks that doing so changes nothing.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from importlib import resources
 from pathlib import Path
@@ -19,8 +20,7 @@ def compile_schema(destination: Path = FOLDER) -> None:
 
     Raises ``RuntimeError`` when the compiler refuses the schema.
     """
-    from grpc_tools import protoc
-
+    protoc = importlib.import_module("grpc_tools.protoc")
     package = "neuralpower/caffe"
     root = FOLDER.parent.parent
     target = destination if destination != FOLDER else root

@@ -75,18 +75,29 @@ def _convolution(family: str) -> Callable[..., Result]:
         return Configuration(
             family,
             math.prod(bottom[:axis]),
-            *bottom[axis:],
-            *top[axis:],
-            *geometry.kernel,
-            *geometry.stride,
-            *geometry.pad,
-            *geometry.dilation,
-            groups=bottom[axis] if depthwise else options.group,
-            bias=int(options.bias_term),
-            inputs=len(bottoms),
+            *_three(bottom[axis:]),
+            *_three(top[axis:]),
+            *_two(geometry.kernel),
+            *_two(geometry.stride),
+            *_two(geometry.pad),
+            *_two(geometry.dilation),
+            bottom[axis] if depthwise else options.group,
+            "",
+            int(options.bias_term),
+            len(bottoms),
         ), ""
 
     return build
+
+
+def _two(shape: Shape) -> tuple[int, int]:
+    height, width = shape
+    return height, width
+
+
+def _three(shape: Shape) -> tuple[int, int, int]:
+    channels, height, width = shape
+    return channels, height, width
 
 
 def _inner_product(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuralpower.caffe.refusal import Refusal
-from neuralpower.caffe.shapes import Shape, check, check_blob, count, shape_text
+from neuralpower.caffe.registry import Setup
+from neuralpower.caffe.shapes import Shape, check_blob, count, shape_text
 
 FILLERS = (
     "constant",
@@ -18,23 +18,24 @@ FILLERS = (
 )
 
 
-def check_filler(filler: Any, shape: Shape) -> None:
-    """``Refusal`` when Caffe could not fill a blob of this shape with this filler."""
-    kind = filler.type
-    if kind not in FILLERS:
-        raise Refusal(f"unknown filler '{kind}'")
-    check_blob(shape)
-    check(count(shape) > 0, f"a parameter blob of {shape_text(shape)} is empty")
+def check_filler(setup: Setup, filler: Any, shape: Shape) -> None:
+    """Object where Caffe could not fill a blob of this shape with this filler."""
+    kind, expect = filler.type, setup.expect
+    check_blob(shape, setup.limit)
+    expect(kind in FILLERS, f"unknown filler '{kind}'")
+    expect(count(shape) > 0, f"a parameter blob of {shape_text(shape)} is empty")
     if kind == "gaussian":
-        check(filler.std > 0, "a gaussian filler needs a positive std")
-        check(filler.sparse >= -1, "sparse is -1 or more")
+        expect(filler.std > 0, "a gaussian filler needs a positive std")
+        expect(filler.sparse >= -1, "sparse is -1 or more")
         if filler.sparse >= 0:
-            check(len(shape) >= 1, "a sparse filler needs a blob with axes")
-            check(filler.sparse <= shape[0], "sparse is larger than the number of outputs")
+            fits = len(shape) >= 1 and filler.sparse <= shape[0]
+            expect(fits, "sparse is larger than the number of outputs")
         return
-    check(filler.sparse == -1, f"the {kind} filler knows no sparsity")
+    expect(filler.sparse == -1, f"the {kind} filler knows no sparsity")
     if kind == "uniform":
-        check(filler.min <= filler.max, "a uniform filler needs min <= max")
+        expect(filler.min <= filler.max, "a uniform filler needs min <= max")
+    elif kind in ("xavier", "msra", "positive_unitball"):
+        expect(len(shape) >= 1, f"the {kind} filler needs a blob with axes")
     elif kind == "bilinear":
-        check(len(shape) == 4, "the bilinear filler needs a blob of 4 axes")
-        check(shape[2] == shape[3], f"the bilinear filler needs a square kernel: {shape[2:]}")
+        square = len(shape) == 4 and shape[2] == shape[3]
+        expect(square, f"the bilinear filler needs a square kernel, not {shape_text(shape)}")

@@ -169,8 +169,7 @@ def _read(path: Path) -> str:
     """The text of a file; bytes that are not UTF-8 are kept as ``surrogateescape``."""
     limit = textformat.MAX_BYTES
     try:
-        opened: Any = gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
-        with opened as stream:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             data: bytes = stream.read(limit + 1)
     except FileNotFoundError:
         raise InputError("no such file: check the path", path=path) from None

@@ -33,6 +33,14 @@ class Setup:
     macs: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def expect(self, condition: bool, reason: str) -> None:
+        """A condition of Caffe's that the shape does not hang on: a note in lenient mode."""
+        if condition:
+            return
+        if self.strict:
+            raise Refusal(reason)
+        self.notes.append(f"Caffe refuses: {reason}")
+
     @property
     def bottom(self) -> Shape:
         """The shape of the first bottom."""
@@ -45,7 +53,7 @@ class Setup:
         return kind
 
 
-class UnknownShape(Exception):
+class UnknownShape(Exception):  # noqa: N818
     """The shape depends on something outside the file; the text says on what."""
 
 
@@ -60,8 +68,10 @@ class LayerType:
     """How Caffe treats a layer type.
 
     ``bottoms`` and ``tops`` are (least, most) numbers of blobs, None without an upper bound;
-    ``auto_top``: missing tops are made up (losses); ``fork``: BVLC Caffe does not know the type;
-    ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
+    ``auto_top``: a missing top is made up (losses); ``scalar_top``: the first top is a number,
+    whatever the bottoms; ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
+    type; ``source``: brings data in; ``engine``: the parameter whose ``engine`` may ask for cuDNN;
+    ``free``: no computation.
     """
 
     name: str
@@ -70,10 +80,10 @@ class LayerType:
     tops: BlobRule = (1, 1)
     equal_counts: bool = False
     auto_top: bool = False
+    scalar_top: bool = False
     in_place: bool = True
     fork: bool = False
     source: bool = False
-    partial: bool = False
     engine: str = ""
     free: bool = False
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumValueDescriptor, FieldDescriptor
 
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _OCTAL = re.compile(r"-?0[0-7]+")
@@ -120,7 +120,7 @@ def read_bool(word: str) -> bool | None:
 
 
 def _enum_reader(field: FieldDescriptor) -> Callable[[str], int | None]:
-    names = {value.name: value.number for value in field.enum_type.values}
+    names = {value.name: value.number for value in _enum_values(field)}
     numbers = set(names.values())
 
     def read(word: str) -> int | None:
@@ -132,8 +132,12 @@ def _enum_reader(field: FieldDescriptor) -> Callable[[str], int | None]:
     return read
 
 
+def _enum_values(field: FieldDescriptor) -> Sequence[EnumValueDescriptor]:
+    return field.enum_type.values if field.enum_type is not None else ()
+
+
 def _enum_names(field: FieldDescriptor) -> str:
-    names = [value.name for value in field.enum_type.values]
+    names = [value.name for value in _enum_values(field)]
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"one of {shown} was expected"
 

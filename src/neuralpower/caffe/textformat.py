@@ -116,7 +116,7 @@ def parse(text: str, message: Message, *, path: str, strict: bool = False) -> Do
 class _Parser:
     def __init__(self, text: str, message: Message, path: str, strict: bool) -> None:
         self.text = text
-        self.root = message
+        self.root: Any = message
         self.strict = strict
         self.document = Document(message, path, text)
         self.noted: dict[str, int] = {}

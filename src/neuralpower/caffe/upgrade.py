@@ -239,7 +239,7 @@ def _from_v0(connection: Any, notes: list[str]) -> Any:
     if old.HasField("type"):
         if old.type not in V0_TYPES:
             raise Refusal(f"unknown V0 layer type '{old.type}'")
-        entry.type = pb.V1LayerParameter.LayerType.Value(V0_TYPES[old.type])
+        entry.MergeFrom(pb.V1LayerParameter(type=V0_TYPES[old.type]))
     entry.blobs.extend(old.blobs)
     entry.blobs_lr.extend(old.blobs_lr)
     entry.weight_decay.extend(old.weight_decay)

@@ -25,7 +25,7 @@ def concat(setup: Setup) -> list[Shape]:
             f"bottoms must agree but on axis {axis}: {shape_text(first)} and {shape_text(shape)}",
         )
         total += shape[axis]
-    check(len(setup.bottoms) > 1 or count(first) > 0, "the only bottom is empty")
+    setup.expect(len(setup.bottoms) > 1 or count(first) > 0, "the only bottom is empty")
     return [(*first[:axis], total, *first[axis + 1 :])]
 
 
@@ -52,7 +52,7 @@ def slice_(setup: Setup) -> list[Shape]:
     else:
         check(size % n_tops == 0, f"an axis of {size} does not divide into {n_tops} tops")
         sizes = [size // n_tops] * n_tops
-    check(n_tops > 1 or count(bottom) > 0, "the bottom is empty")
+    setup.expect(n_tops > 1 or count(bottom) > 0, "the bottom is empty")
     return [(*bottom[:axis], part, *bottom[axis + 1 :]) for part in sizes]
 
 
@@ -72,12 +72,12 @@ def silence(setup: Setup) -> list[Shape]:
 def eltwise(setup: Setup) -> list[Shape]:
     """Sum (perhaps weighted), product or maximum of blobs of one shape."""
     param, bottoms = setup.param.eltwise_param, setup.bottoms
-    check(
+    setup.expect(
         len(param.coeff) in (0, len(bottoms)),
         f"{len(param.coeff)} coefficients for {len(bottoms)} bottoms",
     )
     product = param.operation == param.PROD
-    check(not (product and len(param.coeff)), "only sums take coefficients")
+    setup.expect(not (product and len(param.coeff)), "only sums take coefficients")
     for shape in bottoms[1:]:
         check(
             shape == bottoms[0],
@@ -126,7 +126,7 @@ def reshape(setup: Setup) -> list[Shape]:
         count(top) == count(bottom),
         f"{shape_text(top)} has {count(top)} elements, the input has {count(bottom)}",
     )
-    check(count(top) > 0, "the input is empty")
+    setup.expect(count(top) > 0, "the input is empty")
     return [top]
 
 
@@ -179,7 +179,7 @@ def filter_(setup: Setup) -> list[Shape]:
     check(all(size == 1 for size in selector[1:]), "the selector has sizes of 1 but the first")
     for shape in bottoms:
         check(dim(shape, 0) == dim(selector, 0), "all bottoms need the same first size")
-    check(count(selector) > 0, "the selector is empty")
+    setup.expect(count(selector) > 0, "the selector is empty")
     setup.notes.append("the number of items depends on the data: at most this many")
     return bottoms
 
@@ -190,7 +190,7 @@ def reduction(setup: Setup) -> list[Shape]:
     param, bottom = setup.param.reduction_param, setup.bottom
     axis = axis_index(bottom, param.axis)
     if param.operation in (param.SUM, param.MEAN):
-        check(count(bottom, axis) > 0, "the input is empty")
+        setup.expect(count(bottom, axis) > 0, "the input is empty")
     if param.operation == param.SUMSQ:
         setup.macs = count(bottom)
     return [bottom[:axis]]
@@ -200,7 +200,7 @@ def reduction(setup: Setup) -> list[Shape]:
 def argmax(setup: Setup) -> list[Shape]:
     """The ``top_k`` largest along an axis, or of all but the first axis."""
     param, bottom = setup.param.argmax_param, setup.bottom
-    check(1 <= param.top_k, "top_k must be positive")
+    check(param.top_k >= 1, "top_k must be positive")
     if param.HasField("axis"):
         axis = axis_index(bottom, param.axis)
         check(param.top_k <= bottom[axis], f"top_k {param.top_k} is more than {bottom[axis]}")

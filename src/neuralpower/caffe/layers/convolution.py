@@ -9,7 +9,16 @@ from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.registry import Setup, layer_type
-from neuralpower.caffe.shapes import INT_MAX, Shape, axis_index, check, check_blob, count, same
+from neuralpower.caffe.shapes import (
+    INT_MAX,
+    Shape,
+    axis_index,
+    check,
+    check_blob,
+    count,
+    same,
+    shape_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +159,14 @@ def _convolution(
     rows, columns = (channels, outputs) if transposed else (outputs, channels)
     weight = (rows, columns // groups, *geometry.kernel)
     setup.params = [weight, (outputs,)] if param.bias_term else [weight]
-    check_filler(param.weight_filler, weight)
+    check_filler(setup, param.weight_filler, weight)
     if param.bias_term:
-        check_filler(param.bias_filler, (outputs,))
+        check_filler(setup, param.bias_filler, (outputs,))
     check(same(setup.bottoms), "all bottoms must have one shape")
     sizes = geometry.deconvolve(spatial) if transposed else geometry.convolve(spatial)
     top = check_blob((*bottom[:axis], outputs, *sizes), setup.limit)
     if param.bias_term:
-        check(count(sizes) > 0, f"the output is empty: the kernel does not fit into {spatial}")
+        setup.expect(count(sizes) > 0, f"the kernel does not fit into {shape_text(spatial)}")
     positions = math.prod(spatial) if transposed else math.prod(sizes)
     setup.macs = len(setup.bottoms) * count(bottom, 0, axis) * positions * math.prod(weight)
     return [top] * setup.n_tops

@@ -47,9 +47,9 @@ def dummy_data(setup: Setup) -> list[Shape]:
         check(len(given) in (1, n_tops), f"{len(given)} shapes for {n_tops} tops")
         shapes = given * n_tops if len(given) == 1 else given
     for top, shape in enumerate(shapes):
-        check(count(check_blob(shape, setup.limit)) > 0, "the data are empty")
+        setup.expect(count(check_blob(shape, setup.limit)) > 0, "the data are empty")
         if len(param.data_filler):
-            check_filler(param.data_filler[0 if len(param.data_filler) == 1 else top], shape)
+            check_filler(setup, param.data_filler[0 if len(param.data_filler) == 1 else top], shape)
     return shapes
 
 
@@ -121,7 +121,8 @@ def hdf5_output(setup: Setup) -> list[Shape]:
 def python(setup: Setup) -> list[Shape]:
     """Code of the user, which is never run; the proposal layer of Faster R-CNN is known."""
     param = setup.param.python_param
-    if not setup.strict and param.layer == "ProposalLayer":
+    known = param.module == "rpn.proposal_layer" or not setup.strict
+    if known and param.layer == "ProposalLayer":
         return [(1, 5), (1, 1, 1, 1)][: setup.n_tops]
     raise UnknownShape(
         f"Python code ({param.module}.{param.layer}) decides the shape and is never run: "
@@ -139,7 +140,7 @@ def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:
     """The tops of a data layer: items cropped to ``crop_size``, and labels."""
     transform: Any = setup.param.transform_param
     if transform.HasField("mean_file") and transform.mean_value:
-        check(False, "either mean_file or mean_value; not both")
+        setup.expect(False, "either mean_file or mean_value; not both")
     channels, height, width = datum
     crop = transform.crop_size
     if crop:

@@ -17,10 +17,10 @@ def inner_product(setup: Setup) -> list[Shape]:
     outputs, inputs, rows = param.num_output, count(bottom, axis), count(bottom, 0, axis)
     weight = (inputs, outputs) if param.transpose else (outputs, inputs)
     setup.params = [weight, (outputs,)] if param.bias_term else [weight]
-    check_filler(param.weight_filler, weight)
+    check_filler(setup, param.weight_filler, weight)
     if param.bias_term:
-        check_filler(param.bias_filler, (outputs,))
-        check(rows > 0, "the batch is empty")
+        check_filler(setup, param.bias_filler, (outputs,))
+        setup.expect(rows > 0, "the batch is empty")
     setup.macs = rows * inputs * outputs
     return [(*bottom[:axis], outputs)]
 
@@ -33,10 +33,10 @@ def embed(setup: Setup) -> list[Shape]:
     check(param.input_dim > 0, "input_dim must be positive")
     weight = (param.input_dim, param.num_output)
     setup.params = [weight, (param.num_output,)] if param.bias_term else [weight]
-    check_filler(param.weight_filler, weight)
+    check_filler(setup, param.weight_filler, weight)
     if param.bias_term:
-        check_filler(param.bias_filler, (param.num_output,))
-        check(count(bottom) > 0, "the input is empty")
+        check_filler(setup, param.bias_filler, (param.num_output,))
+        setup.expect(count(bottom) > 0, "the input is empty")
     return [(*bottom, param.num_output)]
 
 
@@ -110,18 +110,19 @@ def _sequence(setup: Setup, states: int) -> tuple[int, int, int, int | None]:
         check(
             shape == state, f"a hidden state must be {shape_text(state)}, not {shape_text(shape)}"
         )
-    check(count(sequence) > 0, "the sequence is empty")
+    setup.expect(count(sequence) > 0, "the sequence is empty")
     return steps, streams, count(sequence, 2), static
 
 
 def _check_recurrent_fillers(setup: Setup) -> None:
     param = setup.param.recurrent_param
     for shape in setup.params:
-        check_filler(param.weight_filler if len(shape) == 2 else param.bias_filler, shape)
+        check_filler(setup, param.weight_filler if len(shape) == 2 else param.bias_filler, shape)
 
 
 def _recurrent_outputs(setup: Setup, steps: int, streams: int, hidden: int) -> list[Shape]:
-    return [(steps, streams, hidden)] + [(1, streams, hidden)] * (setup.n_tops - 1)
+    state: Shape = (1, streams, hidden)
+    return [(steps, streams, hidden), *[state] * (setup.n_tops - 1)]
 
 
 @layer_type("LSTMUnit", bottoms=(3, 3), tops=(2, 2))

@@ -32,7 +32,7 @@ def psroi_pooling(setup: Setup) -> list[Shape]:
     param, (bottom, regions) = setup.param.psroi_pooling_param, setup.bottoms
     check(param.output_dim > 0 and param.group_size > 0, "output_dim and group_size are needed")
     needed = param.output_dim * param.group_size**2
-    check(_four(bottom)[1] == needed, f"{needed} channels are needed, not {bottom[1]}")
+    setup.expect(_four(bottom)[1] == needed, f"{needed} channels are needed, not {bottom[1]}")
     return [(dim(regions, 0), param.output_dim, param.group_size, param.group_size)]
 
 
@@ -40,7 +40,8 @@ def psroi_pooling(setup: Setup) -> list[Shape]:
 def proposal(setup: Setup) -> list[Shape]:
     """At most ``post_nms_topn`` regions of 5 numbers, and perhaps their scores."""
     regions = setup.param.proposal_param.post_nms_topn
-    return [(regions, 5), (regions, 1)][: setup.n_tops]
+    tops: list[Shape] = [(regions, 5), (regions, 1)]
+    return tops[: setup.n_tops]
 
 
 @layer_type("Permute", fork=True)

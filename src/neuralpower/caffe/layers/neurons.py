@@ -58,19 +58,19 @@ def power(setup: Setup) -> list[Shape]:
 @layer_type("Exp")
 def exponential(setup: Setup) -> list[Shape]:
     """base^(shift + scale x)."""
-    _check_base(setup.param.exp_param.base)
+    _check_base(setup, setup.param.exp_param.base)
     return [setup.bottom]
 
 
 @layer_type("Log")
 def logarithm(setup: Setup) -> list[Shape]:
     """The logarithm of shift + scale x."""
-    _check_base(setup.param.log_param.base)
+    _check_base(setup, setup.param.log_param.base)
     return [setup.bottom]
 
 
-def _check_base(base: float) -> None:
-    check(base == -1 or base > 0, "the base must be positive, or -1 for e")
+def _check_base(setup: Setup, base: float) -> None:
+    setup.expect(base == -1 or base > 0, "the base must be positive, or -1 for e")
 
 
 @layer_type("PReLU")
@@ -80,10 +80,10 @@ def prelu(setup: Setup) -> list[Shape]:
     check(len(bottom) >= 2, "PReLU needs at least 2 axes")
     slope: Shape = () if setup.param.prelu_param.channel_shared else (bottom[1],)
     if setup.param.prelu_param.HasField("filler"):
-        check_filler(setup.param.prelu_param.filler, slope)
+        check_filler(setup, setup.param.prelu_param.filler, slope)
     else:
-        check(count(slope) > 0, "the input has no channels")
-    check(count(bottom, 1) > 0, "the input is empty")
+        setup.expect(count(slope) > 0, "the input has no channels")
+    setup.expect(count(bottom, 1) > 0, "the input is empty")
     setup.params = [slope]
     setup.macs = count(bottom)
     return [bottom]

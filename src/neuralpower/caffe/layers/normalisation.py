@@ -15,10 +15,10 @@ def batch_norm(setup: Setup) -> list[Shape]:
     bottom, specs = setup.bottom, setup.param.param
     channels = dim(bottom, 1)
     for spec in specs[:3]:
-        check(
+        setup.expect(
             spec.lr_mult == 0, "the statistics of BatchNorm cannot have a learning rate (lr_mult)"
         )
-    check(count(bottom) > 0, "the input is empty")
+    setup.expect(count(bottom) > 0, "the input is empty")
     setup.params = [(channels,), (channels,), (1,)]
     setup.macs = count(bottom)
     return [bottom]
@@ -32,17 +32,17 @@ def scale(setup: Setup) -> list[Shape]:
     if len(setup.bottoms) == 1:
         setup.params = [factor]
         if param.HasField("filler"):
-            check_filler(param.filler, factor)
+            check_filler(setup, param.filler, factor)
         else:
-            check(count(factor) > 0, "the scale is empty")
+            setup.expect(count(factor) > 0, "the scale is empty")
     start = _match(bottom, factor, param.axis)
     inner, outer = count(bottom, start + len(factor)), count(bottom, 0, start)
-    check(max(inner, outer) > 0, "the input is empty")
+    setup.expect(max(inner, outer) > 0, "the input is empty")
     if param.bias_term:
         n_axes = param.num_axes if len(setup.bottoms) == 1 else len(factor)
         bias = _learnt_blob(bottom, param.axis, n_axes)
-        check_filler(param.bias_filler, bias)
-        check(inner > 0, "the input is empty")
+        check_filler(setup, param.bias_filler, bias)
+        setup.expect(inner > 0, "the input is empty")
         setup.params.append(bias)
     setup.macs = count(bottom)
     return [bottom]
@@ -55,9 +55,9 @@ def bias(setup: Setup) -> list[Shape]:
     added = _applied_blob(setup, param)
     if len(setup.bottoms) == 1:
         setup.params = [added]
-        check_filler(param.filler, added)
+        check_filler(setup, param.filler, added)
     start = _match(bottom, added, param.axis)
-    check(count(bottom, start + len(added)) > 0, "the input is empty")
+    setup.expect(count(bottom, start + len(added)) > 0, "the input is empty")
     return [bottom]
 
 
@@ -92,8 +92,8 @@ def _match(bottom: Shape, blob: Shape, axis: int) -> int:
 def local_response_normalisation(setup: Setup) -> list[Shape]:
     """A sum of squares over ``local_size`` channels or a square window: that many products."""
     param, bottom = setup.param.lrn_param, setup.bottom
-    check(param.local_size % 2 == 1, "local_size must be odd")
-    check(
+    setup.expect(param.local_size % 2 == 1, "local_size must be odd")
+    setup.expect(
         len(bottom) == 4,
         f"LRN takes 4 axes (number, channels, height, width), not {shape_text(bottom)}",
     )
@@ -107,7 +107,7 @@ def mean_variance_normalisation(setup: Setup) -> list[Shape]:
     """Always 4 axes: missing ones are added."""
     top = tuple(legacy_dim(setup.bottom, axis) for axis in range(4))
     spatial = count(top, 1 if setup.param.mvn_param.across_channels else 2)
-    check(spatial > 0, "the input is empty")
+    setup.expect(spatial > 0, "the input is empty")
     setup.macs = count(top)
     return [top]
 
@@ -115,5 +115,6 @@ def mean_variance_normalisation(setup: Setup) -> list[Shape]:
 @layer_type("Softmax", engine="softmax_param")
 def softmax(setup: Setup) -> list[Shape]:
     """The shape of the bottom."""
-    check(dim(setup.bottom, setup.param.softmax_param.axis) > 0, "the softmax axis is empty")
+    size = dim(setup.bottom, setup.param.softmax_param.axis)
+    setup.expect(size > 0, "the softmax axis is empty")
     return [setup.bottom]

@@ -19,7 +19,7 @@ def pool_tops(param: Any) -> tuple[int, int]:
 @layer_type("Pooling", tops=pool_tops, engine="pooling_param")
 def pooling(setup: Setup) -> list[Shape]:
     """Sizes rounded up (or down, on request); the last window must start inside the image."""
-    top = pooled_shape(setup.bottom, setup.param.pooling_param)
+    top = pooled_shape(setup, setup.param.pooling_param)
     return [top] * setup.n_tops
 
 
@@ -27,12 +27,7 @@ def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
     """(kernel, stride, pad), each (height, width), of a ``PoolingParameter``; checked."""
     has = param.HasField
     both = has("kernel_h") and has("kernel_w")
-    if param.global_pooling:
-        check(
-            not (has("kernel_size") or has("kernel_h") or has("kernel_w")),
-            "global_pooling takes no kernel size",
-        )
-    else:
+    if not param.global_pooling:
         check(
             has("kernel_size") != both,
             "the kernel is kernel_size, or kernel_h and kernel_w; one of them, not both",
@@ -52,25 +47,25 @@ def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
     return kernel, stride, pad
 
 
-def pooled_shape(bottom: Shape, param: Any) -> Shape:
-    """The top of a pooling layer; ``Refusal`` as Caffe's ``PoolingLayer``."""
+def pooled_shape(setup: Setup, param: Any) -> Shape:
+    """The top of a pooling layer of ``setup.bottom``; objects where ``PoolingLayer`` does."""
+    bottom, has, expect = setup.bottom, param.HasField, setup.expect
     kernel, stride, pad = pool_geometry(bottom, param)
-    check(0 < min(kernel) and max(kernel) < 2**31, "kernel sizes must be positive")
+    check(min(kernel) > 0 and max(kernel) < 2**31, "kernel sizes must be positive")
     if param.global_pooling:
-        check(
-            pad == (0, 0) and stride == (1, 1), "global_pooling goes with pad 0 and stride 1 only"
-        )
+        sized = has("kernel_size") or has("kernel_h") or has("kernel_w")
+        expect(not sized, "global_pooling takes no kernel size")
+        plain = pad == (0, 0) and stride == (1, 1)
+        expect(plain, "global_pooling goes with pad 0 and stride 1 only")
     if any(pad):
-        check(param.pool in (param.AVE, param.MAX), "padding is for average and max pooling only")
-        check(
-            pad[0] < kernel[0] and pad[1] < kernel[1],
-            f"the pad {pad} must be smaller than the kernel {kernel}",
-        )
+        expect(param.pool != param.STOCHASTIC, "padding is for average and max pooling only")
+        smaller = pad[0] < kernel[0] and pad[1] < kernel[1]
+        expect(smaller, f"the pad {pad} must be smaller than the kernel {kernel}")
     check(
         len(bottom) == 4,
         f"pooling takes 4 axes (number, channels, height, width), not {shape_text(bottom)}",
     )
-    check(0 < min(stride) and max(stride) < 2**31, "strides must be positive")
+    check(min(stride) > 0 and max(stride) < 2**31, "strides must be positive")
     down = param.round_mode == param.FLOOR
     if param.HasField("ceil_mode"):
         down = not param.ceil_mode
@@ -78,7 +73,7 @@ def pooled_shape(bottom: Shape, param: Any) -> Shape:
         _pooled(size, k, s, p, down, clip=any(pad))
         for size, k, s, p in zip(bottom[2:], kernel, stride, pad, strict=True)
     ]
-    return check_blob((bottom[0], bottom[1], *sizes))
+    return check_blob((bottom[0], bottom[1], *sizes), setup.limit)
 
 
 def _pooled(size: int, kernel: int, stride: int, pad: int, down: bool, clip: bool) -> int:
@@ -122,7 +117,7 @@ def spatial_pyramid_pooling(setup: Setup) -> list[Shape]:
         pool.kernel_h, pool.pad_h = _bin(height, bins)
         pool.kernel_w, pool.pad_w = _bin(width, bins)
         pool.stride_h, pool.stride_w = pool.kernel_h, pool.kernel_w
-        top = pooled_shape(bottom, pool)
+        top = pooled_shape(setup, pool)
         if param.pyramid_height == 1:
             return [top]
         total += count(top, 1)

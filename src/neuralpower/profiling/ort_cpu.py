@@ -79,7 +79,7 @@ class OnnxRuntimeExecutor:
     def layer(self, configuration: Configuration, seed: int) -> OnnxWorkload:
         """As ``Executor.layer``."""
         self._check_memory(_configuration_bytes(configuration))
-        return OnnxWorkload(build_layer(configuration, seed), self._options, self._l2, seed)
+        return OnnxWorkload(build_layer(configuration, seed), self._fresh(), self._l2, seed)
 
     def network(self, network: Any, seed: int) -> OnnxWorkload:
         """As ``Executor.network``."""
@@ -90,7 +90,11 @@ class OnnxRuntimeExecutor:
         )
         # Parameters stand three times while a session is made: arrays, message, session.
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
-        return OnnxWorkload(build_network(network, seed), self._options, self._l2, seed)
+        return OnnxWorkload(build_network(network, seed), self._fresh(), self._l2, seed)
+
+    def _fresh(self) -> Any:
+        # Parameters are handed over through the options, so every session has its own.
+        return _options(self.threads, self.optimise)
 
     def _check_memory(self, needed: int) -> None:
         available = memory_available()
@@ -105,13 +109,10 @@ class OnnxWorkload:
     """One model in a session, with rotated buffers bound before the first call."""
 
     def __init__(self, built: Built, options: Any, l2_bytes: int, seed: int) -> None:
-        self._session: Any = onnxruntime.InferenceSession(
-            built.to_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session, self._values = open_session(built, options)
         moved = sum(4 * math.prod(spec.shape) for spec in built.inputs)
         moved += sum(4 * math.prod(shape) for shape in built.outputs.values())
-        parameters = sum(len(tensor.raw_data) for tensor in built.model.graph.initializer)
-        self.footprint_bytes = moved + parameters
+        self.footprint_bytes = moved + built.parameter_bytes
         wanted = math.ceil(_CACHE_FACTOR * l2_bytes / max(moved, 1))
         self.buffers = max(1, min(wanted, _MAX_BUFFERS))
         self._run_options = onnxruntime.RunOptions()
@@ -125,7 +126,7 @@ class OnnxWorkload:
 
     def close(self) -> None:
         """Drop the session and its buffers."""
-        del self._run, self._next, self._session
+        del self._run, self._next, self._session, self._values
 
     def _bind(self, built: Built, seed: int, number: int) -> Any:
         binding = self._session.io_binding()
@@ -136,6 +137,16 @@ class OnnxWorkload:
             empty = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), numpy.float32)
             binding.bind_ortvalue_output(name, empty)
         return binding
+
+
+def open_session(built: Built, options: Any) -> tuple[Any, list[Any]]:
+    """A session of the model, and the values that must live as long as it does."""
+    data, large = built.outlined()
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in large.values()]
+    if large:
+        options.add_external_initializers(list(large), values)
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return session, [*values, *large.values()]
 
 
 def random_input(spec: InputSpec, seed: int, number: int = 0) -> NDArray[numpy.float32]:

@@ -19,6 +19,8 @@ OPSET = 17
 IR_VERSION = 8
 #: A protobuf message ends at 2 GiB; some room for the nodes.
 MAX_BYTES = 2**31 - 2**24
+#: Arrays up to this size stay in the message; shapes and axes must.
+_INLINE_BYTES = 2**16
 
 Shape = tuple[int, ...]
 
@@ -71,19 +73,61 @@ class InputSpec:
     classes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Built:
-    """A model ready to run. ``blobs``: each Caffe blob's last value's name in the graph."""
+    """A model ready to run. ``blobs``: each Caffe blob's last value's name in the graph.
 
-    model: Any
+    ``arrays`` are the constants and parameters; they become part of the message only when asked
+    for, since copying the half gigabyte of a VGG takes longer than measuring it.
+    """
+
+    name: str
+    nodes: tuple[Any, ...]
+    arrays: dict[str, NDArray[Any]]
     inputs: tuple[InputSpec, ...]
     outputs: dict[str, Shape]
     blobs: dict[str, str]
 
-    def to_bytes(self) -> bytes:
-        """The model as a protobuf message."""
-        data: bytes = self.model.SerializeToString()
-        return data
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all constants and parameters."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def model(self) -> Any:
+        """The whole model. Raises ``InputError`` when it does not fit in one ONNX file."""
+        if self.parameter_bytes > MAX_BYTES:
+            size = self.parameter_bytes / 2**30
+            raise InputError(f"{self.name}: {size:.1f} GiB do not fit in one ONNX file")
+        return self._model([numpy_helper.from_array(a, n) for n, a in self.arrays.items()])
+
+    def outlined(self) -> tuple[bytes, dict[str, NDArray[Any]]]:
+        """The model with its large arrays left out, and those arrays by name.
+
+        For ``SessionOptions.add_external_initializers``; the file that the message names does
+        not exist.
+        """
+        large = {n: a for n, a in self.arrays.items() if a.nbytes > _INLINE_BYTES}
+        tensors = [
+            _outside(n, a) if n in large else numpy_helper.from_array(a, n)
+            for n, a in self.arrays.items()
+        ]
+        data: bytes = self._model(tensors).SerializeToString()
+        return data, large
+
+    def _model(self, tensors: list[Any]) -> Any:
+        graph = helper.make_graph(
+            list(self.nodes),
+            self.name or "network",
+            [_value(spec.name, spec.shape) for spec in self.inputs],
+            [_value(name, shape) for name, shape in self.outputs.items()],
+            tensors,
+        )
+        return helper.make_model(
+            graph,
+            producer_name="neuralpower",
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
 
 
 class Graph:
@@ -94,7 +138,7 @@ class Graph:
         self.weights = weights
         self.inputs: dict[str, InputSpec] = {}
         self._nodes: list[Any] = []
-        self._initializers: dict[str, Any] = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
         self._made: dict[str, str] = {}
         self._first: dict[str, tuple[str, int]] = {}
         self._numbers = itertools.count()
@@ -165,7 +209,8 @@ class Graph:
     def constant(self, values: NDArray[Any], hint: str = "constant") -> str:
         """Fixed values as an initializer of the graph."""
         name = self.fresh(hint if hint != "constant" else f"{self._scope}/constant")
-        self._initializers[name] = numpy_helper.from_array(numpy.ascontiguousarray(values), name)
+        # Not ascontiguousarray: it makes a vector of a scalar.
+        self._arrays[name] = numpy.asarray(values, order="C")
         return name
 
     def scalar(self, value: float) -> str:
@@ -182,30 +227,17 @@ class Graph:
         return self.op("Reshape", [value, self.integers(shape)], output, allowzero=1)
 
     def build(self, outputs: dict[str, tuple[str, Shape]], blobs: dict[str, str]) -> Built:
-        """The finished model; ``outputs``: blob to the value's name and shape.
-
-        Raises ``InputError`` when the parameters do not fit in one ONNX file.
-        """
-        size = sum(len(tensor.raw_data) for tensor in self._initializers.values())
-        if size > MAX_BYTES:
-            raise InputError(
-                f"{self.name}: {size / 2**30:.1f} GiB of parameters do not fit in one ONNX file"
-            )
-        graph = helper.make_graph(
-            self._nodes,
-            self.name or "network",
-            [_value(spec.name, spec.shape) for spec in self.inputs.values()],
-            [_value(name, shape) for name, shape in outputs.values()],
-            list(self._initializers.values()),
-        )
-        model = helper.make_model(
-            graph,
-            producer_name="neuralpower",
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-        )
+        """The finished model; ``outputs``: blob to the value's name and shape."""
         shapes = dict(outputs.values())
-        return Built(model, tuple(self.inputs.values()), shapes, blobs)
+        inputs = tuple(self.inputs.values())
+        return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs)
+
+
+def _outside(name: str, values: NDArray[Any]) -> Any:
+    tensor = TensorProto(name=name, dims=values.shape, data_type=TensorProto.FLOAT)
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="in memory")
+    return tensor
 
 
 def _value(name: str, shape: Shape) -> Any:

@@ -1,7 +1,7 @@
 """Where a layer's parameters come from: seeded random numbers, or the blobs of a .caffemodel.
 
-Random parameters are never zero and keep activations of order one through deep networks, so that
-no layer runs on zeros, infinities or denormals (which would change runtime and power).
+Random parameters are never zero and keep activations finite and far from denormals through our
+deepest networks, since zeros, infinities and denormals would change runtime and power.
 """
 
 from __future__ import annotations
@@ -24,14 +24,21 @@ Array = NDArray[numpy.float32]
 _DRAWN = 1_048_573
 
 
-def normal(source: numpy.random.Generator, shape: Sequence[int]) -> Array:
-    """Standard normal float32 numbers; beyond a million of them they repeat.
+def normal(source: numpy.random.Generator, shape: Sequence[int], sd: float = 1.0) -> Array:
+    """Normal float32 numbers with mean 0; beyond a million of them they repeat.
 
     Drawing all 138 million of VGG-16 would take longer than measuring it.
     """
     size = math.prod(shape)
     drawn = source.standard_normal(min(size, _DRAWN), dtype=numpy.float32)
-    return (drawn if size <= _DRAWN else numpy.resize(drawn, size)).reshape(tuple(shape))
+    drawn *= numpy.float32(sd)
+    if size > _DRAWN:
+        values = numpy.empty(size, numpy.float32)
+        for start in range(0, size, _DRAWN):
+            piece = values[start : start + _DRAWN]
+            piece[:] = drawn[: piece.size]
+        drawn = values
+    return drawn.reshape(tuple(shape))
 
 
 class WeightSource(Protocol):
@@ -59,11 +66,10 @@ class RandomWeights:
     def blob(self, owner: str, index: int, shape: Sequence[int], kind: str) -> Array:
         """As ``WeightSource.blob``."""
         source = numpy.random.default_rng([self.seed, zlib.crc32(owner.encode()), index])
-        if kind in ("filter", "bias", "mean"):
-            values = normal(source, shape)
-            fan_in = max(1, math.prod(shape[1:]))
-            values *= numpy.float32(math.sqrt(2.0 / fan_in) if kind == "filter" else 0.1)
-            return values
+        if kind == "filter":
+            return normal(source, shape, math.sqrt(2.0 / max(1, math.prod(shape[1:]))))
+        if kind in ("bias", "mean"):
+            return normal(source, shape, 0.1)
         if kind == "factor":
             return numpy.ones(tuple(shape), numpy.float32)
         low, high = (0.1, 0.4) if kind == "slope" else (0.5, 1.5)

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "sweep": "randomised layer configurations, one table a family",
     "characterise": "sensor and board facts of a platform",
     "profile": "measure configurations or whole networks (resumable)",
+    "onnx": "a network as an ONNX model with seeded or given parameters",
     "measurements": "check a folder of recorded measurements",
     "fit": "fit and cross-validate models of a platform",
     "predict": "runtime, power and energy of networks or of a table of configurations",

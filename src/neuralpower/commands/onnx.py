@@ -1,0 +1,87 @@
+"""``neuralpower onnx``: a network as an ONNX model, checked, and run once with ONNX Runtime."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from neuralpower.errors import InputError
+from neuralpower.files import write_bytes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("prototxt", type=Path, metavar="NET.prototxt", help="the network")
+    parser.add_argument("--out", required=True, type=Path, metavar="NET.onnx", help="the model")
+    parser.add_argument("--batch", type=int, help="first dimension of every input")
+    parser.add_argument("--phase", default="TEST", help="phase whose layers are taken")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random parameters")
+    parser.add_argument(
+        "--caffemodel", type=Path, metavar="FILE", help="take the parameters from this file"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build, check, run on random data, and only then write."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"{error.name} is not installed: install the extra, pip install 'neuralpower[onnx]'"
+        ) from None
+    from neuralpower.caffe.network import load_network
+    from neuralpower.profiling.onnx_builder import build_network
+
+    if arguments.batch is not None and arguments.batch < 1:
+        raise InputError(f"--batch {arguments.batch}: must be at least 1")
+    network = load_network(arguments.prototxt, phase=arguments.phase, batch=arguments.batch)
+    weights = None
+    if arguments.caffemodel is not None:
+        from neuralpower.profiling.caffemodel import read_caffemodel
+
+        weights = read_caffemodel(arguments.caffemodel, arguments.seed)
+    try:
+        built = build_network(network, arguments.seed, weights)
+        model = built.model()
+    except InputError as error:
+        raise InputError(error.message, path=error.path or arguments.prototxt) from None
+    onnx.checker.check_model(model)
+    data = model.SerializeToString(deterministic=True)
+    try:
+        outputs = _run_once(built, arguments.seed)
+    except onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException as error:
+        raise InputError(f"ONNX Runtime cannot run it: {error}", path=arguments.prototxt) from None
+    write_bytes(arguments.out, data)
+    if weights is not None and weights.filled:
+        names = ", ".join(weights.filled[:5])
+        sys.stderr.write(f"not in {arguments.caffemodel}, random instead: {names}\n")
+    shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in outputs.items())
+    sys.stderr.write(
+        f"{arguments.out}: {len(built.nodes)} nodes, {built.parameter_bytes / 4e6:.2f} M numbers, "
+        f"outputs {shapes}\n"
+    )
+    return 0
+
+
+def _run_once(built: Any, seed: int) -> dict[str, tuple[int, ...]]:
+    """The shapes that ONNX Runtime computes; ``InputError`` where they differ from Caffe's."""
+    import onnxruntime
+
+    from neuralpower.profiling.ort_cpu import open_session, random_input
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session, keep = open_session(built, options)
+    feed = {spec.name: random_input(spec, seed) for spec in built.inputs}
+    found: dict[str, tuple[int, ...]] = {}
+    for (name, shape), value in zip(
+        built.outputs.items(), session.run(list(built.outputs), feed), strict=True
+    ):
+        if value.shape != tuple(shape):
+            raise InputError(f"{name}: ONNX Runtime gives {value.shape}, Caffe {tuple(shape)}")
+        found[name] = value.shape
+    del session, keep
+    return found

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import neuralpower.caffe.layers  # noqa: F401  (fills the registry)
 from neuralpower.caffe.configuration import configuration
 from neuralpower.caffe.refusal import Refusal
-from neuralpower.caffe.registry import (
-    LAYER_TYPES,
-    LayerType,
-    Setup,
-    UnknownShape,
-    check_counts,
-)
+from neuralpower.caffe.registry import LAYER_TYPES, LayerType, Setup, UnknownShape, check_counts
 from neuralpower.caffe.rules import State, included
-from neuralpower.caffe.shapes import INT_MAX, LENIENT_MAX, Shape, check_blob, count, shape_text
+from neuralpower.caffe.shapes import (
+    INT_MAX,
+    LENIENT_MAX,
+    SCALAR,
+    Shape,
+    check_blob,
+    count,
+    shape_text,
+)
 from neuralpower.columns import Configuration
 
 #: More would not fit the integers of the tables' readers.
 MAX_MACS = 2**63 - 1
-#: The name that Caffe's log gives a top that a loss layer makes up.
+#: The name that Caffe gives a top that a loss layer makes up.
 AUTOMATIC = "(automatic)"
+_CUDNN = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Options:
     """How to read a network; see ``network.load_network``."""
 
@@ -44,204 +47,279 @@ class Options:
 
 
 @dataclass(slots=True)
-class Built:
-    """One layer as set up; ``known`` is False where shapes are not known."""
+class Layer:
+    """One layer after Caffe's upgrades and rules, in execution order.
 
-    param: Any
+    Shapes are None where they cannot be known; ``known`` is True when all tops have one and the
+    layer's figures are right. ``params`` counts the elements of the layer's own blobs,
+    ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
+    multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
+    ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
+    the layer's message in the current format, with defaults.
+    """
+
+    index: int
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
     tops: tuple[str, ...]
-    bottom_shapes: list[Shape | None]
-    top_shapes: list[Shape | None]
+    bottom_shapes: tuple[Shape | None, ...]
+    top_shapes: tuple[Shape | None, ...]
+    param: Any
     params: int = 0
     params_shared: int = 0
     macs: int | None = None
+    family: str = ""
     configuration: Configuration | None = None
     known: bool = False
-    notes: list[str] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def supported(self) -> bool:
+        """Whether a model family exists for the layer."""
+        return bool(self.family)
 
 
 @dataclass(slots=True)
 class BuiltNetwork:
     """All layers, and the blobs that come in and go out."""
 
-    layers: list[Built]
+    layers: list[Layer]
     inputs: dict[str, Shape | None]
     outputs: dict[str, Shape | None]
 
 
-def build(layers: list[Any], offsets: list[int], state: State, options: Options) -> BuiltNetwork:
+class _Entry:
+    """A layer that the state includes, with its wiring."""
+
+    __slots__ = ("bottoms", "in_place", "kind", "notes", "offset", "param", "sources", "tops")
+
+    def __init__(self, param: Any, offset: int) -> None:
+        self.param = param
+        self.offset = offset
+        self.bottoms: tuple[str, ...] = tuple(param.bottom)
+        self.tops: tuple[str, ...] = tuple(param.top)
+        self.kind: LayerType | None = LAYER_TYPES.get(param.type)
+        self.sources: list[int] = []
+        self.in_place: list[bool] = []
+        self.notes: list[str] = []
+
+    def refuse(self, reason: str) -> NoReturn:
+        """End with the layer named."""
+        name = self.param.name[:60] or "without a name"
+        raise Refusal(f"layer '{name}' ({self.param.type[:60]}): {reason}", self.offset)
+
+
+def build(
+    layers: Iterable[Any], offsets: Iterable[int], state: State, options: Options
+) -> BuiltNetwork:
     """Keep the layers that the state includes and set them up in order.
 
-    Raises ``Refusal`` with the layer's offset in strict mode where Caffe dies; in lenient mode
-    only for a faulty rule, everything else becomes a note of the layer.
+    In strict mode raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a
+    fault becomes a note of the layer.
     """
-    builder = _Builder(options)
-    kept: list[tuple[Any, int]] = []
+    for name, shape in options.blob_shapes.items():
+        try:
+            check_blob(shape, options.limit)
+        except Refusal as refusal:
+            raise Refusal(f"blob shape of '{name}': {refusal.reason}") from None
+    entries: list[_Entry] = []
     for param, offset in zip(layers, offsets, strict=True):
+        entry = _Entry(param, offset)
         try:
             inside = included(param, state)
         except Refusal as refusal:
             if options.strict:
-                raise Refusal(f"layer '{param.name}': {refusal.reason}", offset) from None
+                entry.refuse(refusal.reason)
+            entry.notes.append(f"Caffe refuses: {refusal.reason}")
             inside = True
         if inside:
-            kept.append((param, offset))
-    builder.wire(kept)
-    for index, (param, offset) in enumerate(kept):
-        builder.add(index, param, offset)
-    return builder.finish()
+            entries.append(entry)
+    _wire(entries, options)
+    builder = _Builder(options)
+    built = [builder.add(index, entry) for index, entry in enumerate(entries)]
+    outputs = {name: builder.shapes[name] for name in builder.unused}
+    return BuiltNetwork(built, builder.inputs, outputs)
+
+
+def _wire(entries: list[_Entry], options: Options) -> None:
+    """Find the source of every bottom and which tops are worked on in place.
+
+    A top that is used more than once gets a Split layer in Caffe; its users then read blobs of
+    other names, so that none of them works in place.
+    """
+    last: dict[str, int] = {}
+    uses: list[int] = []
+    for entry in entries:
+        for name in entry.bottoms:
+            source = last.get(name, -1)
+            if source >= 0:
+                uses[source] += 1
+            elif options.strict and name not in options.blob_shapes:
+                entry.refuse(f"unknown bottom blob '{name}'")
+            entry.sources.append(source)
+        weights = entry.param.loss_weight
+        for position, name in enumerate(entry.tops):
+            last[name] = len(uses)
+            # A top that is a loss counts as used.
+            uses.append(int(position < len(weights) and weights[position] != 0))
+    for entry in entries:
+        pairs = zip(entry.tops, entry.bottoms, entry.sources, strict=False)
+        entry.in_place = [
+            top == bottom and (source < 0 or uses[source] == 1) for top, bottom, source in pairs
+        ]
 
 
 class _Builder:
+    """The blobs of the network so far."""
+
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.strict = options.strict
+        self.limit = options.limit
         self.shapes: dict[str, Shape | None] = {}
-        self.owners: dict[str, tuple[Shape, dict[str, float]]] = {}
-        self.layers: list[Built] = []
         self.inputs: dict[str, Shape | None] = {}
         self.unused: dict[str, None] = {}
-        # Wiring: for each bottom the number of its source top (-1: none), and uses of each top.
-        self.sources: list[list[int]] = []
-        self.uses: list[int] = []
+        self.owners: dict[str, tuple[Shape, dict[str, float]]] = {}
 
-    # -------------------------------------------------------------------------------- wiring
-
-    def wire(self, kept: list[tuple[Any, int]]) -> None:
-        """Find the source of every bottom and count the uses of every top.
-
-        A top that is used more than once gets a Split layer in Caffe; its users then read blobs of
-        other names, so that none of them works in place any more.
-        """
-        last: dict[str, int] = {}
-        for param, offset in kept:
-            row: list[int] = []
-            for name in param.bottom:
-                source = last.get(name, -1)
-                if source < 0 and self.options.strict and name not in self.options.blob_shapes:
-                    self.refuse(param, offset, f"unknown bottom blob '{name}'")
-                if source >= 0:
-                    self.uses[source] += 1
-                row.append(source)
-            self.sources.append(row)
-            weights = param.loss_weight
-            for position, name in enumerate(param.top):
-                last[name] = len(self.uses)
-                weighted = position < len(weights) and weights[position] != 0
-                self.uses.append(int(weighted))
-
-    def in_place(self, index: int, param: Any) -> list[bool]:
-        """For each top whether it is the blob of the bottom beside it."""
-        sources = self.sources[index]
-        return [
-            position < len(param.bottom)
-            and param.bottom[position] == name
-            and (sources[position] < 0 or self.uses[sources[position]] == 1)
-            for position, name in enumerate(param.top)
-        ]
-
-    # -------------------------------------------------------------------------------- one layer
-
-    def add(self, index: int, param: Any, offset: int) -> None:
+    def add(self, index: int, entry: _Entry) -> Layer:
         """Set one layer up and remember its tops."""
-        kind = LAYER_TYPES.get(param.type)
-        tops = self.top_names(param, kind)
-        bottoms = [self.bottom_shape(name) for name in param.bottom]
-        item = Built(param, tops, bottoms, [None] * len(tops))
-        self.layers.append(item)
-        in_place = self.in_place(index, param)
+        param, kind, tops = entry.param, entry.kind, entry.tops
+        shapes = tuple([self.bottom_shape(name) for name in entry.bottoms])
+        if kind is not None and kind.auto_top and not tops:
+            tops = (AUTOMATIC,)
+        unknown = (None,) * len(tops)
+        layer = Layer(index, param.name, param.type, entry.bottoms, tops, shapes, unknown, param)
         try:
-            self.check_structure(param, kind, tops, in_place)
+            self.check_structure(entry, len(tops))
         except Refusal as refusal:
-            self.object(item, offset, refusal.reason)
+            self.object(entry, refusal.reason)
         try:
-            self.set_up(item, kind, any(in_place))
-        except UnknownShape as unknown:
-            self.without_shape(item, offset, str(unknown))
+            self.set_up(layer, entry)
+        except UnknownShape as reason:
+            self.without_shape(layer, entry, str(reason))
         except Refusal as refusal:
-            self.object(item, offset, refusal.reason)
-        self.take_tops(item, kind)
-
-    def top_names(self, param: Any, kind: LayerType | None) -> tuple[str, ...]:
-        """The layer's tops; a loss without a top is given one."""
-        names = tuple(param.top)
-        if kind is not None and kind.auto_top and not names:
-            return (AUTOMATIC,)
-        return names
+            self.object(entry, refusal.reason)
+        for name, shape in zip(entry.tops, layer.top_shapes, strict=False):
+            self.shapes[name] = shape
+            self.unused[name] = None
+            if layer.type == "Input":
+                self.inputs[name] = shape
+        layer.note = "; ".join(dict.fromkeys(entry.notes))
+        return layer
 
     def bottom_shape(self, name: str) -> Shape | None:
+        """The shape of a blob that is read; one that no layer makes comes from outside."""
         self.unused.pop(name, None)
-        if name in self.shapes:
-            return self.shapes[name]
-        shape = self.options.blob_shapes.get(name)
-        self.shapes[name] = shape
-        self.inputs[name] = shape
-        return shape
+        if name not in self.shapes:
+            self.shapes[name] = self.inputs[name] = self.options.blob_shapes.get(name)
+        return self.shapes[name]
 
-    def check_structure(
-        self, param: Any, kind: LayerType | None, tops: tuple[str, ...], in_place: list[bool]
-    ) -> None:
+    # -------------------------------------------------------------------------------- checks
+
+    def check_structure(self, entry: _Entry, n_tops: int) -> None:
         """The checks that Caffe makes around a layer's own set-up."""
+        param, kind = entry.param, entry.kind
         seen: set[str] = set()
-        for position, name in enumerate(param.top):
-            if not in_place[position] and (name in self.shapes or name in seen):
+        for position, name in enumerate(entry.tops):
+            in_place = position < len(entry.in_place) and entry.in_place[position]
+            if not in_place and (name in self.shapes or name in seen):
                 raise Refusal(f"top blob '{name}' is produced by several layers")
             seen.add(name)
         if kind is None:
             return
-        if self.options.strict and kind.fork:
-            raise Refusal(f"layer type '{param.type}' is not known to BVLC Caffe")
-        if len(param.propagate_down) not in (0, len(param.bottom)):
-            raise Refusal("propagate_down must be given for every bottom or not at all")
-        if kind.engine and getattr(param, kind.engine).engine == 2 and self.options.strict:
+        if self.strict and kind.fork:
+            raise Refusal(f"layer type '{kind.name}' is not known to BVLC Caffe")
+        if self.strict and kind.engine and getattr(param, kind.engine).engine == _CUDNN:
             raise Refusal("engine CUDNN is unknown to Caffe without a GPU")
-        if any(in_place) and not kind.in_place:
+        if len(param.propagate_down) not in (0, len(entry.bottoms)):
+            raise Refusal("propagate_down must be given for every bottom or not at all")
+        if not kind.in_place and any(entry.in_place):
             raise Refusal(f"{kind.name} does not work in place")
-        weights = len(param.loss_weight)
-        if kind.auto_top and not weights:
-            weights = 1
-        if weights and weights != len(tops):
+        weights = len(param.loss_weight) or int(kind.auto_top)
+        if weights and weights != n_tops:
             raise Refusal(
-                f"loss_weight is given {weights} times for {len(tops)} tops: once a top is needed"
+                f"loss_weight is given {weights} times for {n_tops} tops: once a top is needed"
             )
 
-    def set_up(self, item: Built, kind: LayerType | None, in_place: bool) -> None:
+    def count_params(self, layer: Layer, entry: _Entry, params: list[Shape]) -> None:
+        """Count the layer's own blobs; those with a name that is known are shared."""
+        specs = entry.param.param
+        n_specs = len(specs)
+        if n_specs > len(params):
+            self.object(entry, f"{n_specs} param entries for {len(params)} parameter blobs")
+        for position, shape in enumerate(params):
+            size = math.prod(check_blob(shape, self.limit))
+            layer.params += size
+            if position >= n_specs or not specs[position].name:
+                continue
+            spec = specs[position]
+            if spec.name in self.owners:
+                layer.params_shared += size
+                self.check_shared(entry, spec, shape)
+            else:
+                self.owners[spec.name] = (shape, _multipliers(spec))
+
+    def check_shared(self, entry: _Entry, spec: Any, shape: Shape) -> None:
+        """A shared parameter must fit its owner's shape and its learning rates."""
+        owner, multipliers = self.owners[spec.name]
+        if spec.share_mode == spec.PERMISSIVE:
+            fits = count(owner) == count(shape)
+        else:
+            fits = owner == shape
+        if not fits:
+            self.object(
+                entry,
+                f"shared parameter '{spec.name}' is {shape_text(owner)} where it comes from and "
+                f"{shape_text(shape)} here",
+            )
+        for name, value in _multipliers(spec).items():
+            if multipliers.setdefault(name, value) != value:
+                self.object(entry, f"shared parameter '{spec.name}' has another {name} here")
+
+    # ------------------------------------------------------------------------------- one layer
+
+    def set_up(self, layer: Layer, entry: _Entry) -> None:
         """Run the shape function and take its results over."""
-        param, bottoms = item.param, item.bottom_shapes
+        kind, options = entry.kind, self.options
         if kind is None:
-            raise UnknownShape(f"unknown layer type '{param.type}'")
-        check_counts(kind, param, len(bottoms), len(item.tops))
-        missing = [name for name, shape in zip(param.bottom, bottoms, strict=True) if shape is None]
-        if missing and kind.scalar_top and not self.options.strict:
-            item.top_shapes[:1] = [()]
-        if missing:
-            source = "comes from outside: give --blob-shape" if missing[0] in self.inputs else ""
-            raise UnknownShape(f"the shape of bottom '{missing[0]}' is unknown {source}".rstrip())
+            raise UnknownShape(f"unknown layer type '{layer.type[:60]}'")
+        check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops))
+        if None in layer.bottom_shapes:
+            self.missing_bottom(layer, kind)
         setup = Setup(
-            param,
-            [shape for shape in bottoms if shape is not None],
-            len(item.tops),
-            phase=self.options.phase,
-            strict=self.options.strict,
-            in_place=in_place,
-            data_shape=self.options.data_shape,
-            limit=self.options.limit,
+            entry.param,
+            list(layer.bottom_shapes),  # type: ignore[arg-type]
+            len(layer.tops),
+            options.phase,
+            self.strict,
+            options.data_shape,
+            self.limit,
         )
-        tops = [check_blob(shape, self.options.limit) for shape in kind.shapes(setup)]
+        tops = kind.shapes(setup)
         if kind.source:
-            tops = [self.outside(name, s) for name, s in zip(item.tops, tops, strict=True)]
-        item.top_shapes = list(tops)
-        item.notes += setup.notes
+            tops = [self.outside(name, top) for name, top in zip(layer.tops, tops, strict=True)]
+        layer.top_shapes = tuple([check_blob(shape, self.limit) for shape in tops])
+        entry.notes += setup.notes
         if setup.macs > MAX_MACS:
             raise Refusal(f"more than {MAX_MACS} multiply-accumulates")
-        item.macs = setup.macs
-        item.known = True
-        self.count_params(item, setup.params)
-        item.configuration, note = configuration(param, setup.bottoms, tops)
-        if note:
-            item.notes.append(note)
-        elif kind.free:
-            item.notes.append("no computation")
-        if any(count(shape) > INT_MAX for shape in tops):
-            item.notes.append("larger than Caffe's limit of 2^31 - 1 elements")
+        self.count_params(layer, entry, setup.params)
+        layer.macs, layer.known = setup.macs, True
+        layer.configuration, note = configuration(entry.param, setup.bottoms, tops)
+        if layer.configuration is not None:
+            layer.family = layer.configuration.family
+        if note or kind.free:
+            entry.notes.append(note or "no computation")
+        if not self.strict and any(count(shape) > INT_MAX for shape in tops):
+            entry.notes.append("larger than Caffe's limit of 2^31 - 1 elements")
+
+    def missing_bottom(self, layer: Layer, kind: LayerType) -> NoReturn:
+        """Tell which bottom has no shape; the first top of a loss is a number all the same."""
+        if kind.scalar_top and not self.strict:
+            layer.top_shapes = (SCALAR, *layer.top_shapes[1:])
+        name = layer.bottoms[layer.bottom_shapes.index(None)]
+        remedy = ": it comes from outside, give --blob-shape" if name in self.inputs else ""
+        raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown{remedy}")
 
     def outside(self, name: str, shape: Shape) -> Shape:
         """The shape of a network input after the options."""
@@ -251,84 +329,25 @@ class _Builder:
             return (self.options.batch, *shape[1:])
         return shape
 
-    def count_params(self, item: Built, params: list[Shape]) -> None:
-        """Count the layer's own blobs; those with a name that is known are shared."""
-        specs = item.param.param
-        if len(specs) > len(params):
-            self.complain(item, f"{len(specs)} param entries for {len(params)} parameter blobs")
-        for position, shape in enumerate(params):
-            size = math.prod(check_blob(shape, self.options.limit))
-            item.params += size
-            spec = specs[position] if position < len(specs) else None
-            if spec is None or not spec.name:
-                continue
-            if spec.name not in self.owners:
-                self.owners[spec.name] = (shape, _multipliers(spec))
-                continue
-            item.params_shared += size
-            self.check_shared(item, spec, shape)
+    def without_shape(self, layer: Layer, entry: _Entry, reason: str) -> None:
+        """A layer whose shapes only the options can tell."""
+        given = [self.options.blob_shapes.get(name) for name in layer.tops]
+        layer.top_shapes = tuple(
+            [
+                known if new is None else new
+                for new, known in zip(given, layer.top_shapes, strict=True)
+            ]
+        )
+        if layer.tops and None not in layer.top_shapes:
+            layer.known, layer.macs = True, 0
+        if not layer.tops or None in given:
+            self.object(entry, reason if self.strict or layer.known else f"shape unknown: {reason}")
 
-    def check_shared(self, item: Built, spec: Any, shape: Shape) -> None:
-        owner, multipliers = self.owners[spec.name]
-        if spec.share_mode == spec.PERMISSIVE:
-            fits = count(owner) == count(shape)
-        else:
-            fits = owner == shape
-        if not fits:
-            self.complain(
-                item,
-                f"shared parameter '{spec.name}' is {shape_text(owner)} where it comes from and "
-                f"{shape_text(shape)} here",
-            )
-        for name, value in _multipliers(spec).items():
-            if multipliers.setdefault(name, value) != value:
-                self.complain(item, f"shared parameter '{spec.name}' has another {name} here")
-
-    # ------------------------------------------------------------------------------- outcomes
-
-    def without_shape(self, item: Built, offset: int, reason: str) -> None:
-        """A layer whose shape only the options can tell."""
-        given = [self.options.blob_shapes.get(name) for name in item.tops]
-        item.top_shapes = [
-            new if new is not None else old for new, old in zip(given, item.top_shapes, strict=True)
-        ]
-        if item.tops and None not in item.top_shapes:
-            item.known = True
-            item.macs = 0
-        if item.tops and None not in given:
-            return
-        self.object(item, offset, f"shape unknown: {reason}" if not self.options.strict else reason)
-
-    def object(self, item: Built, offset: int, reason: str) -> None:
+    def object(self, entry: _Entry, reason: str) -> None:
         """Refuse in strict mode, note in lenient mode."""
-        if self.options.strict:
-            self.refuse(item.param, offset, reason)
-        if reason not in item.notes:
-            item.notes.append(reason)
-
-    def complain(self, item: Built, reason: str) -> None:
-        """A fault that leaves the shapes intact."""
-        if self.options.strict:
-            raise Refusal(reason)
-        item.notes.append(reason)
-
-    def refuse(self, param: Any, offset: int, reason: str) -> NoReturn:
-        name = param.name[:60] or "without a name"
-        raise Refusal(f"layer '{name}' ({param.type[:60]}): {reason}", offset)
-
-    def take_tops(self, item: Built, kind: LayerType | None) -> None:
-        for name, shape in zip(item.tops, item.top_shapes, strict=True):
-            if name == AUTOMATIC and not item.param.top:
-                continue
-            self.shapes[name] = shape
-            self.unused[name] = None
-            if kind is not None and kind.name == "Input":
-                self.inputs[name] = shape
-
-    def finish(self) -> BuiltNetwork:
-        """The network once all layers are in."""
-        outputs = {name: self.shapes[name] for name in self.unused}
-        return BuiltNetwork(self.layers, self.inputs, outputs)
+        if self.strict:
+            entry.refuse(reason)
+        entry.notes.append(reason)
 
 
 def _multipliers(spec: Any) -> dict[str, float]:

@@ -3,58 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
-from neuralpower.caffe.build import Built, Options, build
+from neuralpower.caffe.build import Layer, Options, build
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.upgrade import upgrade
-from neuralpower.columns import LAYER_COLUMNS, Configuration
+from neuralpower.columns import CONFIGURATION_COLUMNS, LAYER_COLUMNS
 from neuralpower.errors import InputError
 
 __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
 
 #: More layers than any network has; the bound keeps time and memory in hand.
 MAX_LAYERS = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer after Caffe's upgrades and rules, in execution order.
-
-    Shapes are None where they cannot be known. ``params`` counts the elements of the layer's own
-    blobs, ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
-    multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
-    ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
-    the layer's message in the current format, with defaults.
-    """
-
-    index: int
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    bottom_shapes: tuple[Shape | None, ...]
-    top_shapes: tuple[Shape | None, ...]
-    params: int
-    params_shared: int
-    macs: int | None
-    family: str
-    configuration: Configuration | None
-    param: Any
-    known: bool
-    note: str
-
-    @property
-    def supported(self) -> bool:
-        """Whether a model family exists for the layer."""
-        return bool(self.family)
 
 
 @dataclass(slots=True)
@@ -160,7 +129,7 @@ def parse_network(
         line = document.line(refusal.offset) if refusal.offset >= 0 else None
         raise InputError(refusal.reason, path=path, line=line) from None
     network = Network(name, message.name, notes=[*document.notes, *upgraded.notes])
-    network.layers = [_layer(index, item) for index, item in enumerate(built.layers)]
+    network.layers = built.layers
     network.inputs, network.outputs = built.inputs, built.outputs
     return network
 
@@ -181,25 +150,8 @@ def _read(path: Path) -> str:
     return data.decode("utf-8-sig", "surrogateescape")
 
 
-def _layer(index: int, item: Built) -> Layer:
-    param = item.param
-    return Layer(
-        index=index,
-        name=param.name,
-        type=param.type,
-        bottoms=tuple(param.bottom),
-        tops=item.tops,
-        bottom_shapes=tuple(item.bottom_shapes),
-        top_shapes=tuple(item.top_shapes),
-        params=item.params,
-        params_shared=item.params_shared,
-        macs=item.macs,
-        family=item.configuration.family if item.configuration else "",
-        configuration=item.configuration,
-        param=param,
-        known=item.known,
-        note="; ".join(item.notes),
-    )
+_CONFIGURATION = CONFIGURATION_COLUMNS[1:]
+_configuration_fields = attrgetter(*_CONFIGURATION)
 
 
 def layer_row(network: Network, layer: Layer) -> dict[str, Any]:
@@ -225,7 +177,7 @@ def layer_row(network: Network, layer: Layer) -> dict[str, Any]:
         "note": layer.note,
     }
     if layer.configuration is not None:
-        row.update(layer.configuration.as_row())
+        row.update(zip(_CONFIGURATION, _configuration_fields(layer.configuration), strict=True))
     return row
 
 
@@ -234,8 +186,5 @@ def _elements(shapes: Sequence[Shape | None]) -> int | None:
     for shape in shapes:
         if shape is None:
             return None
-        product = 1
-        for size in shape:
-            product *= size
-        total += product
+        total += math.prod(shape)
     return total

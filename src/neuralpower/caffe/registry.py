@@ -26,7 +26,6 @@ class Setup:
     n_tops: int
     phase: str = "TEST"
     strict: bool = False
-    in_place: bool = False
     data_shape: Shape | None = None
     limit: int = INT_MAX
     params: list[Shape] = field(default_factory=list)

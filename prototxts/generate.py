@@ -56,6 +56,9 @@ NETWORKS: dict[str, Callable[[], Net]] = {
     "prototxts/vgg19": partial(plain.vgg, 19),
     "measurements/caffe-cpu/prototxts/caffenet": plain.caffenet,
     "measurements/caffe-cpu/prototxts/cifar10_full": plain.cifar10_full,
+    "measurements/caffe-cpu/prototxts/vgg16": partial(
+        plain.vgg, 16, "VGG-16 with the layer names of the file that was run.", "input", "my-fc8"
+    ),
     "tests/prototxts/getzner/alexnet": partial(
         plain.alexnet_owt, GETZNER.format(title="AlexNet, one tower,")
     ),

@@ -229,7 +229,7 @@ def inception_v4() -> Net:
                 net,
                 x,
                 f"{at}_t3",
-                *((192, 1), (192, (1, 7)), (224, (7, 1)), (224, (1, 7)), (256, (7, 1))),
+                *((192, 1), (192, (7, 1)), (224, (1, 7)), (224, (7, 1)), (256, (1, 7))),
             ),
         ]
         x = net.concat(towers, f"{at}_output")
@@ -239,7 +239,7 @@ def inception_v4() -> Net:
         pooled = _pooled(net, x, at, 256)
         one = _tower(net, x, f"{at}_t1", (256, 1))
         fork2 = _tower(net, x, f"{at}_t2", (384, 1))
-        fork3 = _tower(net, x, f"{at}_t3", (384, 1), (448, (1, 3)), (512, (3, 1)))
+        fork3 = _tower(net, x, f"{at}_t3", (384, 1), (448, (3, 1)), (512, (1, 3)))
         towers = [
             pooled,
             one,

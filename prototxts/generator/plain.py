@@ -173,7 +173,7 @@ def vgg_features(net: Net, blocks: tuple[int, ...], x: str = "data", pad_first: 
     return x
 
 
-def vgg(depth: int, comment: str = "") -> Net:
+def vgg(depth: int, comment: str = "", input_layer: str = "", last: str = "fc8") -> Net:
     """VGG with 11 (A), 13 (B), 16 (D) or 19 (E) weight layers."""
     blocks = {
         11: (1, 1, 2, 2, 2),
@@ -183,9 +183,9 @@ def vgg(depth: int, comment: str = "") -> Net:
     }[depth]
     letter = {11: "A", 13: "B", 16: "D", 19: "E"}[depth]
     comment = comment or f"VGG-{depth} (configuration {letter} of Simonyan and Zisserman)."
-    net = Net(f"VGG_{depth}", comment, image(224))
+    net = Net(f"VGG_{depth}", comment, image(224), input_layer)
     x = net.pool(vgg_features(net, blocks), "pool5", "MAX", 2, 2)
-    net.softmax(net.fc(_classifier(net, x, (4096, 4096)), "fc8", 1000))
+    net.softmax(net.fc(_classifier(net, x, (4096, 4096)), last, 1000))
     return net
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -50,6 +51,11 @@ def macs(layers: list[Layer]) -> int:
     return sum(layer.macs or 0 for layer in layers if layer.type in WEIGHTED)
 
 
+def learned(layers: list[Layer]) -> int:
+    learning = (layer for layer in layers if layer.type != "BatchNorm")
+    return sum(layer.params - layer.params_shared for layer in learning)
+
+
 def test_the_files_are_what_the_script_writes() -> None:
     script = FOLDER / "generate.py"
     done = subprocess.run(
@@ -82,16 +88,40 @@ def test_an_entry_is_complete(name: str) -> None:
     assert network(name).inputs["data"] == (1, *map(int, entry["input"].split("x")))
 
 
+def table() -> str:
+    """The table of docs/networks.md."""
+    head = "| name | network | input | layers | parameters, M | MACs, G | top-1 | top-5 |"
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    for name, entry in sorted(listed().items()):
+        layers = network(name).layers
+        errors = ("" if entry[k] is None else f"{entry[k]:g}" for k in ("top1_error", "top5_error"))
+        cells = (
+            *(name, entry["title"], entry["input"], str(len(layers))),
+            *(f"{learned(layers) / 1e6:.2f}", f"{macs(layers) / 1e9:.3g}", *errors),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def test_the_table_in_the_documentation_is_current() -> None:
+    path = REPOSITORY / "docs/networks.md"
+    text = path.read_text(encoding="utf-8")
+    head, rest = text.split("=1 -->\n", 1)
+    _, tail = rest.split("<!-- end of table -->", 1)
+    current = f"{head}=1 -->\n{table()}\n<!-- end of table -->{tail}"
+    if os.environ.get("NEURALPOWER_OVERWRITE_GOLDEN"):
+        path.write_text(current, encoding="utf-8", newline="\n")
+        text = current
+    assert text == current
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_totals_are_the_published_ones(name: str) -> None:
     entry = listed()[name]
     layers = network(name).layers
-    learned = sum(
-        layer.params - layer.params_shared for layer in layers if layer.type != "BatchNorm"
-    )
     if entry["params"] is not None:
         tolerance = entry.get("params_tolerance_percent", PARAMS_TOLERANCE) / 100
-        assert learned == pytest.approx(entry["params"], rel=tolerance)
+        assert learned(layers) == pytest.approx(entry["params"], rel=tolerance)
     if entry["macs"] is not None:
         tolerance = entry.get("macs_tolerance_percent", MACS_TOLERANCE) / 100
         assert macs(layers) == pytest.approx(entry["macs"], rel=tolerance)

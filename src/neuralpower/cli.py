@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "onnx": "a network as an ONNX model with seeded or given parameters",
     "measurements": "check a folder of recorded measurements",
     "fit": "fit and cross-validate models of a platform",
+    "calibrate": "learn from measured whole passes how layers add up",
     "predict": "runtime, power and energy of networks or of a table of configurations",
     "evaluate": "score models on measurements beside the baselines",
     "report": "HTML pages and figures from result tables",

@@ -59,11 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
         columns, rows = predict_table(arguments.table, models)
         write(arguments, columns, rows)
         return 0
+    from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.composition import predict_networks
     from neuralpower.networks.loading import load_networks
 
     networks = load_networks(arguments.prototxts, arguments.batch)
-    write(arguments, PREDICTION_COLUMNS, predict_networks(networks, models))
+    rows = predict_networks(networks, models, load_composition(arguments.models))
+    write(arguments, PREDICTION_COLUMNS, rows)
     return 0
 
 

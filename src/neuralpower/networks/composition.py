@@ -8,10 +8,12 @@ empty figures and says so, and the total says what it covers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralpower.networks.calibration import Composition
 from neuralpower.networks.estimates import (
     Estimates,
     Interval,
@@ -19,6 +21,7 @@ from neuralpower.networks.estimates import (
     Total,
     configuration_columns,
     estimate,
+    in_networks,
     total,
 )
 
@@ -34,22 +37,28 @@ TOTAL = "TOTAL"
 _IDLE_AT_INFERENCE = frozenset({"dropout"})
 
 
-def predict_networks(networks: Sequence[Network], models: Models) -> list[dict[str, Any]]:
+def predict_networks(
+    networks: Sequence[Network], models: Models, composition: Composition | None = None
+) -> list[dict[str, Any]]:
     """Prediction rows (``columns.PREDICTION_COLUMNS``) of networks, each at its own batch size.
 
     All layers of all networks are predicted in one pass. Runtime in ms, power in W, energy in
     mJ of one forward pass of the whole batch; intervals are 90 %. None is unknown.
+    ``composition`` is what the platform's measured passes taught (``load_composition``).
     """
-    layers = [layer for network in networks for layer in network.layers]
-    modelled = [i for i, layer in enumerate(layers) if layer.configuration is not None]
-    estimates = _scattered(layers, modelled, models)
+    composition = composition or Composition()
     rows: list[dict[str, Any]] = []
-    start = 0
-    for network in networks:
-        indices = np.arange(start, start + len(network.layers))
-        rows += _network_rows(network, estimates, indices)
-        start += len(network.layers)
+    for network, estimates in zip(networks, estimate_networks(networks, models), strict=True):
+        rows += network_rows(network, estimates, composition)
     return rows
+
+
+def estimate_networks(networks: Sequence[Network], models: Models) -> list[Estimates]:
+    """Estimates of every network's layers by themselves, one array element a layer."""
+    layers = [layer for network in networks for layer in network.layers]
+    whole = _scattered(layers, models)
+    cuts = np.cumsum([0, *(len(network.layers) for network in networks)])
+    return [whole.part(start, stop) for start, stop in pairwise(cuts.tolist())]
 
 
 def network_batch(network: Network) -> int | None:
@@ -63,8 +72,9 @@ def network_batch(network: Network) -> int | None:
     return None
 
 
-def _scattered(layers: Sequence[Layer], modelled: Sequence[int], models: Models) -> Estimates:
+def _scattered(layers: Sequence[Layer], models: Models) -> Estimates:
     """Estimates aligned with ``layers``; those without a configuration stay unknown."""
+    modelled = [i for i, layer in enumerate(layers) if layer.configuration is not None]
     configurations = [c for layer in layers if (c := layer.configuration) is not None]
     found = estimate(configuration_columns(configurations), models)
     family = np.array([layer.family for layer in layers], dtype=np.str_)
@@ -77,7 +87,7 @@ def _scattered(layers: Sequence[Layer], modelled: Sequence[int], models: Models)
         for target, source in zip(
             (whole.value, whole.lo, whole.hi), (part.value, part.lo, part.hi), strict=True
         ):
-            target[list(modelled)] = source
+            target[modelled] = source
         return whole
 
     return Estimates(
@@ -90,13 +100,15 @@ def _scattered(layers: Sequence[Layer], modelled: Sequence[int], models: Models)
     )
 
 
-def _network_rows(
-    network: Network, estimates: Estimates, indices: np.ndarray[Any, np.dtype[np.intp]]
+def network_rows(
+    network: Network, estimates: Estimates, composition: Composition
 ) -> list[dict[str, Any]]:
+    """One network's prediction rows from the estimates of its layers by themselves."""
     batch = network_batch(network)
-    whole = total(estimates, indices)
+    estimates = in_networks(estimates, composition)
+    whole = total(estimates, composition)
     rows = []
-    for layer, i in zip(network.layers, indices.tolist(), strict=True):
+    for i, layer in enumerate(network.layers):
         row: dict[str, Any] = {
             "network": network.name,
             "index": layer.index,

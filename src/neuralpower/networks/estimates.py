@@ -7,13 +7,14 @@ configurations go the same way. Unknown is NaN, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.networks.calibration import Composition
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
@@ -89,6 +90,18 @@ class Estimates:
     #: Correlation of relative errors between two layers of one family: target -> family -> rho.
     correlation: Mapping[str, Mapping[str, float]]
 
+    def part(self, start: int, stop: int) -> Estimates:
+        """Layers ``start`` to ``stop`` (not included)."""
+        rows = np.arange(start, stop)
+        return Estimates(
+            self.family[rows],
+            _take(self.runtime_ms, rows),
+            _take(self.power_w, rows),
+            _take(self.energy_mj, rows),
+            self.extrapolates[start:stop],
+            self.correlation,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -153,18 +166,32 @@ def _product(runtime: Interval, power: Interval) -> Interval:
     return Interval(value, np.maximum(value - down, 0.0), value + up)
 
 
-def total(estimates: Estimates, rows: NDArray[np.intp] | None = None) -> Total:
+def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
+    """Estimates of layers inside networks: runtimes and energies times their family's factor."""
+    factors = np.array([composition.factor(str(name)) for name in estimates.family])
+
+    def scaled(interval: Interval) -> Interval:
+        return Interval(interval.value * factors, interval.lo * factors, interval.hi * factors)
+
+    return replace(
+        estimates,
+        runtime_ms=scaled(estimates.runtime_ms),
+        energy_mj=scaled(estimates.energy_mj),
+    )
+
+
+def total(estimates: Estimates, composition: Composition | None = None) -> Total:
     """Compose layers one after the other: T = sum T_l, E = sum P_l T_l, P = E / T.
 
     Energy and power cover the layers that have both models, so P is their E over their T.
     The error of each total is the layers' errors carried through its derivative: errors of
     two layers of one family correlate as the model says (``error_correlation``, from data),
     those of two families, and runtime and power errors, count as independent. The two sides of
-    the intervals are carried separately; one layer alone keeps its own interval.
+    the intervals are carried separately; one layer alone keeps its own interval. Then the
+    half-widths are scaled by what the platform's measured passes taught (``composition``).
     """
-    chosen = np.arange(len(estimates.family)) if rows is None else rows
-    time, power = _take(estimates.runtime_ms, chosen), _take(estimates.power_w, chosen)
-    family = estimates.family[chosen]
+    composition = composition or Composition()
+    time, power, family = estimates.runtime_ms, estimates.power_w, estimates.family
     timed = time.known
     both = timed & power.known
     rho_time, rho_power = estimates.correlation["runtime_ms"], estimates.correlation["power_w"]
@@ -173,7 +200,8 @@ def total(estimates: Estimates, rows: NDArray[np.intp] | None = None) -> Total:
     if timed.any():
         value = float(time.value[timed].sum())
         sides = (_spread(side[timed], family[timed], rho_time) for side in (time.down, time.up))
-        runtime = _around(value, *sides)
+        scale = composition.scale("runtime_ms")
+        runtime = _around(value, *(scale * side for side in sides))
     if not both.any():
         return Total(runtime, None, None)
 
@@ -197,8 +225,8 @@ def total(estimates: Estimates, rows: NDArray[np.intp] | None = None) -> Total:
         power_sides.append(float(np.hypot(by_power_energy / whole_time, by_time_power)))
     return Total(
         runtime,
-        _around(mean, *power_sides),
-        _around(whole_energy, *energy_sides),
+        _around(mean, *(composition.scale("power_w") * side for side in power_sides)),
+        _around(whole_energy, *(composition.scale("energy_mj") * side for side in energy_sides)),
     )
 
 

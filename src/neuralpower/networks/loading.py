@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
 
 
+def network_name(path: str | Path) -> str:
+    """The name a file gives its network, as ``caffe.network.load_network`` does."""
+    name = Path(path).name
+    for suffix in (".gz", ".prototxt", ".txt", ".pbtxt"):
+        name = name.removesuffix(suffix) or name
+    return name
+
+
 def load_networks(paths: Sequence[Path], batches: Sequence[int] = ()) -> list[Network]:
     """Load each file at each batch size (at its own where none is wanted), in the given order.
 
@@ -21,7 +29,7 @@ def load_networks(paths: Sequence[Path], batches: Sequence[int] = ()) -> list[Ne
 
     seen: dict[str, Path] = {}
     for path in paths:
-        if (other := seen.setdefault(path.stem, path)) != path:
+        if (other := seen.setdefault(network_name(path), path)) != path:
             raise InputError(f"has the same name as {other}: rename one of them", path=path)
     return [
         load_network(path, batch=batch)

@@ -1,0 +1,39 @@
+"""``neuralpower calibrate``: what measured whole passes teach about adding up layers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    parser.add_argument(
+        "--networks",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="NET.prototxt",
+        help="networks whose whole passes the folder has measured; others are not read",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="file to write; default: composition.json beside the models"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn the composition and write it, also when there is nothing to learn; exit status 0."""
+    from neuralpower.modeling.models import load_models
+    from neuralpower.networks.calibration import FILE, save_composition
+    from neuralpower.networks.learning import learn, load_trials
+
+    trials, missing = load_trials(
+        arguments.measurements, load_models(arguments.models), arguments.networks
+    )
+    for name in missing:
+        sys.stderr.write(f"neuralpower: {name} was measured but no prototxt of it was given\n")
+    save_composition(learn(trials), arguments.out or arguments.models / FILE)
+    return 0

@@ -1,0 +1,133 @@
+"""Learning a platform's composition (``calibration.Composition``) from its measured passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuralpower.networks.calibration import (
+    ALL,
+    TARGETS,
+    Composition,
+    factors_of,
+    scale_of,
+)
+from neuralpower.networks.estimates import Estimates, Models, in_networks, total
+from neuralpower.networks.measured import Pass, load_passes, measured_inside
+
+if TYPE_CHECKING:
+    from neuralpower.caffe.network import Network
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A measured pass with its network, the estimates of its layers, and their measured times.
+
+    ``layers``: runtime in ms by layer name, None where layers were not recorded.
+    """
+
+    measured: Pass
+    network: Network
+    estimates: Estimates
+    layers: Mapping[str, float] | None
+
+
+def load_trials(
+    measurements: str | Path, models: Models, prototxts: Sequence[str | Path] = ()
+) -> tuple[list[Trial], list[str]]:
+    """The measured passes of a platform that have a prototxt, and the networks that have none.
+
+    ``prototxts`` are found by file stem; those in the platform's own ``prototxts/`` folder
+    override the same names. Raises ``InputError`` as the readers do.
+    """
+    from neuralpower.measurements import load_platform
+    from neuralpower.networks.composition import estimate_networks
+    from neuralpower.networks.loading import network_name
+
+    platform = load_platform(measurements)
+    passes = load_passes(platform)
+    files = {network_name(path): Path(path) for path in (*prototxts, *platform.prototxts)}
+    known = [p for p in passes if p.network in files]
+    missing = sorted({p.network for p in passes} - set(files))
+    if not known:
+        return [], missing
+    from neuralpower.caffe.network import load_network
+
+    networks = [load_network(files[p.network], batch=p.batch) for p in known]
+    inside = measured_inside(platform)
+    trials = [
+        Trial(measured, network, estimates, inside.get((measured.network, measured.batch)))
+        for measured, network, estimates in zip(
+            known, networks, estimate_networks(networks, models), strict=True
+        )
+    ]
+    return trials, missing
+
+
+def learn(trials: Sequence[Trial]) -> Composition:
+    """Factors from all passes; scales from passes predicted without their own network."""
+    if not trials:
+        return Composition()
+    names = sorted({trial.measured.network for trial in trials})
+    misses: dict[str, dict[str, list[float]]] = {target: {} for target in TARGETS}
+    for name in names:
+        others = Composition(factors_of(_ratios([t for t in trials if t.measured.network != name])))
+        for trial in trials:
+            if trial.measured.network == name:
+                for target, miss in _misses(trial, others).items():
+                    misses[target].setdefault(name, []).append(miss)
+    scales = {target: scale_of(found) for target, found in misses.items() if found}
+    return Composition(factors_of(_ratios(trials)), scales, tuple(names))
+
+
+def _ratios(trials: Sequence[Trial]) -> dict[str, dict[str, list[float]]]:
+    """Log ratios of measured to predicted runtime: family -> network -> one a pass.
+
+    From the layers inside the passes where these were recorded, else from whole passes (``all``).
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    detailed = any(trial.layers is not None for trial in trials)
+    for trial in trials:
+        if detailed:
+            pairs = _family_times(trial)
+        else:
+            whole, time = total(trial.estimates).runtime_ms, trial.measured.values.get("runtime_ms")
+            pairs = {ALL: (time, whole[0])} if whole is not None and time is not None else {}
+        for family, (measured, predicted) in pairs.items():
+            if measured > 0 and predicted > 0:
+                ratio = float(np.log(measured / predicted))
+                found.setdefault(family, {}).setdefault(trial.measured.network, []).append(ratio)
+    return found
+
+
+def _family_times(trial: Trial) -> dict[str, tuple[float, float]]:
+    """Measured and predicted time of each family's layers inside a pass, ms."""
+    found: dict[str, tuple[float, float]] = {}
+    times = trial.estimates.runtime_ms
+    for i, layer in enumerate(trial.network.layers):
+        if trial.layers is not None and layer.name in trial.layers and times.known[i]:
+            measured, predicted = found.get(layer.family, (0.0, 0.0))
+            found[layer.family] = (
+                measured + trial.layers[layer.name],
+                predicted + float(times.value[i]),
+            )
+    return found
+
+
+def _misses(trial: Trial, composition: Composition) -> dict[str, float]:
+    """How many half-widths (of the side it is on) each target lies from its prediction."""
+    whole = total(in_networks(trial.estimates, composition), composition)
+    found = {}
+    for target in TARGETS:
+        ends, measured = getattr(whole, target), trial.measured.values.get(target)
+        if ends is None or measured is None:
+            continue
+        value, lo, hi = ends
+        half = value - lo if measured < value else hi - value
+        if half > 0:
+            found[target] = abs(measured - value) / half
+    return found

@@ -1,0 +1,88 @@
+"""Measured whole passes and the layers inside them, repeats merged by their median."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from neuralpower.measurements import (
+    Platform,
+    Row,
+    load_network_layer_rows,
+    load_network_rows,
+)
+
+TARGETS = ("runtime_ms", "power_w", "energy_mj")
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Whole passes of one network at one batch size, repeats merged by their median.
+
+    ``values`` and ``half_ranges`` (half of largest less smallest) by target; a target that was
+    not measured is absent.
+    """
+
+    network: str
+    batch: int
+    runs: int
+    values: Mapping[str, float]
+    half_ranges: Mapping[str, float]
+
+
+def load_passes(platform: Platform) -> list[Pass]:
+    """Measured passes, one a network and batch size in order of name and batch."""
+    return merged_passes(load_network_rows(platform))
+
+
+def merged_passes(rows: Sequence[Row]) -> list[Pass]:
+    """Rows of a network measurement table merged by network and batch size.
+
+    Runtimes, powers and energies that are not positive numbers are left out; energy is the
+    product where only runtime and power were measured.
+    """
+    found: dict[Key, dict[str, list[float]]] = {}
+    for row in rows:
+        values = row.values
+        targets = found.setdefault((values["network"], values["batch"]), {})
+        joules = values.get("energy_j")
+        energy = values.get("energy_mj") if joules is None else 1000 * joules
+        if energy is None and None not in (values.get("runtime_ms"), values.get("power_w")):
+            energy = values["runtime_ms"] * values["power_w"]
+        given = (values.get("runtime_ms"), values.get("power_w"), energy)
+        for target, value in zip(TARGETS, given, strict=True):
+            if value is not None and math.isfinite(value) and value > 0:
+                targets.setdefault(target, []).append(float(value))
+    return [
+        Pass(
+            network,
+            batch,
+            max(len(values) for values in targets.values()),
+            {target: float(median(values)) for target, values in targets.items()},
+            {
+                target: (max(values) - min(values)) / 2
+                for target, values in targets.items()
+                if len(values) > 1
+            },
+        )
+        for (network, batch), targets in sorted(found.items())
+        if targets
+    ]
+
+
+def measured_inside(platform: Platform) -> dict[Key, dict[str, float]]:
+    """Runtime of the layers inside the platform's passes, ms: (network, batch) -> layer -> time."""
+    found: dict[Key, dict[str, list[float]]] = {}
+    for row in load_network_layer_rows(platform):
+        values = row.values
+        time = values["runtime_ms"]
+        if time is not None and math.isfinite(time) and time >= 0:
+            layers = found.setdefault((values["network"], values["batch"]), {})
+            layers.setdefault(values["name"], []).append(time)
+    return {
+        key: {name: float(median(times)) for name, times in layers.items()}
+        for key, layers in found.items()
+    }

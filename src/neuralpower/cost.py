@@ -17,7 +17,9 @@ LRN_WINDOW = 5
 
 
 def macs(configuration: Configuration) -> int:
-    """Multiply-accumulates of one forward pass of the whole batch; 0 where weights do not multiply.
+    """Multiply-accumulates of one forward pass of the whole batch, of matrix products only.
+
+    The other families give 0 here; a layer table's ``macs`` counts their element-wise products too.
 
     conv: ``N Ho Wo Co (Ci / groups) kh kw`` · deconv: the same with the input's map, since every
     input element meets the whole window · fc: ``N Ci Co``. Biases are additions and not counted.

@@ -26,7 +26,8 @@ def read_caffemodel(path: str | Path, seed: int) -> GivenWeights:
     except DecodeError:
         raise InputError("not a .caffemodel (or cut off): download it again", path=path) from None
     blobs: dict[str, list[Array]] = {}
-    for layer in (*message.layers, *message.layer):
+    layers: list[Any] = [*message.layers, *message.layer]
+    for layer in layers:
         if layer.blobs:
             blobs[layer.name] = [_array(blob, layer.name, path) for blob in layer.blobs]
     if not blobs:

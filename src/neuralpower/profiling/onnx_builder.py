@@ -54,7 +54,7 @@ class NetworkLike(Protocol):
         ...
 
     @property
-    def outputs(self) -> Mapping[str, Shape]:
+    def outputs(self) -> Mapping[str, Shape | None]:
         """Blobs that no layer reads, and their shapes."""
         ...
 

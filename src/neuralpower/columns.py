@@ -6,7 +6,6 @@ Units are in the names; sizes are elements unless a name ends in ``_bytes``. A m
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -160,6 +159,8 @@ class Configuration:
 
     def key(self) -> str:
         """A short stable identity: the same configuration has the same key on every machine."""
+        import hashlib
+
         text = ",".join(str(getattr(self, name)) for name in CONFIGURATION_COLUMNS)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,19 +1,17 @@
 """Files that appear whole or not at all, and plain tables without pandas.
 
-Light commands use these; the modelling stages read the same files with pandas.
+Light commands use these; the modelling stages read the same files with pandas. What only some
+functions need is imported inside them, so that light commands start quickly.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import hashlib
 import io
-import json
 import os
 import re
 import sys
-import tempfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,8 @@ def safe_name(name: str, what: str = "name") -> str:
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to a temporary file beside ``path`` and rename it into place."""
+    import tempfile
+
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -58,12 +58,16 @@ def write_text(path: str | Path, text: str) -> None:
     """As ``write_bytes``, UTF-8 with ``\\n`` line ends; ``.gz`` is compressed without a time."""
     data = text.encode("utf-8")
     if str(path).endswith(".gz"):
+        import gzip
+
         data = gzip.compress(data, 9, mtime=0)
     write_bytes(path, data)
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON with sorted keys; floats keep their shortest exact form. NaN is refused."""
+    import json
+
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
@@ -72,6 +76,8 @@ def read_text(path: str | Path) -> str:
     try:
         data = Path(path).read_bytes()
         if str(path).endswith(".gz"):
+            import gzip
+
             data = gzip.decompress(data)
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
@@ -80,7 +86,7 @@ def read_text(path: str | Path) -> str:
         raise InputError(
             f"not UTF-8 text (byte {error.start}): save it as UTF-8", path=path
         ) from None
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be read: {reason}", path=path) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -134,6 +140,10 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _field(value: Any) -> str:
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -182,6 +192,8 @@ def _is_number(text: str) -> bool:
 
 def sha256_file(path: str | Path) -> str:
     """The SHA-256 of a file's bytes, read in pieces."""
+    import hashlib
+
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         while piece := stream.read(1 << 20):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
@@ -26,7 +26,7 @@ __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "pa
 MAX_LAYERS = 200_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Network:
     """A network ready to be listed: ``name`` is the file's stem, ``title`` the prototxt's name."""
 
@@ -134,15 +134,23 @@ def parse_network(
     return network
 
 
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix != ".gz":
+        return path.open("rb")
+    import gzip
+
+    return cast(IO[bytes], gzip.open(path))
+
+
 def _read(path: Path) -> str:
     """The text of a file; bytes that are not UTF-8 are kept as ``surrogateescape``."""
     limit = textformat.MAX_BYTES
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with _open(path) as stream:
             data: bytes = stream.read(limit + 1)
     except FileNotFoundError:
         raise InputError("no such file: check the path", path=path) from None
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be read: {reason}", path=path) from None
     if len(data) > limit:

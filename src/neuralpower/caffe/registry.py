@@ -10,7 +10,7 @@ from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.shapes import INT_MAX, Shape
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Setup:
     """One layer about to be set up: what its shape function reads, and what it fills in.
 
@@ -62,7 +62,7 @@ BlobRange = tuple[int, int | None]
 BlobRule = BlobRange | Callable[[Any], BlobRange]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class LayerType:
     """How Caffe treats a layer type.
 

@@ -10,7 +10,7 @@ from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.refusal import Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class State:
     """What the rules are held against."""
 

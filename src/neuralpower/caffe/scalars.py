@@ -12,8 +12,7 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _OCTAL = re.compile(r"-?0[0-7]+")
 _HEX = re.compile(r"-?0[xX][0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?[fF]?")
-_INFINITY = re.compile(r"-?inf(?:inity)?f?", re.IGNORECASE)
-_NAN = re.compile(r"-?nanf?", re.IGNORECASE)
+_INFINITIES = ("inf", "inff", "infinity", "infinityf")
 _BOOLEANS = {
     "true": True,
     "True": True,
@@ -106,9 +105,10 @@ def read_float(word: str) -> float | None:
         if _OCTAL.fullmatch(word):
             return None
         return float(word.rstrip("fF"))
-    if _INFINITY.fullmatch(word):
+    name = word.lower().removeprefix("-")
+    if name in _INFINITIES:
         return float("-inf" if word[0] == "-" else "inf")
-    return float("nan") if _NAN.fullmatch(word) else None
+    return float("nan") if name in ("nan", "nanf") else None
 
 
 def read_bool(word: str) -> bool | None:

@@ -50,7 +50,7 @@ _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
 _CLOSING = {"{": "}", "<": ">"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Field:
     """What the parser needs to know of one field of the schema."""
 
@@ -63,7 +63,7 @@ class _Field:
     is_enum: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Document:
     """A parsed file: the message, what was passed over, and where the layers stand."""
 

@@ -21,7 +21,7 @@ from neuralpower.caffe.shapes import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Window:
     """Kernel, stride, padding and dilation, one value a spatial axis."""
 

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, check, run on random data, and only then write."""
     try:
         import onnx
-        import onnxruntime
+        import onnxruntime  # noqa: F401 - asked for early, before anything is built
     except ImportError as error:
         raise InputError(
             f"{error.name} is not installed: install the extra, pip install 'neuralpower[onnx]'"
@@ -52,7 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     data = model.SerializeToString(deterministic=True)
     try:
         outputs = _run_once(built, arguments.seed)
-    except onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException as error:
+    except InputError:
+        raise
+    except Exception as error:
+        # ONNX Runtime's exceptions have no base of their own.
         raise InputError(f"ONNX Runtime cannot run it: {error}", path=arguments.prototxt) from None
     write_bytes(arguments.out, data)
     if weights is not None and weights.filled:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import neuralpower.caffe.layers  # noqa: F401  (fills the registry)
 from neuralpower.caffe.configuration import configuration
+from neuralpower.caffe.layers import find
 from neuralpower.caffe.refusal import Refusal
-from neuralpower.caffe.registry import LAYER_TYPES, LayerType, Setup, UnknownShape, check_counts
+from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
 from neuralpower.caffe.rules import State, included
 from neuralpower.caffe.shapes import (
     INT_MAX,
@@ -99,7 +99,7 @@ class _Entry:
         self.offset = offset
         self.bottoms: tuple[str, ...] = tuple(param.bottom)
         self.tops: tuple[str, ...] = tuple(param.top)
-        self.kind: LayerType | None = LAYER_TYPES.get(param.type)
+        self.kind: LayerType | None = find(param.type)
         self.sources: list[int] = []
         self.in_place: list[bool] = []
         self.notes: list[str] = []

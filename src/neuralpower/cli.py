@@ -23,6 +23,8 @@ COMMANDS: dict[str, str] = {
     "fit": "fit and cross-validate models of a platform",
     "calibrate": "learn from measured whole passes how layers add up",
     "predict": "runtime, power and energy of networks or of a table of configurations",
+    "compare": "networks side by side: cost per image, rank, energy-precision ratio",
+    "explain": "the layers that cost most, why, and what changing them would save",
     "evaluate": "score models on measurements beside the baselines",
     "report": "HTML pages and figures from result tables",
     "gate": "compare an accuracy file with a baseline",

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch",
         action="append",
-        type=_batch,
+        type=batch_size,
         default=[],
         metavar="N",
         help="batch size instead of the file's; give it again for several",
@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _batch(text: str) -> int:
+def batch_size(text: str) -> int:
+    """A batch size given on the command line."""
     value = int(text) if text.isdecimal() else 0
     if not 1 <= value <= 1 << 20:
         raise argparse.ArgumentTypeError(f"{text!r} is not a batch size from 1 to 1048576")
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         from neuralpower.networks.configurations import predict_table
 
         columns, rows = predict_table(arguments.table, models)
-        write(arguments, columns, rows)
+        write_rows(arguments, columns, rows)
         return 0
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.composition import predict_networks
@@ -65,35 +66,42 @@ def run(arguments: argparse.Namespace) -> int:
 
     networks = load_networks(arguments.prototxts, arguments.batch)
     rows = predict_networks(networks, models, load_composition(arguments.models))
-    write(arguments, PREDICTION_COLUMNS, rows)
+    write(arguments, rows)
     return 0
 
 
-def write(
-    arguments: argparse.Namespace, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write rows in the chosen format to ``--out`` or standard output."""
-    text = _text(arguments.format, arguments.out is None, columns, rows)
-    if arguments.out is not None:
-        files.write_text(arguments.out, text)
-    else:
-        sys.stdout.write(text)
-
-
-def _text(
-    chosen: str | None, to_screen: bool, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> str:
+def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write network predictions in the chosen format to ``--out`` or standard output."""
     from neuralpower.networks import text
 
-    networks = tuple(columns) == PREDICTION_COLUMNS
-    if chosen == "json":
+    if arguments.format == "md":
+        _put(arguments.out, text.prediction_markdown(rows))
+    elif arguments.format is None and arguments.out is None and sys.stdout.isatty():
+        _put(None, text.prediction_text(rows))
+    else:
+        write_rows(arguments, PREDICTION_COLUMNS, rows)
+
+
+def write_rows(
+    arguments: argparse.Namespace, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write any table in the chosen format to ``--out`` or standard output."""
+    from neuralpower.networks import text
+
+    if arguments.format == "json":
         table = [{name: row.get(name) for name in columns} for row in rows]
-        return json.dumps(table, indent=1, allow_nan=False) + "\n"
-    if chosen == "md":
-        if networks:
-            return text.prediction_markdown(rows)
+        _put(arguments.out, json.dumps(table, indent=1, allow_nan=False) + "\n")
+    elif arguments.format == "md":
         cells = [[text.cell(row.get(name)) for name in columns] for row in rows]
-        return text.markdown_table(columns, [False] * len(columns), cells)
-    if chosen is None and to_screen and sys.stdout.isatty():
-        return text.prediction_text(rows) if networks else text.rows_text(columns, rows)
-    return files.csv_text(columns, rows)
+        _put(arguments.out, text.markdown_table(columns, [False] * len(columns), cells))
+    elif arguments.format is None and arguments.out is None and sys.stdout.isatty():
+        _put(None, text.rows_text(columns, rows))
+    else:
+        _put(arguments.out, files.csv_text(columns, rows))
+
+
+def _put(out: Path | None, text: str) -> None:
+    if out is not None:
+        files.write_text(out, text)
+    else:
+        sys.stdout.write(text)

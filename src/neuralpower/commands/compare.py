@@ -1,0 +1,100 @@
+"""``neuralpower compare``: networks side by side, per image, ranked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower import files
+from neuralpower.commands.predict import batch_size, write_rows
+from neuralpower.networks import text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET.prototxt")
+    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    parser.add_argument(
+        "--batch",
+        action="append",
+        type=batch_size,
+        default=[],
+        metavar="N",
+        help="batch size instead of the files'; give it again for several",
+    )
+    parser.add_argument(
+        "--networks-file",
+        type=Path,
+        metavar="YAML",
+        help="published errors (default: networks.yaml beside the first prototxt, if there)",
+    )
+    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
+    parser.add_argument(
+        "--format",
+        choices=("csv", "json", "md"),
+        help="default: csv; aligned text on a terminal",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare and write; exit status 0."""
+    from neuralpower.modeling.models import load_models
+    from neuralpower.networks.calibration import load_composition
+    from neuralpower.networks.choosing import COLUMNS, compare
+    from neuralpower.networks.composition import predict_networks
+    from neuralpower.networks.loading import load_networks
+    from neuralpower.networks.published import read_published
+
+    models = load_models(arguments.models)
+    networks = load_networks(arguments.prototxts, arguments.batch)
+    predicted = predict_networks(networks, models, load_composition(arguments.models))
+    facts = arguments.networks_file
+    if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():
+        facts = beside
+    rows = compare(predicted, read_published(facts) if facts is not None else {})
+    if arguments.format is None and arguments.out is None and sys.stdout.isatty():
+        sys.stdout.write(text.table_text(*_for_people(rows), _SPARE))
+    elif arguments.format == "md":
+        table = text.markdown_table(*_for_people(rows))
+        if arguments.out is None:
+            sys.stdout.write(table)
+        else:
+            files.write_text(arguments.out, table)
+    else:
+        write_rows(arguments, COLUMNS, rows)
+    return 0
+
+
+#: Columns that go first where a line has no room: intervals, then the lower EPRs.
+_SPARE = (5, 9, 10)
+
+
+def _for_people(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which of them are numbers, and cells."""
+    headings = ["rank", "network", "batch", "error %", "ms/image", "90 %", "mJ/image", "P(order)",
+                "Pareto", "EPR 1", "EPR 2", "EPR 3", "EPR 4"]  # fmt: skip
+    right = [heading not in ("network", "Pareto") for heading in headings]
+    cells = []
+    for row in rows:
+        image = {f"runtime_ms{end}": row[f"runtime_ms_per_image{end}"] for end in ("_lo", "_hi")}
+        sure = row["probability_before_next"]
+        cells.append(
+            [
+                "" if row["rank"] is None else str(row["rank"]),
+                row["network"],
+                str(row["batch"]),
+                text.number(row["error_percent"]),
+                text.number(row["runtime_ms_per_image"]),
+                text.interval(image, "runtime_ms"),
+                text.number(row["energy_mj_per_image"]),
+                "" if sure is None else f"{sure:.2f}",
+                "front" if row["pareto"] else "",
+                *(text.number(row[f"epr_{alpha}"], 2) for alpha in (1, 2, 3, 4)),
+            ]
+        )
+    return headings, right, cells

@@ -48,6 +48,10 @@ class InstantExecutor:
         time.sleep(self._pause_s)
         return InstantWorkload(self, 10 * _duration_ns(network.name))
 
+    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+        """As ``Executor.network_layers``: it cannot tell."""
+        return []
+
     def pass_time(self, nanoseconds: int) -> None:
         """Move the clock on."""
         self._now_ns += nanoseconds

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
 from neuralpower.files import read_rows, safe_name, sha256_file
+from neuralpower.profiling.configurations import check_configuration
 
 if TYPE_CHECKING:
     from neuralpower.profiling.design import Item, NetworkItem
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tables",
         nargs="+",
         metavar="TABLE",
-        help="tables of configurations (.csv, .csv.gz) or whole networks (.prototxt)",
+        help="tables of configurations (.csv, .csv.gz) or whole networks (NET.prototxt, or "
+        "NET.prototxt@1,16 for batch sizes of its own)",
     )
     parser.add_argument("--platform", required=True, help="name of what is measured")
     parser.add_argument("--out", required=True, type=Path, help="folder of the measurements")
@@ -59,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thrice", type=_share, metavar="SHARE", help="share visited three times")
     parser.add_argument(
         "--network-repeats", type=_positive, metavar="N", help="visits of a network and batch"
+    )
+    parser.add_argument(
+        "--layers-of-networks",
+        action="store_true",
+        help="also time the layers inside each network, once, with the framework's profiler",
     )
     parser.add_argument(
         "--extend",
@@ -117,6 +124,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         design=replace(DesignProtocol(), **{k: v for k, v in design.items() if v is not None}),
         budget_s=arguments.budget,
         extend=arguments.extend,
+        layers_of_networks=arguments.layers_of_networks,
     )
 
 
@@ -127,10 +135,10 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
     counts: dict[str, int] = {}
     items: dict[str, Item] = {}
     for table in tables:
-        path = Path(table)
+        path, own = _own_batches(table)
         if path.suffix == ".prototxt":
             digest = _digest(path)
-            for batch in batches or (_own_batch(path),):
+            for batch in own or batches or (_own_batch(path),):
                 network = NetworkItem(safe_name(path.stem, "network"), batch, path, digest)
                 load_item(network)
                 items[network.key()] = network
@@ -139,11 +147,25 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
         for number, row in enumerate(rows, 1):
             try:
                 item = Configuration.from_row(row)
+                check_configuration(item)
             except ValueError as error:
                 raise InputError(str(error), path=path, row=number) from None
+            except InputError as error:
+                raise InputError(error.message, path=path, row=number) from None
             counts[item.key()] = counts.get(item.key(), 0) + 1
             items[item.key()] = item
     return counts, items
+
+
+def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
+    """``NET.prototxt@1,16`` as its path and batch sizes; any other name as it stands."""
+    match = re.fullmatch(r"(.*\.prototxt)@(\d+(?:,\d+)*)", table)
+    if not match:
+        return Path(table), ()
+    batches = tuple(int(text) for text in match[2].split(","))
+    if 0 in batches:
+        raise InputError("a batch size of 0: it must be at least 1", path=table)
+    return Path(match[1]), batches
 
 
 def _digest(path: Path) -> str:

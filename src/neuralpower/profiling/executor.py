@@ -59,6 +59,13 @@ class Executor(Protocol):
         """Prepare a whole ``caffe.network.Network``. ``InputError`` when it cannot be run."""
         ...
 
+    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+        """Times of a network's layers inside it: ``index name type runtime_ms n_calls``.
+
+        Empty when the framework cannot tell.
+        """
+        ...
+
 
 #: Names that ``make_executor`` knows.
 EXECUTORS = ("onnxruntime",)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from neuralpower.caffe import caffe_pb2
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
+from neuralpower.profiling.configurations import check_configuration
 from neuralpower.profiling.onnx_ops import pointwise, shaping, windows
 from neuralpower.profiling.onnx_ops.graph import Built, Graph, InputSpec, LayerLike, Shape
 from neuralpower.profiling.onnx_ops.registry import EMITTERS, unsupported
@@ -177,6 +178,7 @@ def configuration_layer(configuration: Configuration) -> ConfiguredLayer:
     Raises ``InputError`` when the output size does not follow from the others.
     """
     c = configuration
+    check_configuration(c)
     param = caffe_pb2.LayerParameter(name=c.family)
     shape: Shape = (c.batch, c.in_channels, c.in_height, c.in_width)
     top: Shape = (c.batch, c.out_channels, c.out_height, c.out_width)
@@ -199,12 +201,9 @@ def configuration_layer(configuration: Configuration) -> ConfiguredLayer:
     elif c.family == "concat":
         param.type = "Concat"
         bottoms = tuple((c.batch, n, *shape[2:]) for n in _shares(c))
-    elif c.family in _SIMPLE_TYPES:
+    else:
         param.type = _SIMPLE_TYPES[c.family]
         bottoms = (shape,) * (c.inputs if c.family == "eltwise" else 1)
-    else:
-        raise InputError(f"family {c.family!r} cannot be run")
-    _check_size(c)
     names = tuple(f"x{i}" for i in range(len(bottoms)))
     return ConfiguredLayer(c.family, param.type, names, ("y",), bottoms, (top,), param)
 
@@ -226,52 +225,5 @@ def _fill_pooling(param: Any, c: Configuration) -> None:
 
 def _shares(c: Configuration) -> list[int]:
     """The channels of each input of a concat: equal as far as they divide."""
-    if c.inputs < 1 or c.out_channels < c.inputs:
-        raise InputError(f"concat: {c.out_channels} channels cannot come from {c.inputs} inputs")
     each, rest = divmod(c.out_channels, c.inputs)
     return [each + (i < rest) for i in range(c.inputs)]
-
-
-def _check_size(c: Configuration) -> None:
-    """Raise ``InputError`` when the output is not what the layer makes of its input."""
-    if c.groups < 1 or (
-        c.family in ("conv", "deconv") and (c.in_channels % c.groups or c.out_channels % c.groups)
-    ):
-        raise InputError(f"{c.groups} groups do not divide the channels")
-    axes = (
-        (
-            c.in_height,
-            c.out_height,
-            c.kernel_height,
-            c.stride_height,
-            c.pad_height,
-            c.dilation_height,
-        ),
-        (c.in_width, c.out_width, c.kernel_width, c.stride_width, c.pad_width, c.dilation_width),
-    )
-    for size, out, *window in axes:
-        allowed = _sizes(c.family, size, *window)
-        if out not in allowed:
-            raise InputError(
-                f"{c.family}: an input of {size} gives an output of {allowed[0]}, not {out}"
-            )
-    if c.family in _SIMPLE_TYPES and c.in_channels != c.out_channels:
-        raise InputError(f"{c.family}: the channels of input and output differ")
-
-
-def _sizes(
-    family: str, size: int, kernel: int, stride: int, pad: int, dilation: int
-) -> tuple[int, ...]:
-    """Output sizes of one axis: Caffe's first, then what other frameworks make (pooling only)."""
-    if family in ("conv", "deconv"):
-        extent = dilation * (kernel - 1) + 1
-        if family == "deconv":
-            return (stride * (size - 1) + extent - 2 * pad,)
-        return ((size + 2 * pad - extent) // stride + 1,)
-    if family == "pool":
-        room = size + 2 * pad - kernel
-        up = -(-room // stride) + 1
-        if pad and (up - 1) * stride >= size + pad:
-            up -= 1
-        return (up, room // stride + 1)
-    return (size,)

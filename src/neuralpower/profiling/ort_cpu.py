@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
-from neuralpower.profiling.machine import caches, memory_available, os_threads
+from neuralpower.profiling.machine import caches, memory_available
 
 try:
     import onnx
@@ -48,7 +48,6 @@ class OnnxRuntimeExecutor:
         self.optimise = optimise
         self._l2 = caches().get("L2", _L2_DEFAULT)
         self._options = _options(threads, optimise)
-        self._threads_before = os_threads()
 
     def clock_ns(self) -> int:
         """As ``Executor.clock_ns``."""
@@ -91,6 +90,12 @@ class OnnxRuntimeExecutor:
         # Parameters stand three times while a session is made: arrays, message, session.
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
         return OnnxWorkload(build_network(network, seed), self._fresh(), self._l2, seed)
+
+    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+        """As ``Executor.network_layers``: medians of five passes under the profiler."""
+        from neuralpower.profiling.ort_layers import layer_times
+
+        return layer_times(network, seed, self._fresh(), runs=5)
 
     def _fresh(self) -> Any:
         # Parameters are handed over through the options, so every session has its own.

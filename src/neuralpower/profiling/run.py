@@ -52,6 +52,7 @@ class Settings:
     budget_s: float | None = None
     extend: bool = False
     affinity: Sequence[int] | None = None
+    layers_of_networks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,15 @@ def run(
         try:
             wanted = {visit.visit_id: visit for visit in visits}
             records = _wanted(log.read(), wanted)
-            visitor = Visitor(executor, meter, settings.timing, settings.power, settings.seed, load)
+            visitor = Visitor(
+                executor,
+                meter,
+                settings.timing,
+                settings.power,
+                settings.seed,
+                load,
+                settings.layers_of_networks,
+            )
             deadline = None if settings.budget_s is None else begin + settings.budget_s
             made = _visit_all(visits, records, visitor, log, deadline, report, load)
         finally:

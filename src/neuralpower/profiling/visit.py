@@ -35,6 +35,7 @@ class Visitor:
         power: PowerProtocol,
         seed: int,
         load: NetworkLoader,
+        layers_of_networks: bool = False,
     ) -> None:
         self.executor = executor
         self.meter = meter
@@ -42,6 +43,7 @@ class Visitor:
         self.power = power
         self.seed = seed
         self._load = load
+        self._inside = layers_of_networks
         self._powered = meter.available().ok
 
     def visit(self, visit: Visit, predecessor: str, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,6 +76,8 @@ class Visitor:
             record |= {"network": item.network, "batch": item.batch, "prototxt": item.digest}
         try:
             record |= self._measure(item)
+            if self._inside and isinstance(item, NetworkItem) and visit.repeat == 1:
+                record["layers"] = self.executor.network_layers(self._load(item), self.seed)
         except MemoryError:
             record |= {"error": "out of memory", "flags": ["oom"]}
         except InputError as error:

@@ -49,8 +49,6 @@ def check_configuration(c: Configuration) -> None:
             raise InputError(
                 f"{c.family}: an input of {size} gives an output of {allowed[0]}, not {out}"
             )
-    if c.family in _SIMPLE_TYPES and c.in_channels != c.out_channels:
-        raise InputError(f"{c.family}: the channels of input and output differ")
 
 
 def _sizes(

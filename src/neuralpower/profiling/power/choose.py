@@ -14,6 +14,8 @@ def choose_meter(name: str) -> PowerMeter:
 
     Raises ``InputError`` when a meter was asked for by name and does not work.
     """
+    if name not in METERS:
+        raise InputError(f"meter {name!r} is not known: take one of {', '.join(METERS)}")
     if name == "none":
         return NoMeter("power was not asked for (meter none)")
     meter = RaplMeter()

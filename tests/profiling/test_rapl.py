@@ -137,7 +137,6 @@ def test_why_there_is_no_power(
     state = RaplMeter(root).available()
     assert not state.ok
     assert reason in state.reason
-    monkeypatch.setattr("neuralpower.profiling.power.rapl.POWERCAP", root)
     monkeypatch.setattr("neuralpower.profiling.power.choose.RaplMeter", lambda: RaplMeter(root))
     meter = choose_meter("auto")
     assert isinstance(meter, NoMeter)

@@ -9,6 +9,11 @@ from neuralpower.profiling.power.rapl import RaplMeter
 METERS = ("auto", "none", "rapl")
 
 
+def meters() -> list[PowerMeter]:
+    """Every meter of a processor that is known, working or not."""
+    return [RaplMeter()]
+
+
 def choose_meter(name: str) -> PowerMeter:
     """The meter of a name; ``auto`` takes what works and otherwise none, with the reason.
 
@@ -18,10 +23,15 @@ def choose_meter(name: str) -> PowerMeter:
         raise InputError(f"meter {name!r} is not known: take one of {', '.join(METERS)}")
     if name == "none":
         return NoMeter("power was not asked for (meter none)")
-    meter = RaplMeter()
-    state = meter.available()
-    if state.ok:
-        return meter
+    reasons = []
+    for meter in meters():
+        if name not in ("auto", meter.info.name):
+            continue
+        state = meter.available()
+        if state.ok:
+            return meter
+        reasons.append(state.reason)
+    reason = "; ".join(reasons)
     if name == "auto":
-        return NoMeter(state.reason)
-    raise InputError(f"meter {name}: {state.reason}; --meter none measures time only")
+        return NoMeter(reason)
+    raise InputError(f"meter {name}: {reason}; --meter none measures time only")

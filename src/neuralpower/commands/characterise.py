@@ -1,0 +1,58 @@
+"""``neuralpower characterise``: clock, sensors, steadiness and peak of a platform, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from neuralpower.errors import InputError
+from neuralpower.files import safe_name, write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--platform", required=True, help="name of what is characterised")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="the facts")
+    parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a layer")
+    parser.add_argument("--pin", type=int, metavar="CORE", help="bind the process to one core")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the data")
+    parser.add_argument("--anchors", type=int, default=20, help="visits of the reference layer")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, write the facts and print the ones that matter most."""
+    from neuralpower.profiling.characterise import characterise
+    from neuralpower.profiling.executor import make_executor
+    from neuralpower.profiling.machine import pin
+
+    platform = safe_name(arguments.platform, "platform")
+    if arguments.threads < 1 or arguments.anchors < 2:
+        raise InputError("--threads must be at least 1, --anchors at least 2")
+    try:
+        affinity = pin(arguments.pin)
+    except OSError as error:
+        raise InputError(f"--pin {arguments.pin}: {error.strerror}") from None
+    executor = make_executor(arguments.executor, arguments.threads)
+
+    def tell(step: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"{step} ...\n")
+
+    facts = characterise(executor, platform, arguments.seed, arguments.anchors, tell)
+    facts["affinity"] = affinity
+    write_json(arguments.out, facts)
+    anchor, interference = facts["anchor"], facts["interference"]
+    slower = interference.get("slower_by")
+    lines = [
+        f"anchor {anchor['median_ms']:.4g} ms, coefficient of variation {anchor['cv']:.1%}",
+        f"a call costs {facts['call_overhead_ms'] * 1000:.3g} us by itself",
+        "beside a busy process " + ("not known" if slower is None else f"{slower:+.1%}"),
+    ]
+    lines += [
+        f"{sensor['meter']}: {'works' if sensor['available'] else sensor['reason']}"
+        for sensor in facts["sensors"]
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    return 0

@@ -121,12 +121,13 @@ def accuracy(platform: str, power: bool, networks: tuple[str, ...]) -> dict[str,
         "data_sha256": "0" * 64,
         "layers": {f: dict.fromkeys(targets, score) for f in ("conv", "fc", "pool")},
         "networks": {
-            f"{network}@4": {
-                target: {
-                    "network": network, "batch": 4, "measured": 10.0 + i, "predicted": 11.0 + i,
-                    "lo": 9.0 + i, "hi": 13.0 + i, "error_percent": 10.0,
-                    "baselines": {"roofline": 8.0},
-                }
+            network: {
+                target: [
+                    {"batch": 4, "measured": 10.0 + i, "predicted": 11.0 + i, "lo": 9.0 + i,
+                     "hi": 13.0 + i, "error_percent": 10.0, "runs": 3, "half_range": 0.5,
+                     "coverage": "covers 7 of 8 computing layers, 100 % of MACs",
+                     "baselines": {"roofline": 8.0}}
+                ]
                 for target in checked
             }
             for i, network in enumerate(networks)

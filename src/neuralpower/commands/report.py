@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--page",
         action="append",
         metavar="PAGE",
-        help="index, accuracy, choosing, network:NAME or platform:NAME; default: all pages",
+        help="index (with accuracy and choosing), network:NAME or platform:NAME; default: all",
     )
     parser.add_argument(
         "--measurements",
@@ -24,14 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="DIR",
-        help="measurements of one platform, or of one a sub-folder; "
-        "default: RESULTS_DIR/measurements",
+        help="measurements of one platform, or of one a sub-folder; default: the folders "
+        "measurements beside and in RESULTS_DIR",
     )
     parser.add_argument(
         "--networks-file",
         type=Path,
         metavar="YAML",
-        help="published errors and sources of the networks (prototxts/networks.yaml)",
+        help="published errors and sources of the networks; default: prototxts/networks.yaml "
+        "beside RESULTS_DIR",
     )
 
 
@@ -42,7 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.results.is_dir():
         raise InputError("no such results folder: run the workflow first", path=arguments.results)
-    results = Results(arguments.results, arguments.measurements, arguments.networks_file)
+    home = arguments.results.resolve().parent
+    results = Results(
+        arguments.results,
+        arguments.measurements or [home / "measurements"],
+        arguments.networks_file or home / "prototxts" / "networks.yaml",
+    )
     pages = arguments.page or all_pages(results)
     for page in pages:
         page_path(arguments.out, page)  # an unknown page is told before any is written

@@ -62,9 +62,9 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
                         word(NAMES[target]),
                         whole(score.get("n")),
                         *(per_cent(score.get(name)) for name in _SCORES[1:]),
-                        per_cent(usable.get("paper"), "q"),
-                        per_cent(usable.get(best), "q"),
-                        word(best.replace("_", " "), mark="q"),
+                        per_cent(usable.get("paper")),
+                        per_cent(usable.get(best)),
+                        word(best.replace("_", " ")),
                     ]
                 )
                 records.append(
@@ -79,8 +79,9 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
         Column("Platform", False), Column("Family", False), Column("Quantity", False),
         Column("Layers"), Column("RMSPE %"), Column("MAPE %"), Column("Median error %"),
         Column("Within 10 %, %"), Column("In the 90 % interval, %"),
-        Column("NeuralPower 2017 RMSPE %"), Column("Best baseline RMSPE %"),
-        Column("Best baseline", False),
+        Column("NeuralPower 2017 RMSPE %", look="quiet"),
+        Column("Best baseline RMSPE %", look="quiet"),
+        Column("Best baseline", False, look="quiet"),
     ]  # fmt: skip
     caption = "Out-of-fold scores of layer models; each platform's page has the details."
     return slim(
@@ -137,7 +138,7 @@ def _overview(platforms: list[PlatformResults]) -> Picture | None:
         axes.plot([ours], [y], "o", ms=4.5, color=SERIES[0])
     axes.plot([], [], "o", ms=4.5, color=SERIES[0], label="this model")
     axes.plot([], [], "o", ms=4, mfc="none", color=SERIES[1], label="the recipe of 2017")
-    labels = dict(enumerate(label for label, _ in items))
+    labels = {float(i): label for i, (label, _) in enumerate(items)}
     fixed_axis(axes, "y", labels, (len(items) - 0.5, -0.5), "linear")
     errors = [score["rmspe"] for _, score in items]
     errors += [e for _, score in items if (e := score.get("baselines", {}).get("paper"))]

@@ -101,22 +101,15 @@ def draw(layers: Sequence[Mapping[str, Any]], colourings: Sequence[Colouring], i
         first = shares[0] if shares else None
         kind = "none" if first is None else f"h{heat(first)}"
         names = " + ".join(str(layers[i]["name"]) for i in box.members)
-        lines = [names, ", ".join(str(layers[i]["type"]) for i in box.members)]
-        lines += [
-            f"{colouring.label}: " + ("no figure" if share is None else f"{percent(share)} %")
-            for colouring, share in zip(colourings, shares, strict=True)
-        ]
+        parted = " / ".join("–" if share is None else percent(share) for share in shares)
+        lines = [names, *([f"{parted} %"] if shares else [])]
         x, y = round(_left(box.column)), round(_top(box.depth))
         parts.append(
             Markup(
-                '<g class="box {}" data-h="{}"><title>{}</title>'
-                '<rect x="{}" y="{}" width="{}" height="{}" rx="3"/>'
-                '<text x="{}" y="{}">{}</text></g>'
-            ).format(
-                kind, levels, "\n".join(lines), x, y, _WIDTH, _HEIGHT, x + 6, y + 14,
-                _short(names, _LETTERS),
-            )
-        )  # fmt: skip
+                '<g class="box {}" data-h="{}" transform="translate({} {})"><title>{}</title>'
+                "<rect/><text x=6 y=14>{}</text></g>"
+            ).format(kind, levels, x, y, "\n".join(lines), _short(names, _LETTERS))
+        )
     return Markup("\n").join([*parts, Markup("</svg>")]) if found else escape("")
 
 

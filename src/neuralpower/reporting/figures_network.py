@@ -109,7 +109,7 @@ def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
                 axes.text(left + wide / 2, y, f"{wide:.0f}", color="#ffffff", ha="center",
                           va="center")  # fmt: skip
         lefts = [left + wide for left, wide in zip(lefts, widths, strict=True)]
-    labels = dict(enumerate(label for label, _ in bars))
+    labels = {float(i): label for i, (label, _) in enumerate(bars)}
     fixed_axis(axes, "y", labels, (len(bars) - 0.5, -0.5), "linear")
     linear_axis(axes, "x", (0, 100))
     axes.set_xlabel("per cent of the predicted total")

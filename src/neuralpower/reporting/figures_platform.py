@@ -126,7 +126,7 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
         step = min(0.8 / len(own), 0.2)
         xs = [place + (i - (len(own) - 1) / 2) * step for i in range(len(own))]
         for x, e in zip(xs, own, strict=True):
-            ends = [e[key] / e["measured"] for key in ("lo", "hi")]
+            ends = [e[key] / e["measured"] for key in ("lo", "hi")]  # of the interval
             axes.plot([x, x], ends, color=SERIES[0], linewidth=1)
             lowest, highest = min(lowest, ends[0]), max(highest, ends[1])
         ratios = [e["predicted"] / e["measured"] for e in own]

@@ -34,7 +34,7 @@ def index_context(results: Results, page: Path) -> dict[str, Any]:
         "networks": _networks_table(results, platforms),
         "platforms": _platforms_table(platforms),
         "no_power": [(p.name, p.why_no_power) for p in platforms if p.why_no_power],
-        "choosing": bool(results.published),
+        "unread": [(name, results.log(name)) for name in results.unread],
     }
 
 
@@ -119,7 +119,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
                 word(platform.fact("software")),
                 word(", ".join(sorted(layers))),
                 whole(measured or None),
-                Cell(f"{powered:g}", powered) if powered else word("none", mark="q"),
+                Cell(f"{powered:g}", powered) if powered else word("none"),
                 per_cent(_typical(layers, "runtime_ms")),
                 per_cent(_typical(layers, "power_w")),
                 per_cent(summary.get("runtime_ms", {}).get("mape")),

@@ -136,8 +136,8 @@ def _batch_table(
                     figure(row["energy_mj"]),
                     ends(row, "energy_mj"),
                     figure(per_image(row, "energy_mj")),
-                    word(row["note"], mark="note"),
-                    word(row["extrapolates"], mark="note"),
+                    word(str(row["note"] or "").removeprefix("covers ")),
+                    word(row["extrapolates"]),
                 ]
             )
     if not rows:
@@ -146,16 +146,16 @@ def _batch_table(
         Column("Platform", False),
         Column("Batch"),
         Column("Runtime ms"),
-        Column("90 % interval"),
+        Column("90 % interval", look="quiet"),
         Column("ms per image"),
         Column("Images per s"),
         Column("Power W"),
-        Column("90 % interval"),
+        Column("90 % interval", look="quiet"),
         Column("Energy mJ"),
-        Column("90 % interval"),
+        Column("90 % interval", look="quiet"),
         Column("mJ per image"),
-        Column("Coverage", False),
-        Column("Beyond the measured range in", False),
+        Column("Coverage", False, look="note"),
+        Column("Beyond the measured range in", False, look="note"),
     ]
     return slim(
         Table(
@@ -194,7 +194,7 @@ def ends(row: Mapping[str, Any], target: str) -> Cell:
     lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")
     if lo is None or hi is None:
         return Cell()
-    return Cell(f"{number(lo)} – {number(hi)}", round_sort(hi), "", "q")
+    return Cell(f"{number(lo)} – {number(hi)}", round_sort(hi))
 
 
 def _platform_section(
@@ -219,7 +219,7 @@ def _platform_section(
         "href": f"../platforms/{platform.name}.html",
         "batch": f"{rows[-1]['batch']:g}",
         "coverage": rows[-1]["note"],
-        "extrapolated": len(beyond),
+        "extrapolated": f"{len(beyond)} layer{'s' if len(beyond) > 1 else ''}" if beyond else "",
         "extrapolated_share": percent(sum(row["runtime_share"] or 0 for row in beyond)),
         "why_no_power": platform.why_no_power,
         "costliest": _costliest(body),
@@ -241,17 +241,17 @@ def _costliest(rows: Sequence[Row]) -> str:
 _LAYER_COLUMNS = (
     Column("Layer", False),
     Column("Type", False),
-    Column("Output", False, "shape of the first top"),
+    Column("Output", False, "shape of the first top, without the batch", "whole"),
     Column("Parameters"),
     Column("MACs"),
     Column("Runtime ms"),
-    Column("90 % interval"),
+    Column("90 % interval", look="quiet"),
     Column("Runtime %"),
     Column("Power W"),
     Column("Energy mJ"),
-    Column("90 % interval"),
+    Column("90 % interval", look="quiet"),
     Column("Energy %"),
-    Column("Remarks", False),
+    Column("Remarks", False, look="note"),
 )
 
 
@@ -291,15 +291,15 @@ _NO_FIGURES = (
 def _layer_cells(row: Row, shape: Mapping[str, Any], is_total: bool) -> list[Cell]:
     remarks = []
     if row["extrapolates"] and not is_total:
-        remarks.append(f"beyond the measured range in {row['extrapolates']}")
+        remarks.append(f"beyond the measured {row['extrapolates']}")
     if row["note"] and not is_total:
-        remarks.append(str(row["note"]))
+        remarks.append(str(row["note"]).removesuffix(" on this platform"))
     macs, params = row["macs"], shape.get("params")
     tops = str(shape.get("top_shapes") or "").split()
     return [
         word(row["name"]),
         word(row["type"]),
-        word(tops[0].replace("x", " × ") if tops else ""),
+        word("×".join(tops[0].split("x")[1:]) if tops else ""),
         Cell(count(params), params) if params else Cell(),
         Cell(count(macs), macs) if macs else Cell(),
         figure(row["runtime_ms"]),
@@ -309,7 +309,7 @@ def _layer_cells(row: Row, shape: Mapping[str, Any], is_total: bool) -> list[Cel
         figure(row["energy_mj"]),
         ends(row, "energy_mj"),
         figure(100.0) if is_total and row["energy_share"] else share(row["energy_share"]),
-        word("; ".join(remarks), mark="note"),
+        word("; ".join(remarks)),
     ]
 
 
@@ -326,7 +326,7 @@ def _picture(
         for target, what in (("energy_share", "energy"), ("runtime_share", "runtime")):
             shares = [rows.get(layer["index"], {}).get(target) for layer in layers]
             if any(value is not None for value in shares):
-                colourings.append(Colouring(f"{platform.name}: share of {what}", shares))
+                colourings.append(Colouring(f"{platform.name}, {what}", shares))
     svg = draw(layers, colourings, "picture")
     labels = [colouring.label for colouring in colourings]
     caption = (
@@ -339,33 +339,51 @@ def _picture(
 
 def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | None:
     """Whole passes that were measured, from the platforms' accuracy files."""
-    rows = []
-    units = {"runtime_ms": "runtime, ms", "power_w": "power, W", "energy_mj": "energy, mJ"}
-    for platform in platforms:
-        for entry in platform.accuracy.get("networks", {}).values():
-            for target, unit in units.items():
-                score = entry.get(target)
-                if not score or score.get("network") != name:
-                    continue
-                rows.append(
-                    [
-                        word(platform.name),
-                        whole(score["batch"]),
-                        word(unit),
-                        figure(score["measured"]),
-                        figure(score["predicted"]),
-                        Cell(f"{number(score['lo'])} – {number(score['hi'])}", None, "", "q"),
-                        figure(score["error_percent"]),
-                    ]
-                )
+    rows = [
+        [
+            word(platform.name),
+            whole(batch),
+            *(c for t in TARGETS for c in score_cells(scores.get(t))),
+        ]
+        for platform in platforms
+        for batch, scores in by_batch(platform.accuracy.get("networks", {}).get(name, {})).items()
+    ]
     if not rows:
         return None
-    columns = [
-        Column("Platform", False), Column("Batch"), Column("Quantity", False), Column("Measured"),
-        Column("Predicted"), Column("90 % interval", False), Column("Error %"),
-    ]  # fmt: skip
     caption = (
         "Whole forward passes that were measured (median of the repeats) beside the prediction "
-        "composed from layer models; the networks' own passes were not fitted."
+        "composed from layer models without anything learnt from this network's own passes."
     )
-    return Table("measured", "Measured against predicted", caption, columns, rows)
+    columns = [Column("Platform", False), Column("Batch"), *SCORE_COLUMNS]
+    return slim(Table("measured", "Measured against predicted", caption, columns, rows))
+
+
+TARGETS = ("runtime_ms", "power_w", "energy_mj")
+SCORE_COLUMNS = tuple(
+    Column(label, look="quiet" if "interval" in label else "")
+    for what in ("runtime, ms", "power, W", "energy, mJ")
+    for label in (f"Measured {what}", f"Predicted {what}", "90 % interval", "Error %")
+)
+
+
+def by_batch(
+    targets: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[float, dict[str, Mapping[str, Any]]]:
+    """A network's scores of accuracy.json: batch size -> target -> score, small batches first."""
+    found: dict[float, dict[str, Mapping[str, Any]]] = {}
+    for target in TARGETS:
+        for score in targets.get(target, []):
+            found.setdefault(score["batch"], {})[target] = score
+    return dict(sorted(found.items()))
+
+
+def score_cells(score: Mapping[str, Any] | None) -> list[Cell]:
+    """The cells of ``SCORE_COLUMNS`` for one target."""
+    if score is None:
+        return [Cell()] * 4
+    return [
+        figure(score["measured"]),
+        figure(score["predicted"]),
+        Cell(f"{number(score['lo'])} – {number(score['hi'])}", round_sort(score["hi"])),
+        figure(score["error_percent"]),
+    ]

@@ -118,8 +118,10 @@ def accuracy_table(
         Column("Family", False), Column("Layers"), Column("Terms"), Column("RMSPE %"),
         Column("MAPE %"), Column("Median error %"), Column("Within 10 %, %"),
         Column(f"RMSE {unit}"), Column("R²"), Column("In the 90 % interval, %"),
-        *(Column(f"{BASELINES.get(n, n)} RMSPE %", True, BASELINE_HELP.get(n, "")) for n in names),
-        Column("Model", False),
+        *(
+            Column(f"{BASELINES.get(n, n)} RMSPE %", True, BASELINE_HELP.get(n, ""), "quiet")
+            for n in names
+        ),
     ]  # fmt: skip
     rows, records = [], []
     for family, score in scored.items():
@@ -136,8 +138,7 @@ def accuracy_table(
                 figure(score.get("rmse")),
                 figure(score.get("r2")),
                 per_cent(score.get("interval_coverage")),
-                *(per_cent(baselines.get(n), "q") for n in names),
-                word(score.get("candidate"), mark="note"),
+                *(per_cent(baselines.get(n)) for n in names),
             ]
         )
         flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
@@ -212,9 +213,14 @@ def _equations(platform: PlatformResults) -> list[dict[str, Any]]:
             if model:
                 texts = [equation_text(target, e) for e in model.get("equations", [])]
                 found.append(
-                    {"family": family, "target": target, "terms": model.get("n_terms"),
-                     "texts": texts}
-                )  # fmt: skip
+                    {
+                        "family": family,
+                        "target": target,
+                        "candidate": model.get("candidate"),
+                        "terms": model.get("n_terms"),
+                        "texts": texts,
+                    }
+                )
     return found
 
 
@@ -250,7 +256,7 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
             known: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"sha256": entry}
             count = known.get("rows")
             rows.append([word(name), whole(count) if isinstance(count, int | float) else Cell(),
-                         word(str(known.get("sha256", ""))[:16], mark="q")])  # fmt: skip
+                         word(str(known.get("sha256", ""))[:16])])  # fmt: skip
         table = slim(
             Table("files", "Measurement files", "Tables of the measurement folder and the first "
                   "digits of their SHA-256, from its manifest.",

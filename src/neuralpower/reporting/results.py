@@ -130,7 +130,7 @@ class PlatformResults:
         if any(targets.get("power_w") for targets in self.accuracy.get("layers", {}).values()):
             return ""
         power = self.manifest.get("power")
-        reason = power.get("reason") if isinstance(power, dict) else None
+        reason = power.get("reason") if isinstance(power, dict) else self.models.get("power_reason")
         return str(reason or "its measurements hold no power")
 
     @property
@@ -139,8 +139,8 @@ class PlatformResults:
         return not self.why_no_power
 
     def fact(self, name: str) -> str:
-        """A fact of the manifest in words; empty where it is not told."""
-        value = self.manifest.get(name)
+        """A fact of the manifest, or of the models' index, in words; empty where not told."""
+        value = self.manifest.get(name) or self.models.get(name)
         if isinstance(value, Mapping):
             return ", ".join(f"{key} {item}" for key, item in value.items())
         return "" if value is None else str(value)
@@ -161,7 +161,27 @@ class Results:
         found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
         for name in self.platforms:
             found |= set(self.platform(name).networks)
-        return sorted(found)
+        wanted = {path.stem for path in self._prototxts}
+        # Tables of a network whose file was taken away may still lie there.
+        return sorted(found & wanted if wanted else found)
+
+    @cached_property
+    def unread(self) -> list[str]:
+        """Networks whose file lies beside ``networks_file`` but which have no layer table."""
+        found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
+        return sorted({path.stem for path in self._prototxts} - found)
+
+    @property
+    def _prototxts(self) -> list[Path]:
+        if self.networks_file is None:
+            return []
+        return sorted(self.networks_file.parent.glob("*.prototxt"))
+
+    def log(self, network: str) -> str:
+        """The last line that reading a network wrote; empty where there is none."""
+        path = self.folder / "logs" / "layers" / f"{network}.log"
+        lines = read_text(path).strip().splitlines() if path.is_file() else []
+        return lines[-1] if lines else ""
 
     @cached_property
     def platforms(self) -> list[str]:
@@ -197,7 +217,7 @@ class Results:
         return read_typed(path, frozenset(numbers | {"weight_elements", "batch"}))
 
     @cached_property
-    def published(self) -> dict[str, Mapping[str, Any]]:
+    def published(self) -> dict[str, dict[str, Any]]:
         """Facts of the networks (title, paper, published errors), by name."""
         if self.networks_file is None or not self.networks_file.exists():
             return {}

@@ -18,13 +18,17 @@ from neuralpower.reporting.results import Results
 #: Pages that stand at the top of the report, beside a page a network and a page a platform.
 TOP_PAGES = ("index", "accuracy", "choosing")
 
-SECTIONS = (("Accuracy", "accuracy.html", "accuracy"), ("Choosing", "choosing.html", "choosing"))
+SECTIONS = (
+    ("Networks and platforms", "index.html", "index"),
+    ("Accuracy", "accuracy.html", "accuracy"),
+    ("Choosing", "choosing.html", "choosing"),
+)
 
 
 def all_pages(results: Results) -> list[str]:
     """Names of all pages of a results folder."""
     return [
-        *TOP_PAGES,
+        "index",
         *(f"network:{name}" for name in results.networks),
         *(f"platform:{name}" for name in results.platforms),
     ]
@@ -41,11 +45,14 @@ def page_path(out: Path, page: str) -> Path:
     raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
 
 
-def write_page(results: Results, out: Path, page: str) -> Path:
-    """Write one page, whole or not at all, and return its path."""
-    path = page_path(out, page)
-    write_text(path, render(results, page, path))
-    return path
+def write_page(results: Results, out: Path, page: str) -> None:
+    """Write a page, whole or not at all; ``index`` writes the others at the top as well.
+
+    The pages at the top list all networks and platforms, so they are refreshed together.
+    """
+    for name in TOP_PAGES[::-1] if page == "index" else (page,):
+        path = page_path(out, name)
+        write_text(path, render(results, name, path))
 
 
 def render(results: Results, page: str, path: Path) -> str:

@@ -12,14 +12,28 @@ from urllib.parse import quote
 from neuralpower.files import csv_text
 from neuralpower.networks.text import number, percent
 
+#: Looks of whole columns: a rule a column instead of a class in each of thousands of cells.
+LOOKS = {
+    "": "",
+    "quiet": "color:var(--quiet);",
+    "note": "color:var(--quiet);min-width:12rem;max-width:22rem;",
+    "whole": "white-space:nowrap;",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's heading; numbers align right and sort as numbers."""
+    """A column's heading; numbers align right and sort as numbers; ``look`` is one of ``LOOKS``."""
 
     label: str
     numeric: bool = True
     help: str = ""
+    look: str = ""
+
+    @property
+    def style(self) -> str:
+        """CSS of the column's cells."""
+        return LOOKS[self.look] + ("text-align:right;white-space:nowrap" if self.numeric else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,17 @@ class Cell:
     href: str = ""
     mark: str = ""
     help: str = ""
+
+    @property
+    def key(self) -> float | None:
+        """The number to sort by where the text does not tell it."""
+        if self.sort is None:
+            return None
+        try:
+            # A number as it is shown sorts to three digits: enough but for ties.
+            return None if float(self.text) or self.text == "0" else self.sort
+        except ValueError:
+            return self.sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +113,7 @@ def share(value: float | None) -> Cell:
     """A share of 1 in per cent, on a background that is stronger the larger it is."""
     if value is None:
         return Cell()
-    return Cell(percent(value), round_sort(value), "", f"heat h{heat(value)}")
+    return Cell(percent(value), round_sort(value), "", f"h{heat(value)}")
 
 
 #: Shares from which on the colour is one step stronger.
@@ -103,8 +128,8 @@ def heat(value: float) -> int:
 def heat_key() -> list[tuple[str, str]]:
     """Class and text of each colour step, for a legend."""
     texts = [f"from {100 * step:g} %" for step in HEAT_STEPS]
-    return [("heat", f"under {100 * HEAT_STEPS[0]:g} %")] + [
-        (f"heat h{i}", text) for i, text in enumerate(texts, 1)
+    return [("h0", f"under {100 * HEAT_STEPS[0]:g} %")] + [
+        (f"h{i}", text) for i, text in enumerate(texts, 1)
     ]
 
 

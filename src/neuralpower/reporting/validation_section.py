@@ -7,7 +7,13 @@ from typing import Any
 
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
-from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.network_page import (
+    SCORE_COLUMNS,
+    TARGETS,
+    by_batch,
+    score_cells,
+    slim,
+)
 from neuralpower.reporting.results import PlatformResults
 from neuralpower.reporting.tables import (
     Cell,
@@ -20,94 +26,105 @@ from neuralpower.reporting.tables import (
     word,
 )
 
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
-
 
 def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     """Network validation of a platform from its accuracy file; None where no network was."""
     accuracy = platform.accuracy
     networks = accuracy.get("networks", {})
     missing = ", ".join(accuracy.get("networks_without_prototxt", []))
-    if not networks:
-        if not missing:
-            return None
-        return {"text": "No measured network could be predicted.", "missing": missing,
-                "summary": _summary({}), "figure": None, "table": _entries({}), "parts": None,
-                "fusion": None}  # fmt: skip
-    entries = [e["runtime_ms"] for e in networks.values() if e.get("runtime_ms")]
+    entries = [
+        {**entry, "network": name}
+        for name, targets in sorted(networks.items())
+        for entry in targets.get("runtime_ms", [])
+    ]
+    if not entries and not missing:
+        return None
+    text = "No measured network could be predicted: there is no prototxt of its name."
+    if entries:
+        text = (
+            f"{len(entries)} pairs of network and batch size were measured as whole passes. "
+            "Each network is predicted from models of single layers and from what the other "
+            "measured networks teach about adding layers up, never from its own passes."
+        )
     return {
-        "text": (
-            f"{len(networks)} pairs of network and batch size were measured as whole forward "
-            "passes and are predicted from models of single layers."
-        ),
-        "summary": _summary(accuracy.get("network_summary", {})),
+        "text": text,
+        "summary": _summary(accuracy) if entries else None,
         "figure": figures.networks(entries, "runtime_ms"),
-        "table": _entries(networks),
+        "table": _entries(networks) if entries else None,
         "parts": _parts(accuracy.get("network_decomposition", {})),
+        "factors": _factors(accuracy.get("network_composition", {})),
         "fusion": _fusion(accuracy.get("network_fusion", {})),
         "missing": missing,
     }
 
 
-def _summary(summary: Mapping[str, Any]) -> Table:
+def _summary(accuracy: Mapping[str, Any]) -> Table:
+    scored = [
+        (label, accuracy.get(key, {}))
+        for label, key in (
+            ("with what other networks teach", "network_summary"),
+            ("sum of layers by themselves", "network_summary_plain"),
+        )
+    ]
     names = list(
-        dict.fromkeys(n for target in summary.values() for n in target.get("baselines", {}))
+        dict.fromkeys(
+            n for _, summary in scored for t in summary.values() for n in t.get("baselines", {})
+        )
     )
     columns = [
-        Column("Quantity", False), Column("Pairs"), Column("MAPE %"), Column("RMSPE %"),
-        Column("Median error %"), Column("Bias %"), Column("In the 90 % interval, %"),
-        *(Column(f"{name} MAPE %") for name in names),
+        Column("Quantity", False), Column("Prediction", False), Column("Pairs"),
+        Column("MAPE %"), Column("RMSPE %"), Column("Median error %"), Column("Bias %"),
+        Column("In the 90 % interval, %"),
+        *(Column(f"{name.replace('_', ' ')} MAPE %", look="quiet") for name in names),
     ]  # fmt: skip
     rows = [
         [
             word(figures.NAMES[target]),
+            word(label),
             whole(summary[target].get("n")),
             per_cent(summary[target].get("mape")),
             per_cent(summary[target].get("rmspe")),
             per_cent(summary[target].get("median_ape")),
             per_cent(summary[target].get("bias_percent")),
             per_cent(summary[target].get("interval_coverage")),
-            *(per_cent(summary[target].get("baselines", {}).get(n), "q") for n in names),
+            *(per_cent(summary[target].get("baselines", {}).get(n)) for n in names),
         ]
         for target in TARGETS
+        for label, summary in scored
         if target in summary
     ]
     return slim(
-        Table("network-summary", "Scores of whole networks",
-              "Error of predicted whole passes against their measurements.", columns, rows,
-              sortable=False)
-    )  # fmt: skip
+        Table(
+            "network-summary",
+            "Scores of whole networks",
+            "Error of predicted whole passes against their measurements.",
+            columns,
+            rows,
+            sortable=False,
+        )
+    )
 
 
 def _entries(networks: Mapping[str, Any]) -> Table:
-    columns = [Column("Network", False), Column("Batch")]
-    for target in TARGETS:
-        unit = f"{figures.NAMES[target]}, {figures.UNITS[target]}"
-        columns += [Column(f"Measured {unit}"), Column(f"Predicted {unit}"),
-                    Column("90 % interval"), Column("Error %")]  # fmt: skip
-    columns.append(Column("Coverage", False))
+    columns = [Column("Network", False), Column("Batch"), *SCORE_COLUMNS,
+               Column("Coverage", False, look="note")]  # fmt: skip
     rows: list[list[Cell]] = []
-    records = []
-    for entry in networks.values():
-        first = next(iter(entry.values()))
-        name = str(first["network"])
-        cells = [word(name, href=f"../networks/{name}.html" if first.get("page", True) else ""),
-                 whole(first["batch"])]  # fmt: skip
+    records: list[dict[str, Any]] = []
+    for name, targets in sorted(networks.items()):
         for target in TARGETS:
-            score = entry.get(target)
-            if not score:
-                cells += [Cell()] * 4
-                continue
-            cells += [
-                figure(score["measured"]),
-                figure(score["predicted"]),
-                Cell(f"{number(score['lo'])} – {number(score['hi'])}", score["hi"], "", "q"),
-                figure(score["error_percent"]),
-            ]
-            flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
-            records.append({"target": target, **flat})
-        cells.append(word(first.get("coverage"), mark="note"))
-        rows.append(cells)
+            for score in targets.get(target, []):
+                flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
+                records.append({"network": name, "target": target, **flat})
+        for batch, scores in by_batch(targets).items():
+            coverage = str(next(iter(scores.values())).get("coverage") or "")
+            rows.append(
+                [
+                    word(name),
+                    whole(batch),
+                    *(cell for target in TARGETS for cell in score_cells(scores.get(target))),
+                    word(coverage.removeprefix("covers ")),
+                ]
+            )
     header = list(dict.fromkeys(key for record in records for key in record))
     caption = (
         "Whole passes, a row a network and batch size: the median of the repeats beside the sum of "
@@ -118,6 +135,37 @@ def _entries(networks: Mapping[str, Any]) -> Table:
               download=inline_download("networks.csv", header, records) if records else None,
               filterable=True)
     )  # fmt: skip
+
+
+def _factors(composition: Mapping[str, Any]) -> Table | None:
+    """What whole passes teach: the time of layers inside networks against layers alone."""
+    factors = composition.get("factors", {})
+    if not factors:
+        return None
+    columns = [
+        Column("Family", False), Column("Factor used"), Column("Measured ratio"),
+        Column("Spread between networks ± %"), Column("Networks"),
+    ]  # fmt: skip
+    rows = [
+        [
+            word("all families" if family == "all" else family),
+            figure(factor["value"]),
+            figure(factor["measured"]),
+            figure(100 * factor["spread"]),
+            whole(factor["networks"]),
+        ]
+        for family, factor in sorted(factors.items())
+    ]
+    scales = ", ".join(
+        f"{figures.NAMES.get(target, target)} × {number(scale)}"
+        for target, scale in sorted(composition.get("scales", {}).items())
+    )
+    caption = (
+        "Runtime of layers inside whole networks over their prediction as layers by themselves "
+        "(near 0: free), shrunk towards 1 as far as the networks disagree. Predictions of networks "
+        "use these factors. " + (f"Half-widths of intervals of totals: {scales}." if scales else "")
+    )
+    return Table("factors", "Factors of layer families inside networks", caption, columns, rows)
 
 
 def _parts(decomposition: Mapping[str, Any]) -> Table | None:

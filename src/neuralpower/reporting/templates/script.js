@@ -2,11 +2,12 @@
 // Sorting and filtering of tables, and the choice of what colours the picture of a network.
 // Without this script every table is whole and in its first order.
 (() => {
-  const value = (row, column) => {
+  const value = (row, column, numeric) => {
     const cell = row.cells[column];
-    const given = cell.dataset.v;
-    if (given === undefined) return cell.textContent.trim();
-    return given === "" ? null : Number(given);
+    const text = cell.textContent.trim();
+    if (!numeric) return text;
+    const given = cell.dataset.v ?? text;
+    return given === "" || Number.isNaN(Number(given)) ? null : Number(given);
   };
   const compare = (a, b) =>
     typeof a === "number" && typeof b === "number" ? a - b
@@ -30,7 +31,7 @@
         if (next) {
           head.setAttribute("aria-sort", next);
           const sign = next === "ascending" ? 1 : -1;
-          rows = rows.map((row) => [value(row, column), row]).sort(([a], [b]) => {
+          rows = rows.map((row) => [value(row, column, head.dataset.n), row]).sort(([a], [b]) => {
             if (a === null || b === null) return (a === null) - (b === null);
             return sign * compare(a, b);
           }).map(([, row]) => row);

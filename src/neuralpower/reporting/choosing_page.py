@@ -1,0 +1,192 @@
+"""The page for choosing: rank, Pareto front and energy-precision ratio on every platform.
+
+The figures come from ``networks.choosing``; the table on the page can be saved as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
+from neuralpower.networks.text import number
+from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.plots import (
+    GRID,
+    QUIET,
+    SERIES,
+    Picture,
+    dots,
+    linear_axis,
+    log_axis,
+    new_figure,
+    picture,
+)
+from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.tables import (
+    Cell,
+    Column,
+    Table,
+    figure,
+    inline_download,
+    per_cent,
+    round_sort,
+    whole,
+    word,
+)
+
+Row = Mapping[str, Any]
+UNITS = {"energy_mj": "mJ", "runtime_ms": "ms"}
+NAMES = {"energy_mj": "energy", "runtime_ms": "runtime"}
+
+
+def choosing_context(results: Results, page: Path) -> dict[str, Any]:
+    """What the template ``choosing.html`` shows."""
+    sections = []
+    for name in results.platforms:
+        platform = results.platform(name)
+        totals = [row for network in results.networks for row in platform.totals(network)]
+        rows = compare(totals, results.published)
+        best = [row for row in rows if row["best_batch"]]
+        if best:
+            sections.append(_section(platform, rows, best))
+    return {"title": "Choosing", "platforms": sections}
+
+
+def _section(platform: PlatformResults, rows: Sequence[Row], best: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "name": platform.name,
+        "why_no_power": platform.why_no_power,
+        "sentence": _winners(best),
+        "figure": _pareto(platform.name, best),
+        "table": _table(platform.name, rows, best),
+    }
+
+
+def _winners(best: Sequence[Row]) -> str:
+    """The network of the smallest EPR for every alpha, among those of the largest data set."""
+    known = _largest_data_set(best)
+    if len(known) < 2:
+        return ""
+    parts = []
+    for alpha in ALPHAS:
+        top = min(known, key=lambda row: (row[f"epr_{alpha}"], row["network"]))
+        parts.append(f"{top['network']} for α = {alpha}")
+    return f"Best of the {len(known)} networks for {known[0]['dataset']}: {', '.join(parts)}."
+
+
+def _largest_data_set(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose errors can be compared: the data set and kind of error that most have."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["error_percent"] is not None:
+            groups.setdefault((str(row["dataset"]), str(row["error_kind"])), []).append(row)
+    return max(groups.values(), key=len, default=[])
+
+
+def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
+    known = _largest_data_set(best)
+    if len(known) < 2:
+        return None
+    cost = known[0]["cost"]
+    drawn, (axes,) = new_figure(height=3.8)
+    costs = [row[f"{cost}_per_image"] for row in known]
+    errors = [row["error_percent"] for row in known]
+    for row in known:
+        ends = [row[f"{cost}_per_image{end}"] for end in ("_lo", "_hi")]
+        axes.plot(ends, [row["error_percent"]] * 2, color=GRID, linewidth=2)
+    front = sorted((r for r in known if r["pareto"]), key=lambda r: r[f"{cost}_per_image"])
+    axes.plot(
+        [row[f"{cost}_per_image"] for row in front],
+        [row["error_percent"] for row in front],
+        color=SERIES[1],
+        linewidth=1,
+        drawstyle="steps-post",
+    )
+    dots(axes, costs, errors, SERIES[0], 5)
+    span = max(errors) - min(errors)
+    for row in known:
+        on_front = bool(row["pareto"])
+        axes.text(
+            row[f"{cost}_per_image"],
+            row["error_percent"] + 0.018 * span,
+            row["network"],
+            color=SERIES[1] if on_front else QUIET,
+            fontsize=7.5,
+            ha="left",
+        )
+    log_axis(axes, "x", (min(costs) / 1.4, max(costs) * 2.2), 7)
+    linear_axis(axes, "y", (max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span))
+    kind = {"top5_error": "top-5", "top1_error": "top-1"}[known[0]["error_kind"]]
+    axes.set(xlabel=f"{NAMES[cost]} per image, {UNITS[cost]}", ylabel=f"published {kind} error, %")
+    return picture(
+        drawn,
+        f"pareto-{platform}",
+        f"Published error against predicted {NAMES[cost]} per image on {platform}",
+        f"Published {kind} error on {known[0]['dataset']} (prototxts/networks.yaml) against the "
+        f"predicted {NAMES[cost]} of an image at the network's best batch size; grey: 90 % "
+        "interval. Networks on the line are not beaten in both at once.",
+    )
+
+
+def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:
+    cost = best[0]["cost"]
+    unit = UNITS[cost]
+    columns = [
+        Column("Network", False), Column("Rank"), Column("Best batch"),
+        Column("Data set", False, look="whole"), Column("Error %"), Column(f"{unit} per image"),
+        Column("90 % interval", look="quiet"), Column("Surely before the next, %"),
+        Column("Pareto", False),
+        *(Column(f"EPR, α = {alpha}") for alpha in ALPHAS),
+    ]  # fmt: skip
+    lowest = {
+        alpha: min((r[f"epr_{alpha}"] for r in _largest_data_set(best)), default=None)
+        for alpha in ALPHAS
+    }
+    cells = []
+    for row in best:
+        ends = [row[f"{cost}_per_image{end}"] for end in ("_lo", "_hi")]
+        sure = row["probability_before_next"]
+        kind = {"top5_error": "top-5", "top1_error": "top-1"}.get(str(row["error_kind"]), "")
+        cells.append(
+            [
+                word(row["network"], href=f"networks/{row['network']}.html"),
+                whole(row["rank"]),
+                whole(row["batch"]),
+                word(row["dataset"]),
+                Cell(f"{number(row['error_percent'])} ({kind})", row["error_percent"])
+                if kind
+                else Cell(),
+                figure(row[f"{cost}_per_image"]),
+                Cell(f"{number(ends[0])} – {number(ends[1])}", round_sort(ends[1])),
+                per_cent(None if sure is None else 100 * sure, digits=2),
+                word("front" if row["pareto"] else ""),
+                *(
+                    figure(
+                        row[f"epr_{alpha}"],
+                        mark="best" if row[f"epr_{alpha}"] == lowest[alpha] else "",
+                    )
+                    if row[f"epr_{alpha}"] is not None
+                    else Cell()
+                    for alpha in ALPHAS
+                ),
+            ]
+        )
+    caption = (
+        f"Networks in order of predicted {NAMES[cost]} per image. “Surely before the next” is the "
+        "probability that a network really costs less than the next in rank, from their intervals "
+        "and taken as independent. Bold: smallest EPR of the largest data set. The file has all "
+        "batch sizes."
+    )
+    return slim(
+        Table(
+            f"choosing-{platform}",
+            f"Networks ranked on {platform}",
+            caption,
+            columns,
+            cells,
+            download=inline_download(f"choosing.{platform}.csv", COLUMNS, rows),
+            filterable=True,
+        )
+    )

@@ -1,0 +1,182 @@
+"""NVIDIA's management library as a power meter.
+
+Field 186 (instantaneous board power) comes first: ``nvmlDeviceGetPowerUsage`` is a trailing
+average of one second since Ampere and carries the load before into the reading. Field 83 counts
+energy and serves as a cross-check. Devices are matched by UUID, never by index.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from neuralpower.profiling.power.meter import Availability, MeterInfo
+from neuralpower.profiling.power.window import RawTable, WindowStats, publications, window_stats
+
+INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
+_SCOPE_GPU = 0
+#: A board's gain is off by about 5 %, the same at every load (Yang et al., SC'24).
+GAIN_UNCERTAINTY = 0.05
+#: Energy and power of one window may differ by this much before they are told apart.
+_MISMATCH = 0.05
+
+
+class NvmlMeter:
+    """Board power of one GPU. ``nvml`` is ``pynvml`` or a stand-in; ``uuid`` empty: the first GPU.
+
+    ``read`` polls once; a sampler process calls it every 20 ms (``sampler``).
+    """
+
+    def __init__(
+        self,
+        uuid: str = "",
+        nvml: Any = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._nvml: Any = importlib.import_module("pynvml") if nvml is None else nvml
+        self._uuid = uuid
+        self._clock = clock
+        self._handle: Any = None
+        self._sources: tuple[bool, bool, bool] = (False, False, False)
+        self._fallback = False
+        self._times: list[int] = []
+        self._power: list[float | None] = []
+        self._average: list[float | None] = []
+        self._energy: list[float | None] = []
+        self._errors: list[int] = []
+        self.info = MeterInfo(
+            name="nvml",
+            domain="GPU board",
+            kind="sampled",
+            gain_uncertainty=GAIN_UNCERTAINTY,
+            provenance="NVML board power, about 5 % absolute",
+        )
+
+    def available(self) -> Availability:
+        """As ``PowerMeter.available``; finds out which fields the board has."""
+        nvml = self._nvml
+        try:
+            nvml.nvmlInit()
+            self._handle = self._find()
+            if self._handle is None:
+                return Availability(False, f"NVML shows no GPU with UUID {self._uuid}")
+            return self._probe()
+        except nvml.NVMLError as error:
+            return Availability(False, _reason(nvml, error))
+
+    def start(self) -> None:
+        """Forget earlier samples."""
+        if self._handle is None:
+            self.available()
+        for column in (self._times, self._power, self._average, self._energy, self._errors):
+            column.clear()
+
+    def stop(self) -> None:
+        """Nothing to end: polling is the caller's."""
+
+    def read(self) -> float | None:
+        """Poll once; ``None`` when the sensor gives nothing (told by the window's flags)."""
+        power = average = energy = None
+        try:
+            power, average, energy = self._poll()
+        except self._nvml.NVMLError:
+            self._errors.append(self._clock())
+        self._times.append(self._clock())
+        self._power.append(power)
+        self._average.append(average)
+        self._energy.append(energy)
+        return power
+
+    def raw(self) -> RawTable:
+        """The samples so far."""
+        energy = self._energy if self._sources[2] else []
+        return RawTable(list(self._times), list(self._power), list(self._average), list(energy))
+
+    def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
+        """As ``PowerMeter.window``, with the energy counter as the cross-check."""
+        raw = self.raw()
+        stats = window_stats(raw, t0_ns, t1_ns, publication_period_ns(raw))
+        flags = list(stats.flags)
+        if any(t0_ns <= t <= t1_ns for t in self._errors):
+            flags.append("nvml_error")
+        if not self._sources[2]:
+            flags.append("counter_missing")
+        ratio = stats.energy_mean_w / stats.mean_w if stats.mean_w and stats.energy_mean_w else 1
+        if abs(ratio - 1) > _MISMATCH:
+            flags.append("counter_mismatch")
+        return replace(stats, flags=tuple(flags))
+
+    def _find(self) -> Any:
+        nvml = self._nvml
+        for index in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            if not self._uuid or _text(nvml.nvmlDeviceGetUUID(handle)) == self._uuid:
+                return handle
+        return None
+
+    def _probe(self) -> Availability:
+        values = self._fields()
+        self._sources = (values[0] is not None, values[1] is not None, values[2] is not None)
+        self._fallback = not self._sources[0]
+        source = "field 186 (instantaneous)"
+        if self._fallback:
+            # May raise NotSupported: then there is no power at all.
+            if self._nvml.nvmlDeviceGetPowerUsage(self._handle) <= 0:
+                return Availability(False, "NVML reports a power of 0 W: the sensor is off")
+            source = "nvmlDeviceGetPowerUsage (a one-second average since Ampere)"
+        elif values[0] == 0:
+            return Availability(False, "NVML reports a power of 0 W: the sensor is off")
+        self.info = replace(self.info, provenance=f"NVML board power, {source}, about 5 % absolute")
+        return Availability(True)
+
+    def _poll(self) -> tuple[float | None, float | None, float | None]:
+        instant, average, energy = self._fields()
+        if self._fallback:
+            instant = self._nvml.nvmlDeviceGetPowerUsage(self._handle)
+        return (
+            None if instant is None else instant / 1e3,
+            None if average is None else average / 1e3,
+            None if energy is None else energy / 1e3,
+        )
+
+    def _fields(self) -> list[int | None]:
+        wanted = [(INSTANT_FIELD, _SCOPE_GPU), (AVERAGE_FIELD, _SCOPE_GPU), ENERGY_FIELD]
+        answers = self._nvml.nvmlDeviceGetFieldValues(self._handle, wanted)
+        found: list[int | None] = []
+        for answer, name in zip(answers, ("uiVal", "uiVal", "ullVal"), strict=True):
+            # Each field has a return code of its own.
+            good = answer.nvmlReturn == self._nvml.NVML_SUCCESS
+            found.append(int(getattr(answer.value, name)) if good else None)
+        return found
+
+
+def publication_period_ns(raw: RawTable) -> int | None:
+    """Time between publications as the samples show it: the median gap between changes."""
+    pairs = [(t, p) for t, p in zip(raw.t_ns, raw.power_w, strict=False) if p is not None]
+    published = publications(raw, [t for t, _ in pairs], [p for _, p in pairs], None)
+    gaps = sorted(b[0] - a[0] for a, b in itertools.pairwise(published))
+    return gaps[len(gaps) // 2] if len(gaps) >= 5 else None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _reason(nvml: Any, error: Exception) -> str:
+    """What a person can do about an NVML error, in one line."""
+    remedies = {
+        "LIBRARY_NOT_FOUND": "NVML is not here: install the NVIDIA driver",
+        "DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded: load it, or restart the machine",
+        "NO_PERMISSION": "NVML may not be used by this person: ask for access to the GPU",
+        "GPU_IS_LOST": "the GPU has fallen off the bus: restart the machine",
+        "NOT_SUPPORTED": "this GPU has no power sensor that NVML can read",
+    }
+    for name, remedy in remedies.items():
+        code = getattr(nvml, f"NVML_ERROR_{name}", None)
+        if code is not None and getattr(error, "value", None) == code:
+            return remedy
+    return f"NVML: {error}"

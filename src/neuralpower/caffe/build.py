@@ -28,6 +28,8 @@ MAX_MACS = 2**63 - 1
 #: The name that Caffe gives a top that a loss layer makes up.
 AUTOMATIC = "(automatic)"
 _CUDNN = 2
+#: Bottoms or tops of one layer; real networks stay below some hundreds.
+MAX_BLOBS = 50_000
 
 
 @dataclass(slots=True)
@@ -285,6 +287,8 @@ class _Builder:
         if kind is None:
             raise UnknownShape(f"unknown layer type '{layer.type[:60]}'")
         check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops))
+        if max(len(layer.bottoms), len(layer.tops)) > MAX_BLOBS:
+            raise Refusal(f"more than {MAX_BLOBS} bottoms or tops")
         if None in layer.bottom_shapes:
             self.missing_bottom(layer, kind)
         setup = Setup(

@@ -22,9 +22,6 @@ from neuralpower.errors import InputError
 
 __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
 
-#: More layers than any network has; the bound keeps time and memory in hand.
-MAX_LAYERS = 200_000
-
 
 @dataclass(slots=True, eq=False)
 class Network:
@@ -122,8 +119,6 @@ def parse_network(
     state = State(phase, level, frozenset((*message.state.stage, *stages)))
     try:
         upgraded = upgrade(message, document.layer_offsets, strict=strict)
-        if len(upgraded.layers) > MAX_LAYERS:
-            raise Refusal(f"{len(upgraded.layers)} layers: at most {MAX_LAYERS} are read")
         built = build(upgraded.layers, upgraded.offsets, state, options)
     except Refusal as refusal:
         line = document.line(refusal.offset) if refusal.offset >= 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from neuralpower.caffe.refusal import Refusal
 
@@ -73,6 +74,7 @@ def check(condition: bool, reason: str) -> None:
         raise Refusal(reason)
 
 
+@lru_cache(maxsize=1024)
 def shape_text(shape: Shape | None) -> str:
     """``10x3x227x227``; ``scalar`` for a blob without axes, ``?`` for an unknown shape."""
     if shape is None:

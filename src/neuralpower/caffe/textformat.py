@@ -24,6 +24,8 @@ FORK_NUMBERS = 10_000
 #: Bounds on one file: more than any real network by far, small enough to hold in memory.
 MAX_BYTES = 64_000_000
 MAX_MESSAGES = 1_000_000
+MAX_LAYERS = 150_000
+MAX_DEPTH = 200
 #: Different notes kept for one file; the rest are counted.
 MAX_NOTES = 50
 
@@ -46,6 +48,7 @@ _FIELD = re.compile(
 _SKIP = re.compile(_BLANK, re.VERBOSE)
 _STRING = re.compile(r""""(?:[^"\\\n\0]|\\[^\n\0])*+"|'(?:[^'\\\n\0]|\\[^\n\0])*+'""")
 _WORD = re.compile(r"-?+[0-9A-Za-z_.+-]++")
+_NEXT = re.compile(rf"([0-9A-Za-z_.][0-9A-Za-z_.+-]*+){_BLANK},{_BLANK}", re.VERBOSE)
 _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
 _CLOSING = {"{": "}", "<": ">"}
 
@@ -161,14 +164,14 @@ class _Parser:
                 if table is not None:
                     self._unknown(message, name, found.start(1))
                 if kind == 3:
+                    if len(stack) >= MAX_DEPTH:
+                        self.fail(f"messages nested more than {MAX_DEPTH} deep", position)
                     stack.append((message, table, closing, opened))
                     table, closing, opened = None, _CLOSING[found[3]], found.start(3)
                 elif kind <= 2 or found[2] is None:
                     position = self._skip_value(found)
             elif kind == 3 and known.message is not None:
                 stack.append((message, table, closing, opened))
-                if message is self.root:
-                    self.document.layer_offsets.setdefault(name, []).append(found.start(1))
                 message = self._submessage(message, known, found.start(1))
                 table, closing, opened = _table(known.message), _CLOSING[found[3]], found.start(3)
             elif kind == 4 and known.is_string and found[2] is not None:
@@ -197,6 +200,11 @@ class _Parser:
         if self.messages > MAX_MESSAGES:
             self.fail(f"more than {MAX_MESSAGES} messages in one file", offset)
         if known.repeated:
+            if message is self.root:
+                places = self.document.layer_offsets.setdefault(known.name, [])
+                places.append(offset)
+                if len(places) > MAX_LAYERS and known.name != "input_shape":
+                    self.fail(f"more than {MAX_LAYERS} layers in one file", offset)
             return getattr(message, known.name).add()
         if message.HasField(known.name):
             self._twice(known, offset)
@@ -263,7 +271,9 @@ class _Parser:
         if self.text.startswith("]", position):
             return self._separator(position + 1)
         while True:
-            if known.message is None:
+            if known.message is None and not known.is_string:
+                position = self._words(message, known, position)
+            elif known.message is None:
                 position = self._scalar(message, known, position)
             else:
                 position = self._item(message, known, position)
@@ -274,13 +284,22 @@ class _Parser:
                 self.fail(f"',' or ']' was expected, not {self._show(position)}", position)
             position = self._blank(position + 1)
 
+    def _words(self, message: Any, known: _Field, position: int) -> int:
+        """The numbers or words of a list up to the last one; returns the offset after that."""
+        append, convert = getattr(message, known.name).append, known.convert
+        while found := _NEXT.match(self.text, position):
+            try:
+                append(convert(found[1]))
+            except ScalarError:
+                break
+            position = found.end()
+        return self._scalar(message, known, position)
+
     def _item(self, message: Any, known: _Field, position: int) -> int:
         """One message of a list. The schema is not recursive, so neither is this without bound."""
         closing = _CLOSING.get(self.text[position : position + 1])
         if closing is None:
             self.fail(f"'{{' was expected, not {self._show(position)}", position)
-        if message is self.root:
-            self.document.layer_offsets.setdefault(known.name, []).append(position)
         child = self._submessage(message, known, position)
         return self._fields(child, closing, position, position + 1)
 
@@ -347,6 +366,8 @@ class _Parser:
         while position < len(self.text):
             character = self.text[position]
             if character in "{<[":
+                if len(pending) >= MAX_DEPTH:
+                    self.fail(f"lists nested more than {MAX_DEPTH} deep", position)
                 pending.append({"{": "}", "<": ">", "[": "]"}[character])
                 position += 1
             elif character in "}>]":

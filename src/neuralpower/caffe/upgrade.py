@@ -12,6 +12,10 @@ from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.refusal import Refusal
 
 
+#: Far more than any network has.
+MAX_INPUTS = 50_000
+
+
 @dataclass(slots=True, eq=False)
 class Upgraded:
     """The layers of a network in the current format.
@@ -67,12 +71,14 @@ def _upgrade_input(net: Any, result: Upgraded, strict: bool) -> None:
     if not net.input:
         return
     names, shapes, dims = list(net.input), list(net.input_shape), list(net.input_dim)
+    if len(names) > MAX_INPUTS:
+        raise Refusal(f"{len(names)} inputs: at most {MAX_INPUTS} are read")
     if shapes or dims:
         layer = pb.LayerParameter(name="input", type="Input", top=names)
         for index, name in enumerate(names):
             shape = layer.input_param.shape.add()
             if index < len(shapes):
-                shape.CopyFrom(shapes[index])
+                shape.dim.extend(shapes[index].dim)
             elif not shapes and 4 * index + 4 <= len(dims):
                 shape.dim.extend(dims[4 * index : 4 * index + 4])
             else:

@@ -7,8 +7,6 @@ ports (Reorg, Upsample), SENet (Axpy), MobileNet and ShuffleNet ports (ReLU6, Sh
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import Shape, check, count, dim, shape_text
 
@@ -80,16 +78,15 @@ def prior_box(setup: Setup) -> list[Shape]:
 
 def _ratio_count(values: list[float], flip: bool) -> int:
     """Different aspect ratios, 1 included, each with its inverse where ``flip`` asks for it."""
+    check(len(values) <= 1000, f"{len(values)} aspect ratios: at most 1000 are read")
     ratios = [1.0]
     for value in values:
-        place = bisect_left(ratios, value)
-        near = ratios[max(place - 1, 0) : place + 1]
-        if any(abs(value - known) < 1e-6 for known in near):
+        if any(abs(value - known) < 1e-6 for known in ratios):
             continue
         check(value > 0, "aspect ratios must be positive")
-        insort(ratios, value)
+        ratios.append(value)
         if flip:
-            insort(ratios, 1.0 / value)
+            ratios.append(1.0 / value)
     return len(ratios)
 
 

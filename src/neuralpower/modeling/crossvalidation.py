@@ -15,7 +15,7 @@ import numpy as np
 
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array, FeatureTable
-from neuralpower.modeling.gram import ESTIMATORS, Path, nonnegative
+from neuralpower.modeling.gram import ESTIMATORS, Gram, Path, nonnegative
 from neuralpower.modeling.libraries import LIBRARIES, physical
 from neuralpower.modeling.models import LOG_LIMIT, Anchor, Equation
 from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
@@ -100,7 +100,7 @@ class Problem:
             kept = [f for f in range(self.count) if f not in without]
             gram = np.sum([self._anchor_grams[f] for f in kept], axis=0)
             moment = np.sum([self._anchor_moments[f] for f in kept], axis=0)
-            path = nonnegative(gram, moment, [len(self.anchor_terms)])
+            path = nonnegative(Gram(gram), moment, [len(self.anchor_terms)])
             weights = np.zeros(len(self.anchor_terms))
             weights[path.columns] = path.coefficients[:, 0]
             ratios = [self.measured[f] / (self._anchor_parts[f] @ weights) for f in kept]
@@ -200,11 +200,8 @@ def try_candidate(
     estimate = ESTIMATORS[candidate.estimator]
 
     def solve(without: tuple[int, ...]) -> Path:
-        gram, part = total, moment
-        for fold in without:
-            gram = gram - grams[fold]
-            part = part - moments[fold]
-        path = estimate(gram, part, sizes)
+        part = moment - np.sum([moments[fold] for fold in without], axis=0)
+        path = estimate(Gram(total, [grams[fold] for fold in without]), part, sizes)
         return Path(path.columns, path.coefficients / scale[path.columns, None], path.counts)
 
     paths = {
@@ -247,8 +244,10 @@ def _fold_grams(
         moments.append(design.T @ target)
     scale = np.sqrt(np.sum([np.diag(g) for g in grams], axis=0) / len(problem.layers))
     scale[scale == 0.0] = 1.0
-    grams = [g / np.outer(scale, scale) for g in grams]
-    moments = [m / scale for m in moments]
+    for gram, part in zip(grams, moments, strict=True):
+        gram /= scale
+        gram /= scale[:, None]
+        part /= scale
     return grams, moments, scale
 
 

@@ -33,10 +33,38 @@ class Path:
     counts: np.ndarray
 
 
-Estimator = Callable[[Array, Array, Sequence[int]], Path]
+class Gram:
+    """The Gram matrix of a training set: a total (p, p) less those of the folds left out.
+
+    Rows are made when asked for; most estimators need few of them.
+    """
+
+    def __init__(self, total: Array, without: Sequence[Array] = ()) -> None:
+        self._total = total
+        self._without = without
+        self.diagonal: Array = np.diag(total).copy()
+        for part in without:
+            self.diagonal -= np.diag(part)
+
+    def row(self, j: int) -> Array:
+        """Row ``j``, (p,), a fresh array."""
+        row: Array = self._total[j].copy()
+        for part in self._without:
+            row -= part[j]
+        return row
+
+    def full(self) -> Array:
+        """The whole matrix (p, p), a fresh array."""
+        full = self._total.copy()
+        for part in self._without:
+            full -= part
+        return full
 
 
-def stepwise(G: Array, b: Array, sizes: Sequence[int], ridge: float = RIDGE) -> Path:
+Estimator = Callable[[Gram, Array, Sequence[int]], Path]
+
+
+def stepwise(gram: Gram, b: Array, sizes: Sequence[int], ridge: float = RIDGE) -> Path:
     """Forward selection by orthogonal least squares (a pivoted Cholesky factorisation).
 
     Each step takes the column that lowers the residual sum of squares most, given those already
@@ -45,7 +73,7 @@ def stepwise(G: Array, b: Array, sizes: Sequence[int], ridge: float = RIDGE) -> 
     """
     p = len(b)
     most = min(max(sizes), p)
-    diagonal = np.diag(G).copy()
+    diagonal = gram.diagonal
     floor = COLLINEAR * diagonal
     left = diagonal * (1.0 + ridge)
     gradient = b.copy()
@@ -63,7 +91,7 @@ def stepwise(G: Array, b: Array, sizes: Sequence[int], ridge: float = RIDGE) -> 
             if gain[j] <= 0.0:
                 break
         root = np.sqrt(left[j])
-        row = G[j] - rows[:k, j] @ rows[:k]
+        row = gram.row(j) - rows[:k, j] @ rows[:k]
         row[j] += ridge * diagonal[j]
         row /= root
         rows[k] = row
@@ -136,28 +164,29 @@ def _lasso_path(G: Array, b: Array, ridge: float) -> tuple[Array, Array, np.ndar
     return coefficients, intercepts, (coefficients != 0.0).sum(axis=0) + 1
 
 
-def _penalised(G: Array, b: Array, ridge: float) -> Path:
-    coefficients, intercepts, counts = _lasso_path(G, b, ridge)
+def _penalised(gram: Gram, b: Array, ridge: float) -> Path:
+    coefficients, intercepts, counts = _lasso_path(gram.full(), b, ridge)
     used = np.flatnonzero((coefficients != 0.0).any(axis=1))
     columns = np.concatenate([[0], used + 1])
     return Path(columns, np.concatenate([intercepts[None, :], coefficients[used]]), counts)
 
 
-def lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
+def lasso(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     """Lasso (Tibshirani, 1996) at ``ALPHAS`` penalties; ``sizes`` plays no part."""
-    return _penalised(G, b, 0.0)
+    return _penalised(gram, b, 0.0)
 
 
-def elastic_net(G: Array, b: Array, sizes: Sequence[int]) -> Path:
+def elastic_net(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     """Elastic net (Zou and Hastie, 2005) with a ridge share of 1 % of a term's own variance."""
-    return _penalised(G, b, 0.01)
+    return _penalised(gram, b, 0.01)
 
 
-def relaxed_lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
+def relaxed_lasso(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     """Lasso's choice of at most each size's terms, refitted without the penalty.
 
     Meinshausen, "Relaxed lasso" (2007), with phi = 0.
     """
+    G = gram.full()
     coefficients, _, active = _lasso_path(G, b, 0.0)
     picks = [int(np.flatnonzero(active <= max(size, 1))[-1]) for size in sizes]
     used = np.flatnonzero((coefficients[:, picks] != 0.0).any(axis=1)) + 1
@@ -171,12 +200,13 @@ def relaxed_lasso(G: Array, b: Array, sizes: Sequence[int]) -> Path:
     return Path(columns, result, active[picks])
 
 
-def nonnegative(G: Array, b: Array, sizes: Sequence[int]) -> Path:
+def nonnegative(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     """Forward selection with every coefficient at or above zero (NNLS on the chosen columns)."""
     from scipy.optimize import nnls
 
     p = len(b)
-    diagonal = np.diag(G)
+    G = gram.full()
+    diagonal = gram.diagonal
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     # An equivalent design of p rows: the Cholesky factor of the scaled Gram matrix.
     scaled = G / np.outer(scale, scale)

@@ -23,7 +23,8 @@ class Vocabulary:
     """The features of a kind of layer, by the part they play in a library.
 
     ``raw``: sizes; ``work``: physical quantities in the order of trust; ``sizes``: features whose
-    logarithms multiply the work; ``scales``: features whose logarithms make up a log model.
+    logarithms multiply the work; ``scales``: features whose logarithms make up a log model;
+    ``bent``: work that hinges multiply, beside the first four; ``main``: the work of a layer.
     """
 
     raw: tuple[str, ...]
@@ -33,7 +34,14 @@ class Vocabulary:
     physical: tuple[str, ...]
     tiles: tuple[str, ...] = ()
     main: str = "macs"
+    bent: tuple[str, ...] = (
+        *("input_elements", "output_elements", "weight_elements", "moved_elements"),
+        *("winograd_4", "tiled_64x64"),
+    )
 
+
+#: Hinges and their products that a library may hold: bounds memory, p x p a fold.
+MOST_HINGED = 1500
 
 _TILES = (
     "tiled_256x128",
@@ -176,8 +184,10 @@ def _knots(table: FeatureTable, name: str, count: int) -> list[float]:
     return [float(k) for k in knots if logs.min() < k < logs.max()]
 
 
-def _hinges(table: FeatureTable, names: Sequence[str]) -> list[Term]:
-    count = 5 if table.rows >= 400 else 3 if table.rows >= 120 else 0
+def _hinges(table: FeatureTable, names: Sequence[str], most: int, products: int) -> list[Term]:
+    """Hinges at quantiles of the logs, fewer in small tables or where ``products`` are many."""
+    count = most if table.rows >= 400 else most // 2 if table.rows >= 120 else 0
+    count = min(count, max(3, MOST_HINGED // max(1, len(names) * products)) if count else 0)
     return [(Factor(name, "above", k),) for name in names for k in _knots(table, name, count)]
 
 
@@ -253,8 +263,8 @@ def wide(table: FeatureTable, family: str, target: str) -> list[Term]:
     special = [_power(n) for n in work] + [_power(n, 0.5) for n in work]
     logs = [_log(n) for n in sizes]
     bends = varying(table, (*sizes, *words.scales[:2], *words.scales[-4:]))
-    hinges = _hinges(table, bends)
-    leading = [_power(n) for n in work[:4]]
+    bent = [_power(n) for n in work if n in work[:4] or n in words.bent]
+    hinges = _hinges(table, bends, 8, len(bent) + 1)
     methods = _methods(table)
     return unique(
         [
@@ -264,7 +274,7 @@ def wide(table: FeatureTable, family: str, target: str) -> list[Term]:
             *logs,
             *(product(s, x) for s in special for x in logs),
             *hinges,
-            *(product(s, h) for s in leading for h in hinges),
+            *(product(s, h) for s in bent for h in hinges),
             *methods,
             *(product(m, s) for m in methods for s in special),
         ]
@@ -274,7 +284,8 @@ def wide(table: FeatureTable, family: str, target: str) -> list[Term]:
 def _logs(table: FeatureTable, family: str, degree: int, hinged: bool) -> list[Term]:
     words = vocabulary(family)
     base = [_log(n) for n in varying(table, words.scales)]
-    hinges = _hinges(table, varying(table, words.scales)) if hinged else []
+    scales = varying(table, words.scales)
+    hinges = _hinges(table, scales, 9, len(scales) + 1) if hinged else []
     methods = _methods(table)
     return unique(
         [

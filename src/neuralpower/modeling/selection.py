@@ -23,11 +23,12 @@ DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
     Candidate("wide", "relative", "stepwise"),
     Candidate("logs", "log", "stepwise"),
     Candidate("hinged logs", "log", "stepwise"),
+    Candidate("hinged logs", "relative", "stepwise"),
 )
 #: Shares of the first equation that are tried in a blend of two.
 SHARES = (0.25, 0.5, 0.75)
 #: A smaller model may be at most this much worse than the best, whatever its standard error.
-TOLERANCE = 0.02
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ class NvmlMeter:
         self._energy.append(energy)
         return power
 
+    def last(self) -> tuple[int, float | None, float | None, float | None]:
+        """The last sample: time, power, slow average, energy."""
+        return self._times[-1], self._power[-1], self._average[-1], self._energy[-1]
+
     def raw(self) -> RawTable:
         """The samples so far."""
         energy = self._energy if self._sources[2] else []

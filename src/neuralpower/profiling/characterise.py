@@ -14,6 +14,7 @@ from neuralpower.profiling.design import CPU_ANCHOR
 from neuralpower.profiling.executor import Executor
 from neuralpower.profiling.machine import load_average, machine_facts
 from neuralpower.profiling.power.choose import meters
+from neuralpower.profiling.power.nvml import NvmlMeter
 from neuralpower.profiling.probe import probe
 from neuralpower.profiling.repeatability import quantile
 from neuralpower.profiling.timing import TimingProtocol, measure
@@ -75,7 +76,8 @@ def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, A
 def sensor_facts() -> list[dict[str, Any]]:
     """Each power meter that is known: whether it works here, and if not, why."""
     found = []
-    for meter in meters():
+    # NVML is told of, though no executor here measures with it.
+    for meter in (*meters(), NvmlMeter()):
         state = meter.available()
         found.append(
             {

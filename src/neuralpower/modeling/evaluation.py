@@ -51,7 +51,8 @@ def evaluate(
     if platform.network_files:
         from neuralpower.networks.validation import score_networks
 
-        result.update(score_networks(platform.folder, fitted, list(prototxts)))
+        scored = score_networks(platform.folder, fitted, list(prototxts), models_dir=models)
+        result.update(scored)
     return result
 
 

@@ -21,7 +21,9 @@ from neuralpower.modeling.crossvalidation import (
     try_candidate,
 )
 from neuralpower.modeling.data import Layers, key_of
+from neuralpower.modeling.equations import to_text
 from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import (
     calibrate,
     coverage_by_size,
@@ -115,6 +117,8 @@ def fit_layers(
         "in_sample": {"rmspe": fitted["rmspe"], "mape": fitted["mape"]},
         "baselines": {name: b["scores"]["rmspe"] for name, b in baselines.items()},
         "noise": _noise(layers),
+        "inference": infer_all(layers, selection.equations),
+        "equation": to_text(model),
         "provenance": {"data_sha256": layers.checksum(), **(provenance or {})},
     }
     stored = {**facts, **model.to_json()}

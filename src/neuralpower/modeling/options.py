@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def _candidates(section: dict[str, Any], path: Any) -> tuple[Candidate, ...]:
             raise InputError(
                 f"fit.candidates: {entry!r} is not [library, objective, estimator]", path=path
             )
-        for value, known in zip(entry, (LIBRARIES, OBJECTIVES, ESTIMATORS), strict=True):
+        choices: tuple[Collection[str], ...] = (LIBRARIES, OBJECTIVES, ESTIMATORS)
+        for value, known in zip(entry, choices, strict=True):
             if value not in known:
                 raise InputError(
                     f"fit.candidates: {value!r} is none of {', '.join(known)}", path=path

@@ -1,0 +1,133 @@
+"""A model's equations for people: plain text, LaTeX and Python source."""
+
+from __future__ import annotations
+
+import re
+
+from neuralpower.modeling.models import LOG_LIMIT, UNITS, Equation, Model
+from neuralpower.modeling.terms import Factor, Term, term_name
+
+
+def to_text(model: Model, digits: int = 4) -> str:
+    """The model as readable lines: the value, then each equation term by term."""
+    unit = UNITS[model.target]
+    names = [f"f{i}" for i in range(1, len(model.equations) + 1)]
+    anchor = f"[{model.anchor.lowest:.{digits}g}, {model.anchor.highest:.{digits}g}] x anchor"
+    parts = " + ".join(
+        f"{e.weight * e.factor:.{digits}g} {name}"
+        for e, name in zip(model.equations, names, strict=True)
+    )
+    lines = [f"{model.target} ({unit}) = {parts}, each f within {anchor}"]
+    for name, equation in [
+        *zip(names, model.equations, strict=True),
+        ("anchor", model.anchor.equation),
+    ]:
+        body = _sum(equation, digits)
+        lines.append(f"{name} = exp({body})" if equation.link == "log" else f"{name} = {body}")
+    return "\n".join(lines) + "\n"
+
+
+def _sum(equation: Equation, digits: int) -> str:
+    text = ""
+    for term, coefficient in zip(equation.terms, equation.coefficients, strict=True):
+        sign = "-" if coefficient < 0 else "+"
+        number = f"{abs(coefficient):.{digits}g}"
+        part = number if not term else f"{number} {term_name(term)}"
+        text += f" {sign} {part}" if text else (f"-{part}" if sign == "-" else part)
+    return text or "0"
+
+
+def to_latex(model: Model, digits: int = 4) -> str:
+    """The model as a LaTeX ``align*`` environment."""
+    lines = []
+    parts = " + ".join(
+        f"{_latex_number(e.weight * e.factor, digits)}\\,f_{{{i}}}"
+        for i, e in enumerate(model.equations, 1)
+    )
+    lines.append(f"\\mathrm{{{_escape(model.target)}}} &= {parts}")
+    for i, equation in enumerate(model.equations, 1):
+        body = " ".join(
+            f"{'-' if c < 0 else '+'} {_latex_number(abs(c), digits)}{_latex_term(t)}"
+            for t, c in zip(equation.terms, equation.coefficients, strict=True)
+        )
+        body = body.removeprefix("+ ")
+        wrapped = f"\\exp\\left({body}\\right)" if equation.link == "log" else body
+        lines.append(f"f_{{{i}}} &= {wrapped}")
+    return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
+
+
+def _escape(name: str) -> str:
+    return name.replace("_", "\\_")
+
+
+def _latex_number(value: float, digits: int) -> str:
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return mantissa if not exponent else f"{mantissa} \\cdot 10^{{{int(exponent)}}}"
+
+
+def _latex_term(term: Term) -> str:
+    return "".join(f"\\,{_latex_factor(factor)}" for factor in term)
+
+
+def _latex_factor(factor: Factor) -> str:
+    x, a = f"\\mathrm{{{_escape(factor.feature)}}}", f"{factor.argument:g}"
+    if factor.function == "power":
+        if factor.argument == 1.0:
+            return x
+        return f"\\sqrt{{{x}}}" if factor.argument == 0.5 else f"{x}^{{{a}}}"
+    if factor.function == "log":
+        power = "" if factor.argument == 1.0 else f"^{{{a}}}"
+        return f"\\ln{power}\\left({x}\\right)"
+    if factor.function == "above":
+        return f"\\max\\left(0, \\ln {x} - {a}\\right)"
+    if factor.function == "below":
+        return f"\\max\\left(0, {a} - \\ln {x}\\right)"
+    return f"\\left[{x} = {a}\\right]"
+
+
+def to_python(model: Model) -> str:
+    """The model as the source of a Python function of its features (plain floats, exact digits).
+
+    The arguments are the features in ``neuralpower.modeling.features``; the source is for people
+    to read and copy, this program never runs it.
+    """
+    equations = [*model.equations, model.anchor.equation]
+    features = sorted({f.feature for e in equations for term in e.terms for f in term})
+    name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
+    lines = [
+        "from math import exp, log",
+        "",
+        "",
+        f"def {name}({', '.join(features)}):",
+        f'    """{model.family}: {model.target}; {model.candidate}."""',
+        f"    anchor = {_python_sum(model.anchor.equation)}",
+        f"    low, high = {model.anchor.lowest!r} * anchor, {model.anchor.highest!r} * anchor",
+        "    total = 0.0",
+    ]
+    for equation in model.equations:
+        body = _python_sum(equation)
+        if equation.link == "log":
+            body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
+        scale = repr(equation.factor * equation.weight)
+        lines.append(f"    total += {scale} * min(max({body}, low), high)")
+    return "\n".join([*lines, "    return total", ""])
+
+
+def _python_sum(equation: Equation) -> str:
+    parts = [
+        "*".join([repr(c), *(_python_factor(f) for f in term)])
+        for term, c in zip(equation.terms, equation.coefficients, strict=True)
+    ]
+    return "(" + " + ".join(parts or ["0.0"]) + ")"
+
+
+def _python_factor(factor: Factor) -> str:
+    x, a = factor.feature, repr(factor.argument)
+    forms = {
+        "power": x if factor.argument == 1.0 else f"{x}**{a}",
+        "log": f"log({x})" if factor.argument == 1.0 else f"log({x})**{a}",
+        "above": f"max(0.0, log({x}) - {a})",
+        "below": f"max(0.0, {a} - log({x}))",
+        "equals": f"float({x} == {a})",
+    }
+    return forms[factor.function]

@@ -94,3 +94,8 @@ def small_network(name: str = "small") -> Any:
         ],
         {"data": (4, 3, 8, 8)},
     )
+
+
+def network_of(name: str, layers: list[PlainLayer]) -> Any:
+    """A network of given layers, in place of ``caffe.network.Network``."""
+    return PlainNetwork(name, layers)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from network_doubles import LinearModel, PlainModels, PlainNetwork, layer, small_network
+from network_doubles import LinearModel, PlainModels, layer, network_of, small_network
 
 from neuralpower.networks import text
 from neuralpower.networks.composition import predict_networks
@@ -20,7 +20,7 @@ MODELS = PlainModels(
 
 def test_tables_fit_a_terminal_of_100_columns_even_with_long_names() -> None:
     long = [replace(layer(i, "conv", 10**6), name="inception_5b/" * 9) for i in range(3)]
-    rows = predict_networks([small_network(), PlainNetwork("long" * 8, long)], MODELS)
+    rows = predict_networks([small_network(), network_of("long" * 8, long)], MODELS)
     printed = text.prediction_text(rows)
     assert max(map(len, printed.splitlines())) <= text.WIDTH
     assert "small, batch 4" in printed
@@ -36,7 +36,7 @@ def test_power_columns_go_when_nothing_has_power() -> None:
 
 def test_a_name_cannot_steer_a_terminal_or_break_a_markdown_table() -> None:
     evil = replace(layer(0, "conv", 10), name="\x1b[2J|<script>")
-    rows = predict_networks([PlainNetwork("evil", [evil])], MODELS)
+    rows = predict_networks([network_of("evil", [evil])], MODELS)
     assert "\x1b" not in text.prediction_text(rows)
     markdown = text.prediction_markdown(rows)
     assert "\x1b" not in markdown

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
 from neuralpower.networks.text import number
@@ -151,7 +152,7 @@ def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:
         kind = {"top5_error": "top-5", "top1_error": "top-1"}.get(str(row["error_kind"]), "")
         cells.append(
             [
-                word(row["network"], href=f"networks/{row['network']}.html"),
+                word(row["network"], href=f"networks/{quote(row['network'])}.html"),
                 whole(row["rank"]),
                 whole(row["batch"]),
                 word(row["dataset"]),

@@ -51,7 +51,7 @@ def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
         lowest, highest = min(p[2] for p in everything), max(p[3] for p in everything)
         log_axis(axes, "y", (lowest / 1.15, highest * 1.15))
         axes.set(xlabel="batch size", ylabel=unit)
-        axes.legend()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0)
     return picture(
         drawn,
         "per-image",

@@ -24,9 +24,8 @@ Row = Mapping[str, Any]
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
 MOST_POINTS = 500
-#: Relative errors are drawn up to this factor either way.
-_FARTHEST = 4.0
-_FACTORS = {0.25: "÷4", 0.5: "÷2", 1.0: "1", 2.0: "×2", 4.0: "×4"}
+#: Relative errors are drawn up to one of these factors either way, and no farther.
+_FACTORS = (1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 4.0)
 UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
 NAMES = {"runtime_ms": "runtime", "power_w": "power", "energy_mj": "energy"}
 
@@ -39,7 +38,7 @@ def scatter(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture | 
     for axes, (family, rows) in zip(panels, out_of_fold.items(), strict=False):
         kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
         x, y = [row["measured"] for row in kept], [row["predicted"] for row in kept]
-        ends = min(*x, *y) / 1.5, max(*x, *y) * 1.5
+        ends = padded([*x, *y])
         log_axis(axes, "x", ends, 4)
         log_axis(axes, "y", ends, 4)
         title(axes, _title(family, rows))
@@ -61,12 +60,16 @@ def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture 
     if not out_of_fold:
         return None
     drawn, panels = _panels(len(out_of_fold))
+    far = _farthest(out_of_fold)
+    half = 1 + (far - 1) / 2 if far < 2 else far**0.5
+    ticks = {1 / far: f"÷{far:g}", 1 / half: f"÷{half:g}", 1.0: "1"}
+    ticks |= {half: f"×{half:g}", far: f"×{far:g}"}
     for axes, (family, rows) in zip(panels, out_of_fold.items(), strict=False):
         kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
         x = [row["predicted"] for row in kept]
-        y = [min(max(row["measured"] / row["predicted"], 1 / _FARTHEST), _FARTHEST) for row in kept]
-        log_axis(axes, "x", (min(x) / 1.5, max(x) * 1.5), 4)
-        fixed_axis(axes, "y", _FACTORS, (0.9 / _FARTHEST, 1.1 * _FARTHEST))
+        y = [min(max(row["measured"] / row["predicted"], 1 / far), far) for row in kept]
+        log_axis(axes, "x", padded(x), 4)
+        fixed_axis(axes, "y", ticks, (far**-1.08, far**1.08))
         title(axes, _title(family, rows))
         axes.axhline(1, color=QUIET, linewidth=0.8)
         dots(axes, x, y, SERIES[0], 2.2)
@@ -82,15 +85,32 @@ def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture 
         f"residuals-{name}",
         f"Relative error of the predicted {name} by size",
         f"Measured over predicted {name} against the prediction, out of fold (dots beyond a factor "
-        f"of {_FARTHEST:g} lie on the edge). The lines are the 90 % interval that a prediction of "
+        f"of {far:g} lie on the edge). The lines are the 90 % interval that a prediction of "
         "that size carries.",
     )
+
+
+def _farthest(out_of_fold: Mapping[str, Sequence[Row]]) -> float:
+    """The smallest of ``_FACTORS`` that holds 98 of 100 ratios of measured to predicted."""
+    ratios = sorted(
+        max(row["measured"] / row["predicted"], row["predicted"] / row["measured"])
+        for rows in out_of_fold.values()
+        for row in rows
+    )
+    wanted = ratios[int(0.98 * (len(ratios) - 1))]
+    return next((factor for factor in _FACTORS if factor >= wanted), _FACTORS[-1])
+
+
+def padded(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis: the values' range and a twentieth of it either way."""
+    ratio = max(max(values) / min(values), 1.02) ** 0.05
+    return min(values) / ratio, max(values) * ratio
 
 
 def _panels(n: int, top: float = 0.3) -> tuple[Any, Any]:
     columns = min(n, 4)
     lines = -(-n // columns)
-    width, height = 1.8 * max(columns, 2) + 0.4, 1.75 * lines + 0.45 + top - 0.3
+    width, height = 1.8 * max(columns, 2) + 0.4, 1.85 * lines + 0.35 + top - 0.3
     drawn, panels = new_figure(lines, columns, width, height, left=0.75, top=top)
     for axes in panels[n:]:
         axes.set_axis_off()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from neuralpower.networks.text import count
 from neuralpower.reporting.network_page import per_image, slim
@@ -65,7 +66,7 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             _float(published, "top5_error"),
         ]
         cells = [
-            word(name, href=f"networks/{name}.html"),
+            word(name, href=f"networks/{quote(name)}.html"),
             *(Cell(count(value), value) if value else Cell() for value in values[:2]),
             *(figure(value) for value in values[2:]),
         ]

@@ -136,7 +136,6 @@ def _batch_table(
                     figure(row["energy_mj"]),
                     ends(row, "energy_mj"),
                     figure(per_image(row, "energy_mj")),
-                    word(str(row["note"] or "").removeprefix("covers ")),
                     word(row["extrapolates"]),
                 ]
             )
@@ -154,7 +153,6 @@ def _batch_table(
         Column("Energy mJ"),
         Column("90 % interval", look="quiet"),
         Column("mJ per image"),
-        Column("Coverage", False, look="note"),
         Column("Beyond the measured range in", False, look="note"),
     ]
     return slim(
@@ -162,7 +160,8 @@ def _batch_table(
             "totals",
             "Whole network by platform and batch size",
             "One forward pass of the whole batch: the sum of its layers' predictions. The interval "
-            "carries the layers' errors with their correlation.",
+            "carries the layers' errors with their correlation. Which layers it covers stands with "
+            "each platform below.",
             columns,
             rows,
         )

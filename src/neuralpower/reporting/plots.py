@@ -83,6 +83,7 @@ def new_figure(
     bottom: float = 0.5,
     top: float = 0.3,
     between: float = 0.5,
+    below: float = 0.62,
 ) -> tuple[MplFigure, list[Axes]]:
     """A figure of panels (sizes and margins in inches) and its axes in reading order.
 
@@ -94,14 +95,14 @@ def new_figure(
     drawn = Figure(figsize=(width, height))
     FigureCanvasSVG(drawn)
     wide = (width - left - 0.2 - (columns - 1) * between) / columns
-    high = (height - bottom - top - (rows - 1) * between) / rows
+    high = (height - bottom - top - (rows - 1) * below) / rows
     drawn.subplots_adjust(
         left=left / width,
         right=1 - 0.2 / width,
         bottom=bottom / height,
         top=1 - top / height,
         wspace=between / wide,
-        hspace=between / high,
+        hspace=below / high,
     )
     grid = drawn.subplots(rows, columns, squeeze=False)
     return drawn, [axes for line in grid for axes in line]
@@ -176,28 +177,30 @@ def dots(axes: Axes, x: Any, y: Any, colour: str, size: float = 2.6, label: str 
 
 def log_axis(axes: Axes, which: str, ends: tuple[float, float], most: int = 5) -> None:
     """A logarithmic axis (``x`` or ``y``) with given ends and a few plain labels."""
-    low, high = math.log10(ends[0]), math.log10(ends[1])
-    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(1 + 0.5 * i for i in range(18))):
-        ticks = [
-            round(step * 10.0**power, 12)
-            for power in range(math.floor(low), math.ceil(high) + 1)
-            for step in steps
-            if ends[0] <= step * 10.0**power <= ends[1]
-        ]
-        if len(ticks) >= 3:
-            break
+    if ends[1] / ends[0] < 8:
+        ticks = round_ticks(ends, most)
+    else:
+        powers = range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
+        steps = (1.0,) if ends[1] / ends[0] > 200 else (1.0, 3.0) if most < 5 else (1.0, 2.0, 5.0)
+        ticks = [round(step * 10.0**power, 12) for power in powers for step in steps]
+        ticks = [tick for tick in ticks if ends[0] <= tick <= ends[1]]
     every = -(-len(ticks) // most) if ticks else 1
     fixed_axis(axes, which, {tick: plain(tick) for tick in ticks[::every]}, ends)
 
 
 def linear_axis(axes: Axes, which: str, ends: tuple[float, float], most: int = 5) -> None:
     """A linear axis with given ends and a few round labels."""
+    ticks = round_ticks(ends, most)
+    fixed_axis(axes, which, {tick: plain(tick) for tick in ticks}, ends, "linear")
+
+
+def round_ticks(ends: tuple[float, float], most: int) -> list[float]:
+    """About ``most`` round numbers between the ends, at equal distances."""
     rough = (ends[1] - ends[0]) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
-    first = math.ceil(ends[0] / step - 1e-9)
-    ticks = [round(i * step, 12) for i in range(first, math.floor(ends[1] / step + 1e-9) + 1)]
-    fixed_axis(axes, which, {tick: plain(tick) for tick in ticks}, ends, "linear")
+    first, last = math.ceil(ends[0] / step - 1e-9), math.floor(ends[1] / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
 
 
 def fixed_axis(

@@ -122,7 +122,7 @@ def _entries(networks: Mapping[str, Any]) -> Table:
                     word(name),
                     whole(batch),
                     *(cell for target in TARGETS for cell in score_cells(scores.get(target))),
-                    word(coverage.removeprefix("covers ")),
+                    word(coverage.removeprefix("covers ").partition(";")[0]),
                 ]
             )
     header = list(dict.fromkeys(key for record in records for key in record))

@@ -1,0 +1,183 @@
+"""The commands on real models: a small platform fitted here, prototxts of the tests."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neuralpower.cli import main
+from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.networks.text import WIDTH
+
+NET = """name: "net"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 2 dim: 3 dim: 32 dim: 32 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 32 kernel_size: 3 pad: 1 } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2"
+  convolution_param { num_output: 64 kernel_size: 3 pad: 1 } }
+layer { name: "branch" type: "Convolution" bottom: "conv1" top: "branch"
+  convolution_param { num_output: 64 kernel_size: 1 } }
+layer { name: "sum" type: "Eltwise" bottom: "conv2" bottom: "branch" top: "sum" }
+"""
+HEADER = (
+    "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width,"
+    "kernel_height,kernel_width,stride_height,stride_width,pad_height,pad_width,"
+    "dilation_height,dilation_width,groups,pool_method,bias,runtime_ms,power_w"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A platform whose convolutions take a nanosecond a multiply-accumulate, and its models."""
+    root = tmp_path_factory.mktemp("platform")
+    rows = []
+    for i in range(64):
+        batch, width, out = 1 + i % 4, 4 * (1 + i % 8), 8 * (1 + i // 8)
+        size, kernel = 8 * (1 + i % 5), (1, 3)[i % 2]
+        ms = batch * width * out * size**2 * kernel**2 * 1e-6 + 0.01
+        pad = kernel // 2
+        rows.append(
+            f"conv,{batch},{width},{size},{size},{out},{size},{size},{kernel},{kernel},1,1,"
+            f"{pad},{pad},1,1,1,,1,{ms!r},"
+        )
+    (root / "board").mkdir()
+    (root / "board" / "conv.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (root / "net.prototxt").write_text(NET)
+    (root / "wider.prototxt").write_text(NET.replace("num_output: 64", "num_output: 128"))
+    assert main(["fit", str(root / "board"), "--out", str(root / "models")]) == 0
+    return root
+
+
+def call(folder: Path, *words: str) -> int:
+    return main([*words, "--models", str(folder / "models")])
+
+
+def test_predict_writes_the_table_of_every_batch(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net.csv"
+    net = str(folder / "net.prototxt")
+    assert call(folder, "predict", net, "--batch", "1", "--batch", "4", "--out", str(out)) == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert tuple(rows[0]) == PREDICTION_COLUMNS
+    totals = [row for row in rows if row["name"] == "TOTAL"]
+    assert [row["batch"] for row in totals] == ["1", "4"]
+    assert totals[0]["note"].startswith("covers 3 of 5 computing layers, 100 % of MACs")
+    # conv1, conv2 and branch: 3, 32 and 32 inputs, 9, 9 and 1 taps, at 1 ns a MAC.
+    macs = 32 * 32 * (3 * 32 * 9 + 32 * 64 * 9 + 32 * 64)
+    assert float(totals[0]["runtime_ms"]) == pytest.approx(macs * 1e-6 + 0.03, rel=0.1)
+    assert all(row["power_w"] == "" for row in rows)
+
+
+def test_predict_prints_csv_json_and_markdown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = str(folder / "net.prototxt")
+    assert call(folder, "predict", net) == 0
+    assert capsys.readouterr().out.startswith("network,index,name,")
+    assert call(folder, "predict", net, "--format", "json") == 0
+    table = json.loads(capsys.readouterr().out)
+    assert table[-1]["name"] == "TOTAL"
+    assert table[-1]["power_w"] is None
+    assert call(folder, "predict", net, "--format", "md") == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| layer | type |")
+
+
+def test_predict_reads_what_was_learnt_from_passes(folder: Path, tmp_path: Path) -> None:
+    net, models = str(folder / "net.prototxt"), folder / "models"
+    plain, scaled = tmp_path / "plain.json", tmp_path / "scaled.json"
+    assert call(folder, "predict", net, "--format", "json", "--out", str(plain)) == 0
+    factor = {"value": 2.0, "measured": 2.0, "spread": 0.0, "networks": 3}
+    (models / "composition.json").write_text(
+        json.dumps({"schema_version": 1, "factors": {"conv": factor}, "scales": {}, "networks": []})
+    )
+    try:
+        assert call(folder, "predict", net, "--format", "json", "--out", str(scaled)) == 0
+        (models / "composition.json").write_text('{"schema_version": 1}')
+        assert call(folder, "predict", net) == 2
+    finally:
+        (models / "composition.json").unlink()
+    before, after = (json.loads(path.read_text())[-1] for path in (plain, scaled))
+    assert after["runtime_ms"] == pytest.approx(2 * before["runtime_ms"])
+    assert after["runtime_ms_hi"] == pytest.approx(2 * before["runtime_ms_hi"])
+
+
+def test_calibrate_writes_also_when_there_is_nothing_to_learn(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "composition.json"
+    assert call(folder, "calibrate", str(folder / "board"), "--out", str(out)) == 0
+    assert json.loads(out.read_text()) == {
+        "schema_version": 1, "factors": {}, "scales": {}, "networks": [],
+    }  # fmt: skip
+
+
+def test_compare_ranks(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "compared.csv"
+    nets = [str(folder / f"{name}.prototxt") for name in ("wider", "net")]
+    assert call(folder, "compare", *nets, "--out", str(out)) == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [(row["network"], row["rank"]) for row in rows] == [("net", "1"), ("wider", "2")]
+
+
+def test_explain_says_what_changes_would_save(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "explained.json"
+    net = str(folder / "net.prototxt")
+    assert call(folder, "explain", net, "--format", "json", "--out", str(out)) == 0
+    rows = {row["name"]: row for row in json.loads(out.read_text())}
+    assert [row["name"] for row in rows.values()] == ["conv2", "branch", "conv1"]
+    # Half of conv1's outputs halve the inputs of both others: half of everything is saved.
+    assert rows["conv1"]["half_width_saves_percent"] == pytest.approx(50, abs=6)
+    assert rows["conv1"]["double_stride_saves_percent"] == pytest.approx(75, abs=6)
+    # conv2 alone cannot shrink: the sum needs both of its inputs to be of one shape.
+    assert rows["conv2"]["half_width_saves_percent"] is None
+    assert rows["conv2"]["half_width_note"]
+    assert rows["conv2"]["bound"] in ("compute", "memory")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["predict"], "give prototxt files or --table"),
+        (["predict", "{net}", "--table", "x.csv"], "one of the two"),
+        (["predict", "--table", "x.csv", "--batch", "2"], "--batch goes with prototxt"),
+        (["predict", "{root}/absent.prototxt"], "no such file"),
+        (["predict", "{net}", "{root}/board/../net.prototxt"], "has the same name as"),
+        (["explain", "{root}/absent.prototxt"], "no such file"),
+    ],
+)
+def test_faults_are_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    filled = [word.format(net=folder / "net.prototxt", root=folder) for word in words]
+    assert call(folder, *filled) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_tables_for_people_fit_a_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    nets = [str(folder / f"{name}.prototxt") for name in ("net", "wider")]
+    for words in (["predict", nets[0]], ["explain", nets[0]], ["compare", *nets]):
+        assert call(folder, *words) == 0
+        printed = capsys.readouterr().out
+        assert max(map(len, printed.splitlines())) <= WIDTH
+        assert "conv2" in printed or "wider" in printed
+
+
+def test_predicting_imports_no_heavy_module() -> None:
+    code = (
+        "import sys; import neuralpower.commands.predict, neuralpower.networks.composition, "
+        "neuralpower.networks.loading, neuralpower.modeling.models, neuralpower.caffe.network; "
+        "heavy = {'pandas', 'scipy', 'sklearn', 'statsmodels', 'matplotlib', 'torch'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

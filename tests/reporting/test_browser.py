@@ -1,0 +1,149 @@
+"""The pages in a real browser: headless Chromium, skipped with a message where there is none."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from results_doubles import write_results
+
+from neuralpower.cli import main
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--virtual-time-budget=2000", "--enable-logging=stderr",
+)  # fmt: skip
+
+Browse = Callable[[str, str], tuple[Any, list[str]]]
+
+
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory: pytest.TempPathFactory) -> Browse:
+    """Open a page, run a script on it, and return what it found and the console's messages."""
+    folder = write_results(tmp_path_factory.mktemp("browser") / "results")
+    assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
+
+    def run(page: str, script: str) -> tuple[Any, list[str]]:
+        path = folder / "report" / page
+        text = path.read_text()
+        found = (
+            f"<script>document.body.dataset.found = JSON.stringify((() => {{{script}}})())</script>"
+        )
+        copy = path.with_name(f"tried-{path.name}")
+        copy.write_text(text.replace("</body>", f"{found}</body>"))
+        done = subprocess.run(
+            [
+                str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+                "--dump-dom", copy.as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        match = re.search(r'<body data-found="([^"]*)"', done.stdout)
+        assert match, done.stderr[-2000:]
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return json.loads(html.unescape(match[1])), console
+
+    return run
+
+
+TABLE = 'const table = document.getElementById("layers-board");'
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["index.html", "accuracy.html", "choosing.html", "networks/small.html", "platforms/board.html"],
+)
+def test_pages_load_without_a_word_on_the_console(browse: Browse, page: str) -> None:
+    found, console = browse(
+        page,
+        """return {requests: performance.getEntriesByType("resource").map((e) => e.name),
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth}""",
+    )
+    assert console == []
+    assert [name for name in found["requests"] if not name.startswith("data:")] == []
+    assert found["wide"] <= 0, "the page itself must not scroll sideways"
+
+
+def test_tables_sort_by_number_and_by_word_and_back(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        TABLE
+        + """
+        const first = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
+        const heads = [...table.tHead.rows[0].cells];
+        const press = (label) => {
+          const head = heads.find((h) => h.textContent.startsWith(label));
+          head.querySelector("button").click();
+          return [head.getAttribute("aria-sort"), first()];
+        };
+        return {start: first(), down: press("Runtime ms"), up: press("Runtime ms"),
+          back: press("Runtime ms"), words: press("Layer"), foot: table.tFoot.textContent};""",
+    )
+    assert console == []
+    execution = ["conv1", "relu1", "pool1", "conv2", "branch<b>", "join", "fc", "prob"]
+    assert found["start"] == execution
+    assert found["down"][0] == "descending"
+    assert found["down"][1][:2] == ["conv2", "conv1"]
+    assert found["down"][1][-1] == "prob"
+    assert found["up"][0] == "ascending"
+    assert found["up"][1][-2:] == ["conv2", "prob"]
+    assert found["back"] == ["none", execution]
+    assert found["words"] == ["ascending", sorted(execution)]
+    assert "TOTAL" in found["foot"]
+
+
+def test_rows_are_filtered_and_counted(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        TABLE
+        + """
+        const input = document.querySelector('[data-filters="layers-board"]');
+        input.value = "conv bra"; input.dispatchEvent(new Event("input"));
+        const shown = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+        const text = input.closest(".tools").querySelector("output").textContent;
+        return [shown.map((row) => row.cells[0].textContent), text, input.labels.length];""",
+    )
+    assert console == []
+    assert found == [["branch<b>"], "1 of 8 rows", 1]
+
+
+def test_the_picture_is_coloured_by_choice(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        """
+        const select = document.querySelector("[data-colours]");
+        const box = [...document.querySelectorAll("#picture .box")]
+          .find((b) => b.textContent.includes("conv2"));
+        const before = getComputedStyle(box.querySelector("rect")).fill;
+        const none = document.querySelectorAll("#picture .none").length;
+        select.selectedIndex = 1; select.dispatchEvent(new Event("change"));
+        return [select.options.length, box.getAttribute("class"), before, none];""",
+    )
+    assert console == []
+    assert found[0] == 3
+    assert re.fullmatch(r"box h[0-6]", found[1])
+    assert found[2].startswith("rgb(")
+    assert found[3] == 1, "the softmax without a model is dashed"
+
+
+def test_everything_that_acts_can_be_reached_by_keyboard_and_has_a_name(browse: Browse) -> None:
+    found, _ = browse(
+        "platforms/board.html",
+        """
+        const acting = document.querySelectorAll("a[href], button, input, select, summary");
+        const unnamed = [...acting].filter((e) => !(e.textContent.trim() || e.labels?.length));
+        const scrolling = [...document.querySelectorAll(".scroll")];
+        return [unnamed.length, [...acting].filter((e) => e.tabIndex < 0).length,
+          scrolling.every((e) => e.tabIndex === 0 && e.getAttribute("aria-label"))];""",
+    )
+    assert found == [0, 0, True]

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from results_doubles import write_results
+
+from neuralpower.cli import main
+from neuralpower.errors import InputError
+from neuralpower.reporting.results import Results
+from neuralpower.reporting.site import all_pages, render, write_page
+
+
+class Tags(HTMLParser):
+    """All start tags with their attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_results(tmp_path_factory.mktemp("project") / "results")
+    assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
+    return folder / "report"
+
+
+def pages(report: Path) -> Iterator[tuple[Path, Tags]]:
+    for path in sorted(report.rglob("*.html")):
+        yield path, Tags(path.read_text())
+
+
+def test_there_is_a_page_a_network_and_a_platform(report: Path) -> None:
+    found = {path.relative_to(report).as_posix() for path in report.rglob("*.html")}
+    assert found == {
+        "index.html", "accuracy.html", "choosing.html", "networks/small.html",
+        "networks/wide.html", "platforms/board.html", "platforms/plain.html",
+    }  # fmt: skip
+
+
+def test_every_link_leads_somewhere(report: Path) -> None:
+    for path, page in pages(report):
+        ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+        for tag, attrs in page.tags:
+            href = attrs.get("href", "")
+            if tag != "a" or href.startswith("data:"):
+                continue
+            if href.startswith("#"):
+                assert href[1:] in ids, (path, href)
+            else:
+                target = (path.parent / unquote(href.partition("#")[0])).resolve()
+                assert target.is_file(), (path, href)
+
+
+def test_nothing_is_asked_from_outside(report: Path) -> None:
+    for path, page in pages(report):
+        html = path.read_text()
+        outside = [u for u in re.findall(r"https?://[^\"' )<]*", html) if "www.w3.org" not in u]
+        assert outside == []
+        assert "@import" not in html
+        assert not any("src" in attrs for _, attrs in page.tags)
+        policy = [a["content"] for t, a in page.tags if a.get("http-equiv")]
+        assert policy
+        assert policy[0].startswith("default-src 'none'")
+
+
+def test_names_from_files_are_shown_as_text(report: Path) -> None:
+    html = (report / "networks" / "small.html").read_text()
+    assert "branch<b>" not in html
+    assert "branch&lt;b&gt;" in html
+    assert "<b>not</b>" not in (report / "platforms" / "board.html").read_text()
+
+
+def test_a_network_named_script_is_text_in_the_index_and_no_path(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results", ("<script>alert(1)<!--",))
+    results = Results(folder)
+    html = render(results, "index", folder / "index.html")
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    with pytest.raises(InputError, match="cannot be a file name"):
+        write_page(results, tmp_path / "report", "network:<script>alert(1)<!--")
+
+
+def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results")
+    results = Results(folder)
+    for page in all_pages(results):
+        write_page(results, folder / "report", page)
+    for path in report.rglob("*.html"):
+        assert path.read_bytes() == (folder / "report" / path.relative_to(report)).read_bytes()
+
+
+def test_missing_figures_are_empty_and_explained(report: Path) -> None:
+    text = Tags((report / "networks" / "small.html").read_text()).text
+    assert "No power and no energy: the device has no sensor." in text
+    assert "no model of family softmax" in text
+    assert "covers 7 of 8 computing layers" in text
+    assert "beyond the measured in_channels" in text
+    assert not re.search(r"\bnan\b|\bNone\b", text)
+
+
+def test_a_reader_finds_the_dearest_layer_and_the_accuracy(report: Path) -> None:
+    index = Tags((report / "index.html").read_text())
+    links = {attrs.get("href") for tag, attrs in index.tags if tag == "a"}
+    assert {"networks/small.html", "platforms/board.html", "accuracy.html"} <= links
+    text = Tags((report / "networks" / "small.html").read_text()).text
+    assert "conv2 takes 47.5 % of the energy; conv2 takes 47.4 % of the runtime" in text
+
+
+def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report: Path) -> None:
+    for path, page in pages(report):
+        names = [tag for tag, _ in page.tags]
+        assert names.count("figure") == names.count("figcaption"), path
+        assert names.count("table") == names.count("caption"), path
+        assert all(a.get("scope") in ("row", "col") for t, a in page.tags if t == "th"), path
+        assert all(a.get("aria-label") for t, a in page.tags if t == "svg"), path
+        ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+        assert len(ids) == len(set(ids)), path
+        levels = [int(name[1]) for name in names if re.fullmatch(r"h[1-6]", name)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b <= a + 1 for a, b in pairwise(levels)), path
+
+
+def test_an_absent_network_is_one_line(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["report", str(report.parent), "--out", str(report)]
+    assert main([*arguments, "--page", "network:unknown"]) == 2
+    assert main([*arguments, "--page", "nonsense"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "no tables of a network 'unknown'" in lines[0]
+    assert "page 'nonsense' is none of" in lines[1]
+
+
+def test_damaged_tables_are_told_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_results(tmp_path / "results")
+    table = folder / "predictions" / "board" / "small.csv"
+    table.write_text(table.read_text().replace("Convolution,conv,4,", "Convolution,conv,four,"))
+    arguments = ["report", str(folder), "--out", str(tmp_path / "report")]
+    assert main([*arguments, "--page", "network:small"]) == 2
+    error = capsys.readouterr().err
+    assert "small.csv, row 1" in error
+    assert "'four'" in error
+    assert not (tmp_path / "report").exists()
+
+
+def test_an_empty_results_folder_gives_pages_that_say_so(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    assert main(["report", str(tmp_path / "results"), "--out", str(tmp_path / "report")]) == 0
+    assert "There are no networks yet" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_a_network_that_was_not_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results", ("small",))
+    (tmp_path / "prototxts").mkdir()
+    for name in ("small", "broken"):
+        (tmp_path / "prototxts" / f"{name}.prototxt").write_text("")
+    log = folder / "logs" / "layers" / "broken.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("neuralpower: prototxts/broken.prototxt:3: unknown field\n")
+    assert main(["report", str(folder), "--out", str(folder / "report"), "--page", "index"]) == 0
+    text = Tags((folder / "report" / "index.html").read_text()).text
+    assert "broken could not be read: neuralpower: prototxts/broken.prototxt:3" in text

@@ -301,8 +301,9 @@ class _Builder:
             self.limit,
         )
         tops = kind.shapes(setup)
-        if kind.source:
-            tops = [self.outside(name, top) for name, top in zip(layer.tops, tops, strict=True)]
+        if kind.source or kind.given:
+            pairs = zip(layer.tops, tops, strict=True)
+            tops = [self.outside(kind, name, top) for name, top in pairs]
         layer.top_shapes = tuple([check_blob(shape, self.limit) for shape in tops])
         entry.notes += setup.notes
         if setup.macs > MAX_MACS:
@@ -325,11 +326,11 @@ class _Builder:
         remedy = ": it comes from outside, give --blob-shape" if name in self.inputs else ""
         raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown{remedy}")
 
-    def outside(self, name: str, shape: Shape) -> Shape:
-        """The shape of a network input after the options."""
+    def outside(self, kind: LayerType, name: str, shape: Shape) -> Shape:
+        """The shape of a blob that comes from outside, after the options."""
         if name in self.options.blob_shapes:
             return self.options.blob_shapes[name]
-        if self.options.batch is not None and shape:
+        if self.options.batch is not None and shape and kind.source:
             return (self.options.batch, *shape[1:])
         return shape
 

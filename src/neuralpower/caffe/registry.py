@@ -69,8 +69,8 @@ class LayerType:
     ``bottoms`` and ``tops`` are (least, most) numbers of blobs, None without an upper bound;
     ``auto_top``: a missing top is made up (losses); ``scalar_top``: the first top is a number,
     whatever the bottoms; ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
-    type; ``source``: brings data in; ``engine``: the parameter whose ``engine`` may ask for cuDNN;
-    ``free``: no computation.
+    type; ``source``: brings data in; ``given``: ``--blob-shape`` wins over what the layer says;
+    ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
     """
 
     name: str
@@ -83,6 +83,7 @@ class LayerType:
     in_place: bool = True
     fork: bool = False
     source: bool = False
+    given: bool = False
     engine: str = ""
     free: bool = False
 

@@ -50,6 +50,7 @@ _STRING = re.compile(r""""(?:[^"\\\n\0]|\\[^\n\0])*+"|'(?:[^'\\\n\0]|\\[^\n\0])*
 _WORD = re.compile(r"-?+[0-9A-Za-z_.+-]++")
 _NEXT = re.compile(rf"([0-9A-Za-z_.][0-9A-Za-z_.+-]*+){_BLANK},{_BLANK}", re.VERBOSE)
 _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
+_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{1,40}\}")
 _CLOSING = {"{": "}", "<": ">"}
 
 
@@ -256,7 +257,7 @@ class _Parser:
             self.fail(f"':' was expected after {name!r}, not {self._show(position)}", position)
         if opening == "[" and known.repeated:
             return self._list(message, known, position + 1)
-        return self._separator(self._scalar(message, known, position))
+        return self._separator(self._scalar(message, known, position, found.start(1)))
 
     def _value_offset(self, found: re.Match[str]) -> int:
         """Where the value of a matched field starts, whatever it is."""
@@ -274,7 +275,7 @@ class _Parser:
             if known.message is None and not known.is_string:
                 position = self._words(message, known, position)
             elif known.message is None:
-                position = self._scalar(message, known, position)
+                position = self._scalar(message, known, position, position)
             else:
                 position = self._item(message, known, position)
             position = self._blank(position)
@@ -293,7 +294,7 @@ class _Parser:
             except ScalarError:
                 break
             position = found.end()
-        return self._scalar(message, known, position)
+        return self._scalar(message, known, position, position)
 
     def _item(self, message: Any, known: _Field, position: int) -> int:
         """One message of a list. The schema is not recursive, so neither is this without bound."""
@@ -303,11 +304,11 @@ class _Parser:
         child = self._submessage(message, known, position)
         return self._fields(child, closing, position, position + 1)
 
-    def _scalar(self, message: Any, known: _Field, position: int) -> int:
-        """One scalar at ``position``; returns the offset after it."""
+    def _scalar(self, message: Any, known: _Field, position: int, field: int) -> int:
+        """One scalar at ``position`` of the field at ``field``; returns the offset after it."""
         if known.is_string and self.text[position : position + 1] in ('"', "'"):
             value, end = self._string(position)
-            self._store(message, known, value, position)
+            self._store(message, known, value, field)
             return end
         sign = self.text.startswith("-", position)
         # Text format lets blanks stand between the sign and the number.
@@ -316,7 +317,7 @@ class _Parser:
         if word is None:
             shown = self._show(position)
             self.fail(f"field {known.name!r}: {known.convert.expected}, not {shown}", position)
-        self._word(message, known, "-" * sign + word[0], position, position)
+        self._word(message, known, "-" * sign + word[0], position, field)
         return word.end()
 
     def _string(self, position: int) -> tuple[str, int]:
@@ -429,6 +430,8 @@ class _Parser:
     def _show(self, position: int) -> str:
         if position >= len(self.text):
             return "the end of the text"
+        if placeholder := _PLACEHOLDER.match(self.text, position):
+            return f"{placeholder[0]} (a template: fill its placeholders in first)"
         word = _WORD.match(self.text, position)
         return repr(word[0][:40] if word else self.text[position])
 

@@ -11,7 +11,6 @@ from typing import Any
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.refusal import Refusal
 
-
 #: Far more than any network has.
 MAX_INPUTS = 50_000
 

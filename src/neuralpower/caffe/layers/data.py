@@ -117,7 +117,7 @@ def hdf5_output(setup: Setup) -> list[Shape]:
     return []
 
 
-@layer_type("Python", bottoms=(0, None), tops=(0, None))
+@layer_type("Python", bottoms=(0, None), tops=(0, None), given=True)
 def python(setup: Setup) -> list[Shape]:
     """Code of the user, which is never run; the proposal layer of Faster R-CNN is known."""
     param = setup.param.python_param

@@ -34,7 +34,7 @@ def psroi_pooling(setup: Setup) -> list[Shape]:
     return [(dim(regions, 0), param.output_dim, param.group_size, param.group_size)]
 
 
-@layer_type("Proposal", bottoms=(3, 4), tops=(1, 2), fork=True)
+@layer_type("Proposal", bottoms=(3, 4), tops=(1, 2), fork=True, given=True)
 def proposal(setup: Setup) -> list[Shape]:
     """At most ``post_nms_topn`` regions of 5 numbers, and perhaps their scores."""
     regions = setup.param.proposal_param.post_nms_topn

@@ -222,7 +222,7 @@ def selection(candidates: Sequence[Row]) -> Picture | None:
     _name_axes(drawn, "terms", "RMSPE, %")
     return picture(
         drawn,
-        "selection",
+        "selection-figure",
         "Cross-validated error against the number of terms",
         "Runtime: the error of every candidate in ten folds against its number of terms (cut at "
         "three times the best); the ring is the choice, which may be a blend of two equations. The "
@@ -252,7 +252,7 @@ def learning(rows: Sequence[Row]) -> Picture | None:
     axes.legend()
     return picture(
         drawn,
-        "learning",
+        "learning-figure",
         "Error against the number of measurements",
         "Out-of-fold error of runtime models fitted to a part of the configurations.",
     )

@@ -94,7 +94,10 @@ def test_reads_what_protobuf_writes(message: Any, style: dict[str, Any]) -> None
     assert parsed(text)[0].SerializeToString(deterministic=True) == wanted
 
 
-PIECES = ["layer", "layers", "name", "type", "input_dim", "input", "state", "level", "phase", "dim", "shape", "input_shape", "param", "force_backward", "lr_mult", "loss_weight", "nope", "{", "}", "<", ">", ":", ":", ":", "[", "]", ",", ";", "#c", "-", '"a"', "'b'", '"\\x41\\n\\101"', '"\\""', "1", "-1", "0x1F", "017", "1.5", ".5f", "1e3", "inf", "-inf", "nan", "true", "f", "True", "TEST", "CONVOLUTION", "4294967296", "08", "1F"]
+_WORDS = """layer layers name type input_dim input state level phase dim shape input_shape param
+    force_backward lr_mult loss_weight nope { } < > : : : [ ] , ; #c - "a" 'b' "\\x41\\n\\101" "\\""
+    1 -1 0x1F 017 1.5 .5f 1e3 inf -inf nan true f True TEST CONVOLUTION 4294967296 08 1F"""
+PIECES = _WORDS.split()
 
 
 @settings(max_examples=1500, deadline=None)

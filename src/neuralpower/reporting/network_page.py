@@ -353,6 +353,12 @@ def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | 
         "Whole forward passes that were measured (median of the repeats) beside the prediction "
         "composed from layer models without anything learnt from this network's own passes."
     )
+    own = [platform.name for platform in platforms if platform.own_prototxt(name)]
+    if own:
+        caption += (
+            f" On {', '.join(own)} this is the network as that platform ran it, from a prototxt of "
+            "its own, which may differ from the one on this page."
+        )
     columns = [Column("Platform", False), Column("Batch"), *SCORE_COLUMNS]
     return slim(Table("measured", "Measured against predicted", caption, columns, rows))
 

@@ -124,10 +124,17 @@ class PlatformResults:
         rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
         return [row for row in rows if row["name"] == TOTAL and row["index"] is None]
 
+    def own_prototxt(self, network: str) -> bool:
+        """Whether the platform ran the network from a prototxt of its own."""
+        folder = self.measurements
+        return folder is not None and (folder / "prototxts" / f"{network}.prototxt").is_file()
+
     @cached_property
     def why_no_power(self) -> str:
         """Why there are no power figures; empty where there are some."""
-        if any(targets.get("power_w") for targets in self.accuracy.get("layers", {}).values()):
+        fitted = self.models.get("rows", {}).values()
+        scored = self.accuracy.get("layers", {}).values()
+        if any(rows.get("with_power") for rows in fitted) or any(t.get("power_w") for t in scored):
             return ""
         power = self.manifest.get("power")
         reason = power.get("reason") if isinstance(power, dict) else self.models.get("power_reason")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -34,9 +35,11 @@ PUBLISHED = ("relu.csv.gz", "fc.csv.gz", "conv.csv.gz", "README.md", "manifest.j
 
 def go(out: Path, layers: int = 10, **changes: Any) -> Outcome:
     executor = changes.pop("executor", None) or InstantExecutor()
+    now = changes.pop("now", time.monotonic)
     settings = replace(Settings(platform="instant", out=out, seed=1), **changes)
     items = made_up_layers(layers)
-    return run(settings, {}, items, executor, NoMeter("made up"), lambda item: item)
+    meter = NoMeter("made up")
+    return run(settings, {}, items, executor, meter, lambda item: item, now=now)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -166,8 +169,9 @@ def test_a_folder_of_another_origin_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_spent_budget_ends_cleanly_and_the_next_call_goes_on(tmp_path: Path) -> None:
     whole = go(tmp_path / "whole")
-    first = go(tmp_path / "a", budget_s=1.5, executor=InstantExecutor(pause_s=0.1))
-    assert 0 < first.done < first.planned
+    seconds = itertools.count()
+    first = go(tmp_path / "a", budget_s=12.5, now=lambda: float(next(seconds)))
+    assert first.done == 12
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["complete"] is False
     assert manifest["visits"]["made"] == first.done == len(load_rows(tmp_path / "a"))

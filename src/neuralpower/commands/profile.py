@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
     )
-    parser.add_argument("--meter", default="auto", help="power meter: auto, none, rapl")
+    parser.add_argument("--meter", default="auto", help="power meter: auto, none, rapl, ina3221")
     parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
     parser.add_argument(
         "--budget", type=_seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"

@@ -42,7 +42,7 @@ def characterise(
     report("anchor")
     visits = [_median_ms(executor, CPU_ANCHOR, seed, _ANCHOR) for _ in range(anchors)]
     report("interference")
-    interference = interference_facts(executor, seed)
+    interference = interference_facts(executor, seed, rounds=max(1, min(3, anchors // 4)))
     report("peak")
     return {
         "schema_version": SCHEMA_VERSION,

@@ -78,13 +78,15 @@ def run(
     meter: PowerMeter,
     load: NetworkLoader,
     report: Report = lambda *_: None,
+    now: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Make the visits that are not yet recorded and write the platform's files.
 
-    ``items`` and ``counts`` as of ``design.plan``. Raises ``InputError`` when the folder holds
-    another run or is in use, or when nothing can be run at all.
+    ``items`` and ``counts`` as of ``design.plan``; ``now`` is the clock of the budget. Raises
+    ``InputError`` when the folder holds another run or is in use, or when nothing can be run at
+    all.
     """
-    begin = time.monotonic()
+    begin = now()
     visits = plan(counts, items, settings.design, settings.seed)
     if not visits:
         raise InputError("nothing to measure: the tables have no rows")
@@ -106,7 +108,7 @@ def run(
                 settings.layers_of_networks,
             )
             deadline = None if settings.budget_s is None else begin + settings.budget_s
-            made = _visit_all(visits, records, visitor, log, deadline, report, load)
+            made = _visit_all(visits, records, visitor, log, (deadline, now), report, load)
         finally:
             log.close()
         done = sorted(records.values(), key=lambda record: record["order"])
@@ -133,10 +135,11 @@ def _visit_all(
     records: dict[str, dict[str, Any]],
     visitor: Visitor,
     log: VisitLog,
-    deadline: float | None,
+    limit: tuple[float | None, Callable[[], float]],
     report: Report,
     load: NetworkLoader,
 ) -> int:
+    deadline, now = limit
     expected = {v.visit_id: visit_seconds(v.item, visitor.timing, load) for v in visits}
     left = sum(expected[v.visit_id] for v in visits if v.visit_id not in records)
     ratios = [1.0]
@@ -148,7 +151,7 @@ def _visit_all(
             continue
         factor = statistics.median(ratios[-30:])
         cost = expected[visit.visit_id]
-        if deadline is not None and time.monotonic() + cost * factor > deadline:
+        if deadline is not None and now() + cost * factor > deadline:
             break
         report(_title(visit), len(records), len(visits), left * factor)
         record = visitor.visit(visit, predecessor, {})

@@ -71,7 +71,6 @@ def measure(
 ) -> Timing:
     """Time ``call`` by the protocol. The garbage collector rests meanwhile."""
     enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         warm, first_ns = _warm_up(call, protocol, clock)

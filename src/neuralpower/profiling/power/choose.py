@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from neuralpower.errors import InputError
+from neuralpower.profiling.power.ina3221 import Ina3221Meter
 from neuralpower.profiling.power.meter import NoMeter, PowerMeter
 from neuralpower.profiling.power.rapl import RaplMeter
 
-METERS = ("auto", "none", "rapl")
+METERS = ("auto", "none", "rapl", "ina3221")
 
 
 def meters() -> list[PowerMeter]:
     """Every meter of a processor that is known, working or not."""
-    return [RaplMeter()]
+    return [RaplMeter(), Ina3221Meter()]
 
 
 def choose_meter(name: str) -> PowerMeter:

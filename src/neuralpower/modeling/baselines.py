@@ -20,6 +20,7 @@ from neuralpower.modeling.models import Equation, equation_from_json, equation_t
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term, TermTable
 
 BYTES = 4.0
+PALEO_FAMILIES = ("conv", "fc", "pool")
 PAPER = Candidate("paper", "absolute", "lasso")
 
 
@@ -132,17 +133,17 @@ def paleo(family: str, device: Device, percent_of_peak: float = 1.0) -> Equation
     """Paleo's layer time in ms (Qi, Sparks, Talwalkar, 2017) for a known device.
 
     ``T = bytes / bandwidth + operations / (peak * percent_of_peak)``; its memory terms divide
-    by 2^30 bytes a gigabyte, its rate by 10^9.
+    by 2^30 bytes a gigabyte, its rate by 10^9. Layers other than convolution, inner product and
+    pooling cost their input and output only.
     """
     assert device.peak_gflops is not None
     assert device.bandwidth_gb_s is not None
+    memory = BYTES * 1e3 / (device.bandwidth_gb_s * 2.0**30)
+    if family not in PALEO_FAMILIES:
+        return _linear({_feature("transferred"): memory})
     work, traffic = paleo_features(family)
-    return _linear(
-        {
-            _feature(work): 2.0 / (device.peak_gflops * 1e6 * percent_of_peak),
-            _feature(traffic): BYTES * 1e3 / (device.bandwidth_gb_s * 2.0**30),
-        }
-    )
+    compute = 2.0 / (device.peak_gflops * 1e6 * percent_of_peak)
+    return _linear({_feature(work): compute, _feature(traffic): memory})
 
 
 def _paleo_fitted(family: str, device: Device) -> _Fit:
@@ -179,7 +180,7 @@ def _fits(problem: Problem, device: Device) -> dict[str, _Fit]:
         fits["roofline"] = _roofline(main, "moved_elements")
         if known:
             fits["roofline_given"] = _fixed_roofline(main, "moved_elements", device)
-    if family in ("conv", "fc", "pool"):
+    if family in PALEO_FAMILIES:
         fits["paleo_fitted"] = _paleo_fitted(family, device)
         if known:
             fits["paleo_ppp1"] = lambda table, measured: (paleo(family, device),)

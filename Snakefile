@@ -18,6 +18,7 @@ include: "workflow/rules/profile.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/provenance.smk"
 
 
 # Everything but measuring and fitting takes moments: on a cluster it stays on the head node.
@@ -25,19 +26,22 @@ localrules:
     all,
     layers,
     sweep,
+    split_sweep,
+    merge_shards,
+    checksums,
     predict,
     network_page,
     platform_page,
     index_page,
     check_accuracy,
+    provenance,
 
 
 rule all:
     default_target: True
     input:
-        "results/report/index.html",
-        expand("results/report/networks/{network}.html", network=NETWORKS),
-        expand("results/report/platforms/{platform}.html", platform=PLATFORMS),
+        PAGES,
+        "results/provenance.json",
 
 
 # A network that cannot be read stops its own jobs only (profiles/default: keep-going); the index

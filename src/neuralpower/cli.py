@@ -28,6 +28,9 @@ COMMANDS: dict[str, str] = {
     "evaluate": "score models on measurements beside the baselines",
     "report": "HTML pages and figures from result tables",
     "gate": "compare an accuracy file with a baseline",
+    "provenance": "the chain of files behind a result, by checksum",
+    "shards": "split a sweep for several machines, and merge what they measured",
+    "init": "a starter project folder",
 }
 
 

@@ -118,15 +118,17 @@ def code_hash(*stages: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def settings(config: Mapping[str, Any], section: str) -> str:
+def settings(config: Mapping[str, Any], section: str | None = None) -> str:
     """A section of the validated configuration as YAML text on one line, as the commands read it.
+
+    Without a section: all of it.
 
     The order of keys is kept: it is the order of the values of a design.
     """
     import yaml
 
     return yaml.safe_dump(
-        {section: _plain(config[section])},
+        _plain(config) if section is None else {section: _plain(config[section])},
         sort_keys=False,
         default_flow_style=True,
         width=10**9,

@@ -119,6 +119,7 @@ def test_a_new_network_adds_only_its_jobs(project: Path) -> None:
         "predict",
         "network_page",
         "index_page",
+        "provenance",
     }
     snakemake(project, "all")
     after = digests(project)
@@ -127,6 +128,7 @@ def test_a_new_network_adds_only_its_jobs(project: Path) -> None:
         "predictions/tiny/extra.csv",
         "report/networks/extra.html",
         "report/index.html",
+        "provenance.json",
     }
     (project / "prototxts/extra.prototxt").unlink()
     snakemake(project, "all")

@@ -12,6 +12,7 @@ from neuralpower.workflow import (
     put_command_on_path,
     settings,
 )
+from neuralpower.shards import share
 
 # `neuralpower` is found beside the Python that runs Snakemake, whether or not a virtual
 # environment is activated.

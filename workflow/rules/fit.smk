@@ -3,6 +3,7 @@
 rule fit:
     input:
         lambda wildcards: measurement_files(wildcards.platform),
+        checked="results/checksums/{platform}.sha256",
     output:
         models="results/models/{platform}/models.json",
         cross_validation=report(

@@ -1,0 +1,61 @@
+"""``neuralpower shards``: split a sweep for several machines, merge what they measured."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    split = actions.add_parser("split", help="deal tables of configurations to shards")
+    split.add_argument("tables", nargs="+", metavar="TABLE", help="tables of configurations")
+    split.add_argument("--shards", required=True, type=_positive, metavar="N")
+    split.add_argument("--out", required=True, type=Path, metavar="DIR", help="for 0.csv, 1.csv...")
+    split.add_argument("--twice", type=_share, metavar="SHARE", help="share visited twice")
+    split.add_argument("--thrice", type=_share, metavar="SHARE", help="share visited three times")
+    split.add_argument("--seed", type=int, default=0, help="seed of the repeats and the dealing")
+    merge = actions.add_parser(
+        "merge", help="put the folders that shards were measured into together"
+    )
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    merge.add_argument("--out", required=True, type=Path, metavar="DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Split or merge; exit status 0."""
+    from neuralpower import shards
+
+    if arguments.action == "merge":
+        visits = shards.merge(arguments.folders, arguments.out)
+        sys.stderr.write(f"{arguments.out}: {visits} visits of {len(arguments.folders)} shards\n")
+        return 0
+    seconds = shards.split(
+        arguments.tables,
+        arguments.shards,
+        arguments.out,
+        twice_share=arguments.twice,
+        thrice_share=arguments.thrice,
+        seed=arguments.seed,
+    )
+    sys.stderr.write(
+        f"{arguments.out}: {len(seconds)} shards of about {min(seconds) / 60:.1f} to "
+        f"{max(seconds) / 60:.1f} minutes of visits (networks not counted)\n"
+    )
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value

@@ -1,0 +1,145 @@
+"""The gate, checksums and provenance through the workflow, on a small project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from operate_project import digests, neuralpower, snakemake, write_checksums
+
+
+def test_the_gate_without_and_with_a_baseline_and_after_a_sabotage(project: Path) -> None:
+    done = snakemake(project, "check_accuracy", check=False)
+    assert done.returncode != 0
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "config/baseline/tiny.json: no baseline" in told
+    words = ("gate", "results/accuracy/tiny.json", "--baseline", "config/baseline/tiny.json")
+    neuralpower(*words, "--accept", cwd=project)
+    snakemake(project, "check_accuracy")
+
+    table = project / "measurements/tiny/relu.csv"
+    header, *rows = table.read_text().splitlines()
+    place = header.split(",").index("runtime_ms")
+    for number, row in enumerate(rows):
+        fields = row.split(",")
+        fields[place] = str(1000 * float(fields[place]))
+        rows[number] = ",".join(fields)
+    table.write_text("\n".join([header, *rows]) + "\n")
+    write_checksums(project / "measurements/tiny")
+    done = snakemake(project, "check_accuracy", check=False)
+    assert done.returncode != 0
+    assert "units" in done.stdout + done.stderr
+    assert "FAILED" in (project / "results/logs/check_accuracy.log").read_text()
+
+
+def test_an_edited_recorded_file_is_told_by_its_checksum(project: Path) -> None:
+    table = project / "measurements/tiny/relu.csv"
+    text = table.read_text()
+    table.write_text(text[:-40])
+    target = "results/models/tiny/models.json"
+    before = digests(project)
+    done = snakemake(project, target, check=False)
+    assert done.returncode != 0
+    assert "relu.csv: changed since the manifest was written" in done.stderr
+    assert "Traceback" not in done.stderr
+    table.write_text(text)
+    snakemake(project, target)
+    assert digests(project) == before
+
+
+def test_the_chain_of_a_page_ends_at_the_measurements(made: Path) -> None:
+    told = neuralpower("provenance", "results/report/networks/mini.html", cwd=made).stdout
+    for name in (
+        "results/predictions/tiny/mini.csv",
+        "prototxts/mini.prototxt",
+        "results/models/tiny/",
+        "measurements/tiny/relu.csv",
+        "the checksums of manifest.json agree",
+        "models.json names the measurements by data_sha256",
+    ):
+        assert name in told
+    assert "!" not in told
+
+
+def test_a_chain_that_is_broken_is_told(project: Path) -> None:
+    with (project / "measurements/tiny/softmax.csv").open("a") as stream:
+        stream.write("\n")
+    told = neuralpower("provenance", "results/accuracy/tiny.json", cwd=project).stdout
+    assert "! softmax.csv: changed" in told
+    assert "! models.json names other measurements" in told
+    done = neuralpower(
+        *("provenance", "results/accuracy/tiny.json", "--strict", "--out", "x.json"),
+        cwd=project,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert not (project / "x.json").exists()
+
+
+def test_the_record_names_inputs_software_and_configuration(made: Path) -> None:
+    record = json.loads((made / "results/provenance.json").read_text())
+    nodes = record["nodes"]
+    prediction = nodes["results/predictions/tiny/mini.csv"]
+    assert prediction["inputs"] == {
+        "prototxts/mini.prototxt": nodes["prototxts/mini.prototxt"]["sha256"],
+        "results/models/tiny/": nodes["results/models/tiny/"]["sha256"],
+    }
+    assert record["git"] is None
+    assert record["software"]["packages"]["numpy"]
+    assert record["configuration"]["sweep"]["seed"] == 1
+    assert set(nodes) >= {"results/report/index.html", "measurements/tiny/"}
+
+
+def test_the_record_is_verified(project: Path) -> None:
+    words = ("provenance", "--verify", "results/provenance.json")
+    neuralpower(*words, cwd=project)
+    (project / "results/predictions/tiny/mini.csv").write_text("edited\n")
+    done = neuralpower(*words, cwd=project, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "results/predictions/tiny/mini.csv: changed\n"
+
+
+def test_checksums_are_in_the_form_of_sha256sum(made: Path) -> None:
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "results/checksums/tiny.sha256"],
+        cwd=made,
+        check=True,
+    )
+
+
+def test_git_state_is_of_this_checkout_only(tmp_path: Path) -> None:
+    from neuralpower.versions import git_state
+
+    project = tmp_path / "p"
+    (project / "src").mkdir(parents=True)
+    assert git_state(project) is None
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        subprocess.run(["git", *who, *words], cwd=project, check=True, capture_output=True)
+
+    git("init", "-q")
+    (project / "src/a.py").write_text("")
+    git("add", ".")
+    git("commit", "-q", "-m", "Begin")
+    state = git_state(project)
+    assert state is not None
+    assert state["changed"] == []
+    (project / "src/b.py").write_text("")
+    (project / "notes.txt").write_text("")
+    state = git_state(project)
+    assert state is not None
+    assert state["changed"] == ["src/b.py"]
+    assert git_state(project / "src") is None
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname"])
+def test_a_record_cannot_name_files_outside_the_project(project: Path, name: str) -> None:
+    record = project / "results/provenance.json"
+    record.write_text(json.dumps({"nodes": {name: {"sha256": "0"}}}))
+    done = neuralpower("provenance", "--verify", record, cwd=project, check=False)
+    assert done.returncode == 2
+    assert "outside the project" in done.stderr

@@ -1,0 +1,45 @@
+# Are recorded measurements what their manifest says? An edited or torn file stops its platform.
+rule checksums:
+    input:
+        lambda wildcards: measurement_files(wildcards.platform),
+    output:
+        "results/checksums/{platform}.sha256",
+    log:
+        "results/logs/checksums/{platform}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=lambda wildcards: measurement_folder(wildcards.platform),
+        code=code_hash("provenance"),
+    shell:
+        "neuralpower provenance {params.folder:q}"
+        " --strict"
+        " --checksums {output:q}"
+        " 2> {log:q}"
+
+
+PAGES = [
+    "results/report/index.html",
+    *expand("results/report/networks/{network}.html", network=NETWORKS),
+    *expand("results/report/platforms/{platform}.html", platform=PLATFORMS),
+]
+
+
+# results -> every file behind them by checksum, software, git state and configuration
+rule provenance:
+    input:
+        PAGES,
+    output:
+        "results/provenance.json",
+    log:
+        "results/logs/provenance.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=settings(config),
+        code=code_hash("provenance"),
+    shell:
+        "neuralpower provenance {input:q}"
+        " --config <(printf '%s' {params.settings:q})"
+        " --out {output:q}"
+        " 2> {log:q}"

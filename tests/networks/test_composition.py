@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from network_doubles import LinearModel, PlainLayer, PlainModels, PlainNetwork, layer, small_network
 
 from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Interval, estimate, total
 
 CONV_MS, FC_MS = LinearModel(0.1), LinearModel(0.2)
 CONV_W, FC_W = LinearModel(2.0), LinearModel(1.0)
+#: A composition of enough networks to trust the models' correlations.
+TRUSTING = Composition(networks=tuple("abcdefghij"))
 RUNTIME_ONLY = PlainModels({("conv", "runtime_ms"): CONV_MS, ("fc", "runtime_ms"): FC_MS})
 BOTH = PlainModels({**RUNTIME_ONLY.models, ("conv", "power_w"): CONV_W, ("fc", "power_w"): FC_W})
 
@@ -130,12 +133,29 @@ def test_correlation_decides_how_errors_add(rho: float, power: float) -> None:
         columns_of(*(layer(i, "conv", 10) for i in range(n))),
         PlainModels({("conv", "runtime_ms"): model}),
     )
-    whole = total(estimates).runtime_ms
+    whole = total(estimates, TRUSTING).runtime_ms
     assert whole is not None
     value, lo, hi = whole
     assert value == pytest.approx(160)
     assert hi - value == pytest.approx(0.3 * 10 * n**power)
     assert value - lo == pytest.approx(0.2 * 10 * n**power)
+
+
+def test_without_enough_measured_networks_errors_of_a_family_count_as_shared() -> None:
+    columns = columns_of(*(layer(i, "conv", 10) for i in range(16)))
+    estimates = estimate(columns, PlainModels({("conv", "runtime_ms"): LinearModel(1.0)}))
+    cautious, trusting = total(estimates).runtime_ms, total(estimates, TRUSTING).runtime_ms
+    assert cautious is not None
+    assert trusting is not None
+    assert cautious[2] - 160 == pytest.approx(4 * (trusting[2] - 160)) == pytest.approx(48)
+
+
+def test_measured_passes_scale_the_intervals() -> None:
+    columns = columns_of(layer(0, "conv", 10))
+    wide = Composition(scales={"runtime_ms": 3.0, "power_w": 2.0}, networks=TRUSTING.networks)
+    whole = total(estimate(columns, BOTH), wide)
+    assert whole.runtime_ms == pytest.approx((1.0, 0.4, 1.9))
+    assert whole.power_w == pytest.approx((20.0, 12.0, 32.0))
 
 
 @settings(deadline=None, max_examples=25)
@@ -151,9 +171,8 @@ def test_intervals_of_totals_hold_what_they_say(widths: list[int], rho: float, s
     time = LinearModel(0.1, half, half, rho)
     watts = LinearModel(0.5, half, half, rho)
     models = PlainModels({("conv", "runtime_ms"): time, ("conv", "power_w"): watts})
-    whole = total(
-        estimate(columns_of(*(layer(i, "conv", w) for i, w in enumerate(widths))), models)
-    )
+    estimates = estimate(columns_of(*(layer(i, "conv", w) for i, w in enumerate(widths))), models)
+    whole = total(estimates, TRUSTING)
     rng = np.random.default_rng(seed)
     draws, n = 6000, len(widths)
     w = np.array(widths, dtype=float)

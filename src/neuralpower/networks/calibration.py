@@ -30,8 +30,9 @@ TARGETS = ("runtime_ms", "power_w", "energy_mj")
 
 #: Fewer networks than this do not tell a factor.
 FEWEST_NETWORKS = 2
-#: With fewer networks than this, intervals are widened but never narrowed.
-ENOUGH_NETWORKS = 10
+#: With fewer networks than this, nothing tells how errors correlate: the cautious bound holds, and
+#: intervals are widened but never narrowed.
+ENOUGH_NETWORKS = 5
 _LEVEL = 0.9
 
 
@@ -52,12 +53,19 @@ class Factor:
 class Composition:
     """How a platform's layers add up: factors by family (or ``all``) and scales of intervals.
 
-    The default changes nothing: a platform without measured passes.
+    ``cautious``: errors of two layers of a family count as fully correlated, because too few
+    passes tell otherwise; else the models' own correlations hold, which the scales have answered
+    for. The default is a platform without measured passes: no factors, cautious.
     """
 
     factors: Mapping[str, Factor] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+
+    @property
+    def cautious(self) -> bool:
+        """Whether too few networks were measured to trust the models' error correlations."""
+        return len(self.networks) < ENOUGH_NETWORKS
 
     def factor(self, family: str) -> float:
         """The factor of a family's runtime inside networks."""
@@ -150,7 +158,7 @@ def scale_of(misses: Mapping[str, Sequence[float]]) -> float:
     """The interval scale from distances of passes to predictions in half-widths, by network.
 
     The 90 % quantile with the finite-sample correction, each network of the same weight: with
-    fewer than ten networks the largest. Intervals are narrowed only with ``ENOUGH_NETWORKS``.
+    fewer than nine networks the largest. Intervals are narrowed only with ``ENOUGH_NETWORKS``.
     """
     if not misses:
         return 1.0

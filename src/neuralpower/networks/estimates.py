@@ -185,8 +185,9 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
 
     Energy and power cover the layers that have both models, so P is their E over their T.
     The error of each total is the layers' errors carried through its derivative: errors of
-    two layers of one family correlate as the model says (``error_correlation``, from data),
-    those of two families, and runtime and power errors, count as independent. The two sides of
+    two layers of one family correlate as the model says (``error_correlation``, from data), or
+    fully where too few passes were measured to trust that (``Composition.cautious``); those of
+    two families, and runtime and power errors, count as independent. The two sides of
     the intervals are carried separately; one layer alone keeps its own interval. Then the
     half-widths are scaled by what the platform's measured passes taught (``composition``).
     """
@@ -195,6 +196,8 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
     timed = time.known
     both = timed & power.known
     rho_time, rho_power = estimates.correlation["runtime_ms"], estimates.correlation["power_w"]
+    if composition.cautious:
+        rho_time = rho_power = dict.fromkeys(family.tolist(), 1.0)
 
     runtime = None
     if timed.any():

@@ -75,7 +75,8 @@ def learn(trials: Sequence[Trial]) -> Composition:
     names = sorted({trial.measured.network for trial in trials})
     misses: dict[str, dict[str, list[float]]] = {target: {} for target in TARGETS}
     for name in names:
-        others = Composition(factors_of(_ratios([t for t in trials if t.measured.network != name])))
+        factors = factors_of(_ratios([t for t in trials if t.measured.network != name]))
+        others = Composition(factors, networks=tuple(names))
         for trial in trials:
             if trial.measured.network == name:
                 for target, miss in _misses(trial, others).items():

@@ -24,8 +24,8 @@ Row = Mapping[str, Any]
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
 MOST_POINTS = 500
-#: Relative errors are drawn up to one of these factors either way, and no farther.
-_FACTORS = (1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 4.0)
+#: Relative errors are drawn up to one of these factors either way; the second gets a label too.
+_FACTORS = {1.02: 1.01, 1.05: 1.02, 1.1: 1.05, 1.2: 1.1, 1.5: 1.2, 2.0: 1.4, 4.0: 2.0}
 UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
 NAMES = {"runtime_ms": "runtime", "power_w": "power", "energy_mj": "energy"}
 
@@ -61,7 +61,7 @@ def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture 
         return None
     drawn, panels = _panels(len(out_of_fold))
     far = _farthest(out_of_fold)
-    half = 1 + (far - 1) / 2 if far < 2 else far**0.5
+    half = _FACTORS[far]
     ticks = {1 / far: f"÷{far:g}", 1 / half: f"÷{half:g}", 1.0: "1"}
     ticks |= {half: f"×{half:g}", far: f"×{far:g}"}
     for axes, (family, rows) in zip(panels, out_of_fold.items(), strict=False):
@@ -98,7 +98,7 @@ def _farthest(out_of_fold: Mapping[str, Sequence[Row]]) -> float:
         for row in rows
     )
     wanted = ratios[int(0.98 * (len(ratios) - 1))]
-    return next((factor for factor in _FACTORS if factor >= wanted), _FACTORS[-1])
+    return next((factor for factor in _FACTORS if factor >= wanted), max(_FACTORS))
 
 
 def padded(values: Sequence[float]) -> tuple[float, float]:
@@ -197,7 +197,7 @@ def selection(candidates: Sequence[Row]) -> Picture | None:
     families = sorted({row["family"] for row in candidates})
     if not families:
         return None
-    drawn, panels = _panels(len(families), top=0.55)
+    drawn, panels = _panels(len(families), top=0.75)
     # Blends of two equations are in the table; as lines they would hide the rest.
     labels = sorted({row["candidate"] for row in candidates if " x (" not in row["candidate"]})
     for axes, family in zip(panels, families, strict=False):
@@ -218,7 +218,7 @@ def selection(candidates: Sequence[Row]) -> Picture | None:
     for label in labels:
         panels[0].plot([], [], "-o", ms=2.5, color=SERIES[labels.index(label) % len(SERIES)],
                        label=label)  # fmt: skip
-    drawn.legend(loc="upper center", ncols=5, borderpad=0)
+    drawn.legend(loc="upper left", ncols=3, borderpad=0.3)
     _name_axes(drawn, "terms", "RMSPE, %")
     return picture(
         drawn,

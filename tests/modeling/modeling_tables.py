@@ -11,8 +11,20 @@ import numpy as np
 from neuralpower.columns import CONFIGURATION_COLUMNS
 from neuralpower.files import csv_text
 from neuralpower.measurements import Row, load_rows
+from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Dataset, Layers, dataset
 from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.fitting import FitOptions
+
+#: A small grid for tests that are not about the choice itself.
+QUICK = FitOptions(
+    (
+        Candidate("physical", "relative", "non-negative"),
+        Candidate("paper", "relative", "stepwise"),
+        Candidate("logs", "log", "stepwise"),
+    ),
+    folds=5,
+)
 
 COLUMNS = (*CONFIGURATION_COLUMNS, "runtime_ms", "power_w", "repeat")
 REFERENCE = Path(__file__).resolve().parents[2] / "../shared/reference/measurements"

@@ -1,0 +1,232 @@
+"""The commands as a user meets them: fit, evaluate, gate."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modeling_tables import QUICK, conv_records, fc_records, measured, write_platform
+
+from neuralpower.cli import main
+from neuralpower.files import write_json
+from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.platforms import fit_platform
+
+CONFIG = """
+fit:
+  folds: 5
+  candidates:
+    - [physical, relative, non-negative]
+    - [logs, log, stepwise]
+"""
+
+
+def device(table: FeatureTable) -> np.ndarray:
+    return 0.02 + 2.5e-7 * table["macs"] + 2e-7 * table["moved_elements"]
+
+
+def power(table: FeatureTable) -> np.ndarray:
+    return 40.0 + 3.0 * np.log(table["macs"])
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    return write_platform(
+        tmp_path / "toy",
+        {
+            "conv.csv": measured(conv_records(60), device, noise=0.1, power=power),
+            "fc.csv": measured(fc_records(50), device, noise=0.1, power=power),
+        },
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_fit_twice_gives_the_same_bytes(platform: Path, config: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        words = ["fit", str(platform), "--out", str(tmp_path / name), "--config", str(config)]
+        assert main(words) == 0
+    found = contents(tmp_path / "a")
+    assert found == contents(tmp_path / "b")
+    assert {"models.json", "conv.runtime_ms.json", "conv.power_w.json", "fc.energy_mj.json"} <= set(
+        found
+    )
+    assert not any(name.startswith(".") for name in found)
+    index = json.loads(found["models.json"])
+    assert index["platform"] == "toy"
+    assert index["created"] is None
+    assert index["options"]["candidates"][0] == "physical, relative, non-negative"
+
+
+def test_a_killed_fit_resumes_and_ends_the_same(
+    platform: Path, config: Path, tmp_path: Path
+) -> None:
+    words = [
+        *(sys.executable, "-m", "neuralpower", "fit", str(platform)),
+        *("--config", str(config), "--out"),
+    ]
+    subprocess.run([*words, str(tmp_path / "whole")], check=True)
+    parts = tmp_path / "cut" / ".parts"
+    child = subprocess.Popen([*words, str(tmp_path / "cut")])
+    deadline = time.monotonic() + 60
+    while not list(parts.glob("[a-z]*.json")) and child.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    first = sorted(parts.glob("[a-z]*.json"))
+    if first:  # killed in time: the finished part must be taken up, not made again
+        (parts / ".torn.tmp").write_text("{")
+        before = first[0].stat().st_mtime_ns
+        assert not (tmp_path / "cut" / "models.json").exists()
+        text = json.loads(first[0].read_text())
+        text["fitted"]["model"]["marked"] = True
+        first[0].write_text(json.dumps(text))
+        os.utime(first[0], ns=(before, before))
+    subprocess.run([*words, str(tmp_path / "cut")], check=True)
+    whole, cut = contents(tmp_path / "whole"), contents(tmp_path / "cut")
+    if first:
+        taken = json.loads(cut[first[0].name])
+        assert taken.pop("marked") is True
+        cut[first[0].name] = whole[first[0].name]
+        assert taken == json.loads(whole[first[0].name])
+    assert cut == whole
+
+
+def test_other_data_are_not_taken_from_old_parts(platform: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    write_json(out / ".parts" / "conv.runtime_ms.json", {"stamp": {}, "fitted": {"model": 1}})
+    write_json(out / "lrn.runtime_ms.json", {"left": "over"})
+    fit_platform(platform, out, QUICK)
+    assert "equations" in json.loads((out / "conv.runtime_ms.json").read_text())
+    assert not (out / "lrn.runtime_ms.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fit: {fold: 5}", "unknown option 'fold'"),
+        ("fit: {folds: 2}", "from 3 to 20"),
+        ("fit: {candidates: [[wide, relative, magic]]}", "'magic' is none of"),
+        ("fit: [1", "not YAML"),
+    ],
+)
+def test_bad_configurations_are_one_line(
+    platform: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    assert main(["fit", str(platform), "--out", str(tmp_path / "m"), "--config", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_missing_column_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    (folder / "fc.csv").write_text("family,batch,runtime_ms\nfc,1,2.0\n")
+    assert main(["fit", str(folder), "--out", str(tmp_path / "m")]) == 2
+    error = capsys.readouterr().err
+    assert "fc.csv" in error
+    assert "is missing" in error
+    assert error.count("\n") == 1
+
+
+def test_evaluate_tells_stored_from_fresh(platform: Path, tmp_path: Path) -> None:
+    models = tmp_path / "m"
+    fit_platform(platform, models, QUICK)
+    out = tmp_path / "accuracy.json"
+    assert main(["evaluate", str(platform), "--models", str(models), "--out", str(out)]) == 0
+    stored = json.loads(out.read_text())
+    assert stored["scored_on"] == "out of fold"
+    entry = stored["layers"]["conv"]["runtime_ms"]
+    model = json.loads((models / "conv.runtime_ms.json").read_text())
+    assert entry["rmspe"] == pytest.approx(model["scores"]["rmspe"], rel=1e-12)
+    assert {"constant", "macs", "roofline", "paleo_fitted", "paper"} <= set(entry["baselines"])
+    assert stored["networks"] == {}
+
+    fresh = write_platform(
+        tmp_path / "fresh", {"conv.csv": measured(conv_records(80, seed=9), device, noise=0.1)}
+    )
+    assert main(["evaluate", str(fresh), "--models", str(models), "--out", str(out)]) == 0
+    scored = json.loads(out.read_text())
+    assert scored["scored_on"] == "fresh measurements"
+    assert set(scored["layers"]) == {"conv"}
+    entry = scored["layers"]["conv"]["runtime_ms"]
+    assert entry["n"] == 80
+    assert entry["rmspe"] < 40.0
+    assert entry["baselines"]["constant"] > entry["rmspe"]
+    # A model and its baselines may not know the fresh targets: ten times slower is ten times off.
+    slow = [
+        {**r, "runtime_ms": 10.0 * r["runtime_ms"]}
+        for r in measured(conv_records(80, seed=9), device, noise=0.1)
+    ]
+    write_platform(tmp_path / "fresh", {"conv.csv": slow})
+    assert main(["evaluate", str(fresh), "--models", str(models), "--out", str(out)]) == 0
+    entry = json.loads(out.read_text())["layers"]["conv"]["runtime_ms"]
+    assert 85.0 < entry["mape"] < 95.0
+    assert entry["interval_coverage"] == 0.0
+
+
+def accuracy(conv: float = 10.0, network: float = 5.0) -> dict[str, object]:
+    return {
+        "layers": {"conv": {"runtime_ms": {"rmspe": conv}}, "fc": {"power_w": {"rmspe": 3.0}}},
+        "networks": {"lenet": {"runtime_ms": [{"batch": 1, "error_percent": -network}]}},
+        "network_summary": {"runtime_ms": {"mape": network, "rmspe": network, "n": 1}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "verdict"),
+    [
+        (accuracy(), 0, ""),
+        (accuracy(conv=10.4), 0, "ok"),  # within half a point
+        (accuracy(conv=12.0), 1, "worse"),
+        (accuracy(conv=8.0), 0, "better"),
+        (accuracy(network=9.0), 1, "worse"),
+        ({**accuracy(), "layers": {"conv": {"runtime_ms": {"rmspe": 10.0}}}}, 1, "gone"),
+        ({**accuracy(), "networks": {}}, 1, "gone"),
+    ],
+)
+def test_gate(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    now: dict[str, object],
+    status: int,
+    verdict: str,
+) -> None:
+    write_json(tmp_path / "now.json", now)
+    write_json(tmp_path / "before.json", accuracy())
+    words = ["gate", str(tmp_path / "now.json"), "--baseline", str(tmp_path / "before.json")]
+    assert main(words) == status
+    table = capsys.readouterr().out
+    assert verdict in table
+
+
+def test_gate_refuses_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_json(tmp_path / "a.json", {"layers": 3})
+    words = ["gate", str(tmp_path / "a.json"), "--baseline", str(tmp_path / "a.json")]
+    assert main(words) == 2
+    assert "not an accuracy file" in capsys.readouterr().err

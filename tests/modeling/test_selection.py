@@ -1,0 +1,146 @@
+"""Nested selection: honest, repeatable, and it finds what is true of a made-up device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured, write_platform
+
+from neuralpower.modeling.baselines import Device
+from neuralpower.modeling.crossvalidation import (
+    Candidate,
+    Problem,
+    Trial,
+    assign_folds,
+    try_candidate,
+)
+from neuralpower.modeling.data import Layers
+from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.fitting import FitOptions, fit_layers
+from neuralpower.modeling.metrics import rmspe
+from neuralpower.modeling.selection import DEFAULT_CANDIDATES, select
+
+FAST = (
+    Candidate("physical", "relative", "non-negative"),
+    Candidate("paper", "relative", "stepwise"),
+    Candidate("logs", "log", "stepwise"),
+)
+
+
+def device(table: FeatureTable) -> np.ndarray:
+    """0.02 ms to start, 4 TMAC/s, 0.2 ns an element moved."""
+    moved = table["input_elements"] + table["output_elements"]
+    return 0.02 + 2.5e-10 * 1e3 * table["macs"] / 1e3 + 2e-7 * moved
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Layers:
+    rows = measured(conv_records(300), device, noise=0.05)
+    return layers_of(write_platform(tmp_path_factory.mktemp("p"), {"conv.csv": rows}), "conv")
+
+
+def trials_of(problem: Problem, candidates: tuple[Candidate, ...] = FAST) -> list[Trial]:
+    found = (try_candidate(problem, c) for c in candidates)
+    return [trial for trial in found if trial is not None]
+
+
+def test_folds_are_even_whole_and_free_of_order() -> None:
+    groups = [f"g{i % 40}" for i in range(200)]
+    folds = assign_folds(groups)
+    assert np.bincount(folds).tolist() == [20] * 10
+    by_group = {g: {f for h, f in zip(groups, folds, strict=True) if h == g} for g in groups}
+    assert all(len(found) == 1 for found in by_group.values())
+    shuffled = groups[::-1]
+    assert assign_folds(shuffled).tolist() == folds[::-1].tolist()
+    assert assign_folds(groups, seed=1).tolist() != folds.tolist()
+
+
+def test_a_folds_rows_have_no_say_in_their_own_predictions(layers: Layers) -> None:
+    folds = assign_folds(layers.groups, 5)
+    honest = select(Problem(layers, folds), trials_of(Problem(layers, folds)))
+    spoilt = np.where(folds == 2, layers.measured * 7.0, layers.measured)
+    liar = Layers(
+        layers.family, layers.target, layers.columns, spoilt, layers.visits, layers.spread,
+        layers.groups,
+    )  # fmt: skip
+    problem = Problem(liar, folds)
+    found = select(problem, trials_of(problem))
+    same = folds == 2
+    # Gram sums that include the fold are subtracted again, so the last digits may differ.
+    np.testing.assert_allclose(found.predicted[same], honest.predicted[same], rtol=1e-4)
+    assert found.fold_choices[2] == honest.fold_choices[2]
+    assert not np.allclose(found.predicted[~same], honest.predicted[~same], rtol=1e-3)
+
+
+def test_outer_predictions_are_those_of_a_model_trained_without_the_fold(layers: Layers) -> None:
+    folds = assign_folds(layers.groups, 5)
+    trial = try_candidate(Problem(layers, folds), FAST[1])
+    assert trial is not None
+    from neuralpower.modeling.terms import TermTable
+
+    matrix = TermTable(layers.table()).matrix(trial.terms)
+    train = folds != 0
+    size = 3
+    weighted = matrix[train] / layers.measured[train, None]
+    chosen: list[int] = [0]
+    for _ in range(3):  # plain forward selection by least squares
+        errors = []
+        for j in range(matrix.shape[1]):
+            fit = np.linalg.lstsq(weighted[:, [*chosen, j]], np.ones(train.sum()), rcond=None)[0]
+            errors.append(((weighted[:, [*chosen, j]] @ fit - 1.0) ** 2).sum())
+        chosen.append(int(np.argmin(errors)))
+    fit = np.linalg.lstsq(weighted[:, chosen], np.ones(train.sum()), rcond=None)[0]
+    expected = matrix[~train][:, chosen] @ fit
+    np.testing.assert_allclose(trial.outer[~train, size], expected, rtol=1e-4)
+
+
+def test_the_true_terms_are_found(layers: Layers) -> None:
+    fitted = fit_layers(layers, FitOptions())
+    scores = fitted.model["scores"]
+    names = {term["name"] for equation in fitted.model["equations"] for term in equation["terms"]}
+    assert {"1", "macs", "input_elements", "output_elements"} <= names | {
+        "batch*in_channels*in_height*in_width"
+    }
+    # The noise is 5 %; no honest score is much below it, and a good one not far above.
+    assert 4.5 < scores["rmspe"] < 6.5
+    assert 85.0 <= scores["interval_coverage"] <= 95.0
+    assert fitted.model["in_sample"]["rmspe"] <= scores["rmspe"]
+    assert fitted.model["baselines"]["constant"] > 5 * scores["rmspe"]
+    assert fitted.model["baselines"]["roofline"] > scores["rmspe"]
+
+
+def test_pure_noise_selects_almost_nothing(tmp_path: Path) -> None:
+    rows = measured(fc_records(150), lambda t: 1.0 + 0.0 * t["batch"], noise=0.2)
+    layers = layers_of(write_platform(tmp_path / "p", {"fc.csv": rows}), "fc")
+    problem = Problem(layers, assign_folds(layers.groups))
+    found = select(problem, trials_of(problem, DEFAULT_CANDIDATES))
+    assert sum(len(e.terms) for e in found.equations) <= 4
+    assert 17.0 < rmspe(layers.measured, found.predicted) < 24.0
+
+
+def test_row_order_does_not_matter(tmp_path: Path) -> None:
+    rows = measured(fc_records(60), device, noise=0.1)
+    options = QUICK
+    one = layers_of(write_platform(tmp_path / "a", {"fc.csv": rows}), "fc")
+    two = layers_of(write_platform(tmp_path / "b", {"fc.csv": rows[::-1]}), "fc")
+    assert fit_layers(one, options).to_json() == fit_layers(two, options).to_json()
+
+
+def test_networks_stay_in_one_fold(tmp_path: Path) -> None:
+    rows = measured(fc_records(60), device)
+    layers = layers_of(write_platform(tmp_path / "p", {"fc.csv": rows}), "fc")
+    groups = tuple(f"network n{i % 6}" for i in range(60))
+    folds = assign_folds(groups)
+    assert len(layers) == 60
+    assert int(folds.max()) == 5  # six networks: six folds
+
+
+def test_baselines_know_the_device(layers: Layers) -> None:
+    known = fit_layers(layers, QUICK, Device(8000.0, 40.0)).baselines
+    assert {"paleo_ppp1", "paleo_fitted", "roofline_given", "roofline", "paper"} <= set(known)
+    blind = fit_layers(layers, QUICK).baselines
+    assert "paleo_ppp1" not in blind
+    # The made-up device adds work and traffic: so does Paleo, once fitted.
+    assert blind["paleo_fitted"]["scores"]["rmspe"] < blind["constant"]["scores"]["rmspe"]

@@ -206,6 +206,17 @@ def test_data_layers_crop_and_label() -> None:
         parse_network(text, data_shape=(3, 10, 10), strict=True)
 
 
+def test_data_layers_in_the_dialect_of_netscope() -> None:
+    for kind in ("Data", "data"):
+        text = f"""layer {{ name: "d" type: "{kind}" top: "a"
+                   input_param {{ shape {{ dim: [5, 3, 8, 8] }} }} }}"""
+        layer = parse_network(text, batch=2).layers[0]
+        assert (layer.top_shapes, layer.known) == (((2, 3, 8, 8),), True)
+        assert "input_param" in layer.note
+        with pytest.raises(InputError, match="layer 'd'"):
+            parse_network(text, strict=True)
+
+
 def test_proposals_have_the_given_number() -> None:
     text = """layer { name: "p" type: "Python" top: "rois"
               python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" } }"""

@@ -285,7 +285,7 @@ class _Builder:
         """Run the shape function and take its results over."""
         kind, options = entry.kind, self.options
         if kind is None:
-            raise UnknownShape(f"unknown layer type '{layer.type[:60]}'")
+            raise UnknownShape(f"unknown layer type '{layer.type[:60]}': give --blob-shape")
         check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops))
         if max(len(layer.bottoms), len(layer.tops)) > MAX_BLOBS:
             raise Refusal(f"more than {MAX_BLOBS} bottoms or tops")
@@ -303,7 +303,7 @@ class _Builder:
         tops = kind.shapes(setup)
         if kind.source or kind.given:
             pairs = zip(layer.tops, tops, strict=True)
-            tops = [self.outside(kind, name, top) for name, top in pairs]
+            tops = [self.outside(name, top, kind.source) for name, top in pairs]
         layer.top_shapes = tuple([check_blob(shape, self.limit) for shape in tops])
         entry.notes += setup.notes
         if setup.macs > MAX_MACS:
@@ -326,17 +326,19 @@ class _Builder:
         remedy = ": it comes from outside, give --blob-shape" if name in self.inputs else ""
         raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown{remedy}")
 
-    def outside(self, kind: LayerType, name: str, shape: Shape) -> Shape:
+    def outside(self, name: str, shape: Shape, is_input: bool) -> Shape:
         """The shape of a blob that comes from outside, after the options."""
         if name in self.options.blob_shapes:
             return self.options.blob_shapes[name]
-        if self.options.batch is not None and shape and kind.source:
+        if self.options.batch is not None and shape and is_input:
             return (self.options.batch, *shape[1:])
         return shape
 
     def without_shape(self, layer: Layer, entry: _Entry, reason: str) -> None:
-        """A layer whose shapes only the options can tell."""
+        """A layer whose shapes only the options can tell, or shapes where a fork puts them."""
         given = [self.options.blob_shapes.get(name) for name in layer.tops]
+        if None in given and not (self.strict or layer.bottoms):
+            given = self.dialect(layer, entry, given)
         layer.top_shapes = tuple(
             [
                 known if new is None else new
@@ -347,6 +349,16 @@ class _Builder:
             layer.known, layer.macs = True, 0
         if not layer.tops or None in given:
             self.object(entry, reason if self.strict or layer.known else f"shape unknown: {reason}")
+
+    def dialect(self, layer: Layer, entry: _Entry, given: list[Shape | None]) -> list[Shape | None]:
+        """Netscope's files give data layers of any type the ``input_param`` of an Input layer."""
+        shapes = [tuple(shape.dim) for shape in entry.param.input_param.shape]
+        if len(shapes) not in (1, len(given)):
+            return given
+        shapes = shapes * len(given) if len(shapes) == 1 else shapes
+        entry.notes.append("the shape is that of its input_param")
+        tops = zip(layer.tops, shapes, strict=True)
+        return [check_blob(self.outside(name, shape, True), self.limit) for name, shape in tops]
 
     def object(self, entry: _Entry, reason: str) -> None:
         """Refuse in strict mode, note in lenient mode."""

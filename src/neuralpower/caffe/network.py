@@ -37,7 +37,8 @@ class Network:
     def coverage(self) -> dict[str, float | int]:
         """Counts and shares: layers with known shapes, layers and MACs with a model family.
 
-        Shares are between 0 and 1; those of an empty network are 1.
+        Shares are between 0 and 1; those of an empty network are 1. MACs are those of the layers
+        with known shapes.
         """
         total = len(self.layers)
         known = sum(layer.known for layer in self.layers)
@@ -49,7 +50,7 @@ class Network:
             "layers_known_share": known / total if total else 1.0,
             "layers_supported": sum(layer.supported for layer in self.layers),
             "macs": macs,
-            "macs_supported_share": covered / macs if macs else 1.0,
+            "macs_supported_share": covered / macs if macs else float(known == total),
         }
 
 

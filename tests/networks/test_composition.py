@@ -93,6 +93,14 @@ def test_an_unknown_layer_type_counts_as_not_covered() -> None:
     assert rows["TOTAL"]["note"].startswith("covers 1 of 2 computing layers")
 
 
+def test_a_model_s_figure_that_is_no_number_stays_unknown() -> None:
+    models = PlainModels({("conv", "runtime_ms"): LinearModel(float("nan"))})
+    rows = rows_of(models)
+    assert rows["conv1"]["runtime_ms"] is None
+    assert rows["conv1"]["note"] == "no figure: a size of this layer means nothing to the model"
+    assert rows["TOTAL"]["runtime_ms"] is None
+
+
 def test_extrapolation_is_flagged_on_the_layer_and_the_total() -> None:
     models = PlainModels({("conv", "runtime_ms"): LinearModel(0.1, widest=15)})
     rows = rows_of(models)

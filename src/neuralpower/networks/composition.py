@@ -122,7 +122,7 @@ def network_rows(
         for target in TARGETS:
             row |= figures(target, getattr(estimates, target), i)
         row["source"] = "none" if row["runtime_ms"] is None else "model"
-        row["note"] = _note(layer, row) or None
+        row["note"] = _note(layer, row, estimates) or None
         row["runtime_share"] = _share(row["runtime_ms"], whole.runtime_ms)
         row["energy_share"] = _share(row["energy_mj"], whole.energy_mj)
         rows.append(row)
@@ -152,10 +152,14 @@ def computes(layer: Layer) -> bool:
     return bool(layer.family) or "no computation" not in layer.note
 
 
-def _note(layer: Layer, row: Mapping[str, Any]) -> str:
+def _note(layer: Layer, row: Mapping[str, Any], estimates: Estimates) -> str:
     if row["runtime_ms"] is None:
         if layer.family in _IDLE_AT_INFERENCE:
             own = "no computation at inference"
+        elif (
+            layer.configuration is not None and layer.family in estimates.correlation["runtime_ms"]
+        ):
+            own = "no figure: a size of this layer means nothing to the model"
         elif layer.family and layer.configuration is not None:
             own = f"no model of family {layer.family} on this platform"
         elif layer.note:

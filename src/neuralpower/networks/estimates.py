@@ -141,10 +141,14 @@ def estimate(columns: Columns, models: Models) -> Estimates:
             model = models.get(name, target)
             if model is None:
                 continue
-            prediction = model.predict(part)
-            interval.value[rows] = prediction.value
-            interval.lo[rows] = np.minimum(prediction.lo, prediction.value)
-            interval.hi[rows] = np.maximum(prediction.hi, prediction.value)
+            # A size of 0 (a dilation of 0, say) has no logarithm: such a row stays unknown.
+            with np.errstate(all="ignore"):
+                prediction = model.predict(part)
+            good = np.isfinite(prediction.value) & np.isfinite(prediction.hi)
+            value = np.where(good, prediction.value, np.nan)
+            interval.value[rows] = value
+            interval.lo[rows] = np.minimum(prediction.lo, value)
+            interval.hi[rows] = np.maximum(prediction.hi, value)
             correlation[target][name] = min(max(model.error_correlation, 0.0), 1.0)
             for row, column in zip(rows.tolist(), prediction.extrapolates, strict=True):
                 extrapolates[row] = extrapolates[row] or column

@@ -110,7 +110,7 @@ def padded(values: Sequence[float]) -> tuple[float, float]:
 def _panels(n: int, top: float = 0.3) -> tuple[Any, Any]:
     columns = min(n, 4)
     lines = -(-n // columns)
-    width, height = 1.8 * max(columns, 2) + 0.4, 1.85 * lines + 0.35 + top - 0.3
+    width, height = (7.6 if columns > 1 else 4.0), 1.85 * lines + 0.35 + top - 0.3
     drawn, panels = new_figure(lines, columns, width, height, left=0.75, top=top)
     for axes in panels[n:]:
         axes.set_axis_off()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,7 +42,7 @@ def make_project(folder: Path) -> Path:
     tiny = folder / "measurements/tiny"
     tiny.mkdir(parents=True)
     recorded = ROOT / "measurements/caffe-cpu"
-    for family, rows in (("conv", 240), ("fc", 160), ("pool", 80), ("relu", 40)):
+    for family, rows in (("conv", 70), ("fc", 40), ("relu", 30)):
         text = gzip.decompress((recorded / f"{family}.csv.gz").read_bytes()).decode()
         lines = text.splitlines()
         (tiny / f"{family}.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
@@ -111,16 +112,8 @@ def test_a_new_network_adds_only_its_jobs(project: Path) -> None:
     before = digests(project)
     (project / "prototxts/extra.prototxt").write_text(MINI)
     plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
-    jobs = {line.split()[1] for line in plan.splitlines() if line.startswith("rule ")} or {
-        line.split()[0] for line in plan.splitlines() if line.split()[1:2] == ["1"]
-    }
-    assert {name.rstrip(":") for name in jobs} - {"all", "total"} == {
-        "layers",
-        "predict",
-        "network_page",
-        "index_page",
-        "provenance",
-    }
+    jobs = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.MULTILINE))
+    assert jobs == {"all", "layers", "predict", "network_page", "index_page"}
     snakemake(project, "all")
     after = digests(project)
     assert {name for name in after if after[name] != before.get(name)} == {
@@ -162,8 +155,8 @@ def test_no_networks_is_one_line(project: Path) -> None:
         path.unlink()
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    assert "prototxts/ holds no .prototxt file" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "neuralpower: prototxts: holds no .prototxt file" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -226,15 +219,17 @@ def test_a_killed_fit_resumes_to_the_same_bytes(built: Path, project: Path) -> N
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    parts = project / "results/models/tiny/.parts"
     deadline = time.monotonic() + 120
-    while not list((project / "results/models").glob("tiny/*.runtime_ms.json")):
+    while not list(parts.glob("*.json")):
         assert time.monotonic() < deadline
         assert run.poll() is None
-        time.sleep(0.02)
+        time.sleep(0.005)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    kept = {p: p.stat().st_mtime_ns for p in (project / "results/models").glob("tiny/*_ms.json")}
+    assert not (project / "results/models/tiny/models.json").exists()
+    kept = {path.name for path in parts.glob("*.json")}
+    assert kept
     snakemake(project, "--unlock")
     snakemake(project, "all")
     assert digests(project) == digests(built)
-    assert all(path.stat().st_mtime_ns == at for path, at in kept.items()), "a family was refitted"

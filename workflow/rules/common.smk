@@ -1,5 +1,5 @@
 # What all rules share. The questions are answered by neuralpower.workflow; faults are one line.
-from snakemake.exceptions import WorkflowError
+import sys
 
 from neuralpower.errors import InputError
 from neuralpower.workflow import (
@@ -22,7 +22,7 @@ try:
     NETWORKS = networks(config["networks"])
     PLATFORMS = platforms(config["platforms"])
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"neuralpower: {error}")
 
 SWEEP_FAMILIES = sorted(config["sweep"]["families"])
 

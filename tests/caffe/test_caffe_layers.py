@@ -346,6 +346,13 @@ def test_configurations_fold_any_number_of_axes() -> None:
     assert (row.in_channels, row.out_channels, row.inputs) == (3, 8, 2)
 
 
+def test_sizes_wrap_as_in_caffe() -> None:
+    # Caffe keeps 64-bit sizes in 32-bit integers: 2^32 + 7 is 7, and 2^32 - 1 is -1.
+    assert sizes(last("ReLU", f"{2**32 + 7}", strict=True)) == "7"
+    with pytest.raises(InputError, match="negative"):
+        last("ReLU", f"{2**32 - 1}", strict=True)
+
+
 def test_empty_blobs_have_no_configuration() -> None:
     layer = last("ReLU", "0x3")
     assert (layer.known, layer.family) == (True, "")

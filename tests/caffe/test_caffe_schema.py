@@ -8,8 +8,8 @@ import pytest
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.compile_schema import FOLDER, OUTPUTS, compile_schema
+from neuralpower.caffe.fields import FORK_NUMBERS
 from neuralpower.caffe.layers import MODULES, find
-from neuralpower.caffe.textformat import FORK_NUMBERS
 
 
 def test_compiling_changes_nothing(tmp_path: Path) -> None:

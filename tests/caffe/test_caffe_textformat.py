@@ -219,6 +219,7 @@ def test_numbers_and_words() -> None:
         ("input_dim: [1, 2", 1, 17, "',' or ']'"),
         ("[foo.bar]: 1", 1, 1, "extension"),
         ("name: 'a'\n\0", 2, 1, "field name"),
+        ("# a \0\nname: 'a'", 1, 5, "field name"),
         ("layer { clip_param { min: 1 } }", 1, 1, "max"),
         ("input_dim: 08", 1, 12, "whole number"),
         ("layer { loss_weight: 0x10 }", 1, 22, "number"),

@@ -19,6 +19,7 @@ from neuralpower.caffe.shapes import (
     Shape,
     check_blob,
     count,
+    dims,
     shape_text,
 )
 from neuralpower.columns import Configuration
@@ -352,7 +353,7 @@ class _Builder:
 
     def dialect(self, layer: Layer, entry: _Entry, given: list[Shape | None]) -> list[Shape | None]:
         """Netscope's files give data layers of any type the ``input_param`` of an Input layer."""
-        shapes = [tuple(shape.dim) for shape in entry.param.input_param.shape]
+        shapes = [dims(shape) for shape in entry.param.input_param.shape]
         if len(shapes) not in (1, len(given)):
             return given
         shapes = shapes * len(given) if len(shapes) == 1 else shapes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from neuralpower.caffe.refusal import Refusal
 
@@ -66,6 +67,18 @@ def check_blob(shape: Sequence[int], limit: int = INT_MAX) -> Shape:
     if result and max(result) > limit:
         raise Refusal(f"a blob of {shape_text(result)} has a size over {limit}")
     return result
+
+
+def int32(value: int) -> int:
+    """What is left of a number in the signed 32-bit integer that Caffe keeps it in."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
+def dims(shape: Any) -> Shape:
+    """The sizes of a ``BlobShape`` as Caffe reads them; ``Refusal`` for too many axes."""
+    if len(shape.dim) > MAX_AXES:
+        raise Refusal(f"a blob has {len(shape.dim)} axes: at most {MAX_AXES} are allowed")
+    return tuple([int32(size) for size in shape.dim])
 
 
 def check(condition: bool, reason: str) -> None:

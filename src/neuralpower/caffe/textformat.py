@@ -13,14 +13,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from neuralpower.caffe.scalars import ScalarError, converter, plain, unescape
+from neuralpower.caffe.fields import Field, field_table
+from neuralpower.caffe.scalars import ScalarError, plain, unescape
 from neuralpower.errors import InputError
 
-#: Fields with this number or a higher one belong to forks of Caffe (see ``caffe.proto``).
-FORK_NUMBERS = 10_000
 #: Bounds on one file: more than any real network by far, small enough to hold in memory.
 MAX_BYTES = 64_000_000
 MAX_MESSAGES = 1_000_000
@@ -29,7 +27,7 @@ MAX_DEPTH = 200
 #: Different notes kept for one file; the rest are counted.
 MAX_NOTES = 50
 
-_BLANK = r"[ \t\r\n\v\f]*+(?:\#[^\n]*+[ \t\r\n\v\f]*+)*+"
+_BLANK = r"[ \t\r\n\v\f]*+(?:\#[^\n\0]*+[ \t\r\n\v\f]*+)*+"
 # One field at a time. The last group that took part tells what was found: 1 a bare name, 2 a name
 # and a colon, 3 the start of a message, 4 a plain string, 5 a number or word, 6 the end of a
 # message. Possessive quantifiers keep the match linear.
@@ -55,19 +53,6 @@ _CLOSING = {"{": "}", "<": ">"}
 
 
 @dataclass(slots=True, eq=False)
-class _Field:
-    """What the parser needs to know of one field of the schema."""
-
-    name: str
-    repeated: bool
-    fork: bool
-    message: Descriptor | None
-    convert: Any
-    is_string: bool
-    is_enum: bool
-
-
-@dataclass(slots=True, eq=False)
 class Document:
     """A parsed file: the message, what was passed over, and where the layers stand."""
 
@@ -81,30 +66,6 @@ class Document:
     def line(self, offset: int) -> int:
         """The line (from 1) of a character offset."""
         return self.text.count("\n", 0, offset) + 1
-
-
-_TABLES: dict[str, dict[str, _Field]] = {}
-
-
-def _table(descriptor: Descriptor) -> dict[str, _Field]:
-    table = _TABLES.get(descriptor.full_name)
-    if table is None:
-        table = {item.name: _describe(item) for item in descriptor.fields}
-        _TABLES[descriptor.full_name] = table
-    return table
-
-
-def _describe(item: FieldDescriptor) -> _Field:
-    message = item.message_type if item.type == FieldDescriptor.TYPE_MESSAGE else None
-    return _Field(
-        name=item.name,
-        repeated=item.is_repeated,
-        fork=item.number >= FORK_NUMBERS,
-        message=message,
-        convert=None if message else converter(item),
-        is_string=item.type == FieldDescriptor.TYPE_STRING,
-        is_enum=item.type == FieldDescriptor.TYPE_ENUM,
-    )
 
 
 def parse(text: str, message: Message, *, path: str, strict: bool = False) -> Document:
@@ -147,8 +108,8 @@ class _Parser:
         fields is None inside a message that is passed over.
         """
         text, match, strict = self.text, _FIELD.match, self.strict
-        stack: list[tuple[Any, dict[str, _Field] | None, str, int]] = []
-        table: dict[str, _Field] | None = _table(message.DESCRIPTOR)
+        stack: list[tuple[Any, dict[str, Field] | None, str, int]] = []
+        table: dict[str, Field] | None = field_table(message.DESCRIPTOR)
         while found := match(text, position):
             position = found.end()
             kind = found.lastindex or 0
@@ -174,7 +135,11 @@ class _Parser:
             elif kind == 3 and known.message is not None:
                 stack.append((message, table, closing, opened))
                 message = self._submessage(message, known, found.start(1))
-                table, closing, opened = _table(known.message), _CLOSING[found[3]], found.start(3)
+                table, closing, opened = (
+                    field_table(known.message),
+                    _CLOSING[found[3]],
+                    found.start(3),
+                )
             elif kind == 4 and known.is_string and found[2] is not None:
                 self._store(message, known, plain(found[4]), found.start(1))
             elif kind == 5 and found[2] is not None and known.message is None:
@@ -196,7 +161,7 @@ class _Parser:
 
     # ------------------------------------------------------------------------------- values
 
-    def _submessage(self, message: Any, known: _Field, offset: int) -> Any:
+    def _submessage(self, message: Any, known: Field, offset: int) -> Any:
         self.messages += 1
         if self.messages > MAX_MESSAGES:
             self.fail(f"more than {MAX_MESSAGES} messages in one file", offset)
@@ -213,7 +178,7 @@ class _Parser:
         child.SetInParent()
         return child
 
-    def _store(self, message: Any, known: _Field, value: Any, offset: int) -> None:
+    def _store(self, message: Any, known: Field, value: Any, offset: int) -> None:
         if known.repeated:
             getattr(message, known.name).append(value)
         elif message.HasField(known.name):
@@ -221,7 +186,7 @@ class _Parser:
         else:
             setattr(message, known.name, value)
 
-    def _word(self, message: Any, known: _Field, word: str, offset: int, start: int) -> None:
+    def _word(self, message: Any, known: Field, word: str, offset: int, start: int) -> None:
         try:
             value = known.convert(word)
         except ScalarError as error:
@@ -230,7 +195,7 @@ class _Parser:
             self.fail(f"field {known.name!r}: {error}", offset)
         self._store(message, known, value, start)
 
-    def _forgive(self, message: Any, known: _Field, word: str) -> bool:
+    def _forgive(self, message: Any, known: Field, word: str) -> bool:
         """Lenient readings of a word that the schema does not allow; False when there is none."""
         kind = message.DESCRIPTOR.name
         if kind == "LayerParameter" and known.name == "type" and word.isidentifier():
@@ -244,7 +209,7 @@ class _Parser:
             return True
         return False
 
-    def _unusual(self, message: Any, known: _Field, found: re.Match[str]) -> int:
+    def _unusual(self, message: Any, known: Field, found: re.Match[str]) -> int:
         """A list, an escaped or joined string, or a value that does not fit its field."""
         name = known.name
         position = self._value_offset(found)
@@ -266,7 +231,7 @@ class _Parser:
             return self._blank(found.end())
         return found.start(kind) - (kind == 4)
 
-    def _list(self, message: Any, known: _Field, position: int) -> int:
+    def _list(self, message: Any, known: Field, position: int) -> int:
         """The items of ``[a, b]``, from after the bracket; returns the offset after the list."""
         position = self._blank(position)
         if self.text.startswith("]", position):
@@ -285,7 +250,7 @@ class _Parser:
                 self.fail(f"',' or ']' was expected, not {self._show(position)}", position)
             position = self._blank(position + 1)
 
-    def _words(self, message: Any, known: _Field, position: int) -> int:
+    def _words(self, message: Any, known: Field, position: int) -> int:
         """The numbers or words of a list up to the last one; returns the offset after that."""
         append, convert = getattr(message, known.name).append, known.convert
         while found := _NEXT.match(self.text, position):
@@ -296,7 +261,7 @@ class _Parser:
             position = found.end()
         return self._scalar(message, known, position, position)
 
-    def _item(self, message: Any, known: _Field, position: int) -> int:
+    def _item(self, message: Any, known: Field, position: int) -> int:
         """One message of a list. The schema is not recursive, so neither is this without bound."""
         closing = _CLOSING.get(self.text[position : position + 1])
         if closing is None:
@@ -304,7 +269,7 @@ class _Parser:
         child = self._submessage(message, known, position)
         return self._fields(child, closing, position, position + 1)
 
-    def _scalar(self, message: Any, known: _Field, position: int, field: int) -> int:
+    def _scalar(self, message: Any, known: Field, position: int, field: int) -> int:
         """One scalar at ``position`` of the field at ``field``; returns the offset after it."""
         if known.is_string and self.text[position : position + 1] in ('"', "'"):
             value, end = self._string(position)
@@ -418,7 +383,7 @@ class _Parser:
         offset = self.document.layer_offsets[found[1]][int(found[2])] if found else 0
         self.fail(f"the required field {missing} is missing", offset)
 
-    def _twice(self, known: _Field, offset: int) -> NoReturn:
+    def _twice(self, known: Field, offset: int) -> NoReturn:
         self.fail(f"field {known.name!r} stands twice: only one value is allowed", offset)
 
     @staticmethod

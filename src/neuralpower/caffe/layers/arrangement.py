@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from neuralpower.caffe.registry import Setup, layer_type
-from neuralpower.caffe.shapes import Shape, axis_index, check, check_blob, count, dim, shape_text
+from neuralpower.caffe.shapes import (
+    Shape,
+    axis_index,
+    check,
+    check_blob,
+    count,
+    dim,
+    dims,
+    shape_text,
+)
 
 
 @layer_type("Concat", bottoms=(1, None))
@@ -102,7 +111,7 @@ def flatten(setup: Setup) -> list[Shape]:
 def reshape(setup: Setup) -> list[Shape]:
     """New sizes for a range of axes: 0 keeps a size, -1 takes what is left."""
     param, bottom = setup.param.reshape_param, setup.bottom
-    wanted = list(param.shape.dim)
+    wanted = list(dims(param.shape))
     check(wanted.count(-1) <= 1, "at most one size can be -1")
     start = param.axis if param.axis >= 0 else len(bottom) + param.axis + 1
     check(0 <= start <= len(bottom), f"axis {param.axis} is out of range")

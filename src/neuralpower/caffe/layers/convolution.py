@@ -10,12 +10,12 @@ from typing import Any
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
-    INT_MAX,
     Shape,
     axis_index,
     check,
     check_blob,
     count,
+    int32,
     same,
     shape_text,
 )
@@ -81,7 +81,7 @@ def _sizes(param: Any, prefix: str, field: str, n_axes: int, default: int | None
     if param.HasField(height) or param.HasField(width):
         check(n_axes == 2, f"{height} and {width} are for two spatial axes, not {n_axes}")
         check(len(values) == 0, f"either {field} or {height} and {width}; not both")
-        return (_int(getattr(param, height)), _int(getattr(param, width)))
+        return (int32(getattr(param, height)), int32(getattr(param, width)))
     return _repeated(values, field, n_axes, default)
 
 
@@ -90,17 +90,12 @@ def _repeated(values: Sequence[int], field: str, n_axes: int, default: int | Non
     if number == 0 and default is not None:
         return (default,) * n_axes
     if number == 1:
-        return (_int(values[0]),) * n_axes
+        return (int32(values[0]),) * n_axes
     check(
         number == n_axes,
         f"{field} is given {number} times: once or {n_axes} times (the spatial axes) is needed",
     )
-    return tuple(_int(value) for value in values)
-
-
-def _int(value: int) -> int:
-    """Caffe keeps these unsigned fields in a signed 32-bit integer."""
-    return value if value <= INT_MAX else value - 2**32
+    return tuple(int32(value) for value in values)
 
 
 @layer_type(
@@ -150,8 +145,8 @@ def _convolution(
     axis = axis_index(bottom, param.axis)
     spatial = bottom[axis + 1 :]
     geometry = window(param, len(spatial))
-    channels, outputs = bottom[axis], _int(param.num_output)
-    groups = _int(param.group) if group is None else group
+    channels, outputs = bottom[axis], int32(param.num_output)
+    groups = int32(param.group) if group is None else group
     check(outputs > 0, "num_output must be positive")
     check(groups > 0, "group must be positive")
     check(channels % groups == 0, f"{channels} input channels do not divide into {groups} groups")

@@ -6,13 +6,13 @@ from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
-from neuralpower.caffe.shapes import Shape, check, check_blob, count
+from neuralpower.caffe.shapes import Shape, check, check_blob, count, dims
 
 
 @layer_type("Input", bottoms=(0, 0), tops=(1, None), source=True, free=True)
 def input_(setup: Setup) -> list[Shape]:
     """One shape for all tops, one for each, or none (scalars)."""
-    shapes = [tuple(shape.dim) for shape in setup.param.input_param.shape]
+    shapes = [dims(shape) for shape in setup.param.input_param.shape]
     check(
         len(shapes) in (0, 1, setup.n_tops),
         f"{len(shapes)} shapes for {setup.n_tops} tops: give one, or one a top",
@@ -43,7 +43,7 @@ def dummy_data(setup: Setup) -> list[Shape]:
             for top in range(n_tops)
         ]
     else:
-        given = [tuple(shape.dim) for shape in param.shape]
+        given = [dims(shape) for shape in param.shape]
         check(len(given) in (1, n_tops), f"{len(given)} shapes for {n_tops} tops")
         shapes = given * n_tops if len(given) == 1 else given
     for top, shape in enumerate(shapes):
@@ -56,7 +56,7 @@ def dummy_data(setup: Setup) -> list[Shape]:
 @layer_type("Parameter", bottoms=(0, 0), tops=(1, 1), free=True)
 def parameter(setup: Setup) -> list[Shape]:
     """A learnt blob as a top."""
-    shape = tuple(setup.param.parameter_param.shape.dim)
+    shape = dims(setup.param.parameter_param.shape)
     setup.params = [shape]
     return [shape]
 

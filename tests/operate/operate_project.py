@@ -26,6 +26,10 @@ batch_sizes: [1]
 profile: {networks: [mini], batch_sizes: [1], options: "--min-time 1ms --max-time 5ms"}
 sweep:
   seed: 1
+  near_networks: [mini]
+  max_memory_mb: 64
+  min_operations: 10
+  max_operations: 1_000_000
   families:
     relu: {count: 12, batch: 1, in_channels: {low: 2, high: 16}, size: {low: 4, high: 16}}
     softmax: {count: 6, batch: 1, in_channels: {low: 2, high: 16}, size: {low: 4, high: 16}}

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "measurements": "check a folder of recorded measurements",
     "fit": "fit and cross-validate models of a platform",
     "calibrate": "learn from measured whole passes how layers add up",
+    "transfer": "models of a new device from another's and a few measurements",
     "predict": "runtime, power and energy of networks or of a table of configurations",
     "compare": "networks side by side: cost per image, rank, energy-precision ratio",
     "explain": "the layers that cost most, why, and what changing them would save",

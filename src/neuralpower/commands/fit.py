@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
     parser.add_argument("--out", required=True, type=Path, metavar="MODELS_DIR")
     parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
+    parser.add_argument(
+        "--learning-curve",
+        type=Path,
+        metavar="FILE.csv",
+        help="also write accuracy against the number of configurations, and FILE.svg (slow)",
+    )
     parser.add_argument("--seed", type=int, help="seed that deals the folds (default 0)")
 
 
@@ -30,6 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     options = load_options(arguments.config, arguments.seed)
     with threadpool_limits(1), _Bar() as bar:
         fit_platform(arguments.measurements, arguments.out, options, bar.update)
+        if arguments.learning_curve is not None:
+            from neuralpower.modeling.data import load_dataset
+            from neuralpower.modeling.learning_curve import write_learning_curve
+
+            data = load_dataset(arguments.measurements)
+            write_learning_curve(data, arguments.learning_curve, options)
     return 0
 
 

@@ -24,7 +24,7 @@ from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150)
 FOLDS = 10
 #: A prediction may leave the measured range of ratios to the anchor by this factor.
-GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5}
+GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5, "ratio": 1.5}
 
 
 @dataclass(frozen=True, order=True)
@@ -75,7 +75,7 @@ class Problem:
         self._columns = [
             {name: values[rows] for name, values in layers.columns.items()} for rows in self.rows
         ]
-        if layers.target == "power_w":
+        if layers.target in ("power_w", "ratio"):
             self.anchor_terms: list[Term] = [INTERCEPT]
         else:
             self.anchor_terms = physical(self.table, layers.family, layers.target)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Dataset:
         return sorted({family for family, _ in self.layers})
 
 
-def load_dataset(platform: Platform | str) -> Dataset:
+def load_dataset(platform: Platform | str | Path) -> Dataset:
     """Read, check and merge a platform's layer tables (``InputError`` for faulty tables)."""
     return dataset(load_rows(platform))
 

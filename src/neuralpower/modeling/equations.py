@@ -24,6 +24,10 @@ def to_text(model: Model, digits: int = 4) -> str:
     ]:
         body = _sum(equation, digits)
         lines.append(f"{name} = exp({body})" if equation.link == "log" else f"{name} = {body}")
+    if model.correction is not None:
+        body = _sum(model.correction.equation, digits)
+        scale = f"{model.correction.equation.factor:.{digits}g}"
+        lines.append(f"times {scale} exp({body}), learnt over {model.correction.source}")
     return "\n".join(lines) + "\n"
 
 
@@ -53,6 +57,9 @@ def to_latex(model: Model, digits: int = 4) -> str:
         body = body.removeprefix("+ ")
         wrapped = f"\\exp\\left({body}\\right)" if equation.link == "log" else body
         lines.append(f"f_{{{i}}} &= {wrapped}")
+    if model.correction is not None:
+        body = _sum(model.correction.equation, digits)
+        lines.append(f"\\mathrm{{correction}} &= \\exp\\left(\\texttt{{{_escape(body)}}}\\right)")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
 
 
@@ -92,6 +99,8 @@ def to_python(model: Model) -> str:
     to read and copy, this program never runs it.
     """
     equations = [*model.equations, model.anchor.equation]
+    if model.correction is not None:
+        equations.append(model.correction.equation)
     features = sorted({f.feature for e in equations for term in e.terms for f in term})
     name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
     lines = [
@@ -110,6 +119,11 @@ def to_python(model: Model) -> str:
             body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
         scale = repr(equation.factor * equation.weight)
         lines.append(f"    total += {scale} * min(max({body}, low), high)")
+    if model.correction is not None:
+        c = model.correction
+        body = f"exp({_python_sum(c.equation)})"
+        scale = repr(c.equation.factor)
+        lines.append(f"    total *= {scale} * min(max({body}, {c.lowest!r}), {c.highest!r})")
     return "\n".join([*lines, "    return total", ""])
 
 

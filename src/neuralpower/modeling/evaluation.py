@@ -16,7 +16,7 @@ from neuralpower.modeling.baselines import Baseline
 from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.intervals import coverage_by_size
-from neuralpower.modeling.metrics import coverage, scores
+from neuralpower.modeling.metrics import coverage, rmspe, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models
 from neuralpower.modeling.platforms import created, data_checksum
 
@@ -89,14 +89,16 @@ def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
     path = folder / "out_of_fold.csv"
     numbers = ("measured", "predicted", "lo", "hi")
-    _, rows = read_rows(path, ("family", "target", *numbers))
+    _, rows = read_rows(path, ("family", "target", "key", *numbers))
     table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    keys: dict[tuple[str, str], list[str]] = {}
     for number, row in enumerate(rows, 1):
         try:
             values = tuple(float(row[name]) for name in numbers)
         except ValueError:
             raise InputError("a number is damaged: fit again", path=path, row=number) from None
         table.setdefault((row["family"], row["target"]), []).append(values)
+        keys.setdefault((row["family"], row["target"]), []).append(row["key"])
     result: dict[str, dict[str, Any]] = {}
     for (family, target), model in sorted(models.models.items()):
         if (family, target) not in table:
@@ -104,8 +106,25 @@ def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
         measured, predicted, lo, hi = np.array(table[family, target]).T
         entry = _entry(model, measured, predicted, lo, hi)
         entry["baselines"] = dict(model.facts.get("baselines", {}))
+        if target == "energy_mj":
+            products = _products(family, table, keys)
+            derived = np.array([products[key] for key in keys[family, target]])
+            entry["derived_rmspe"] = rmspe(measured, derived)
         result.setdefault(family, {})[target] = entry
     return result
+
+
+def _products(
+    family: str,
+    table: Mapping[tuple[str, str], list[tuple[float, ...]]],
+    keys: Mapping[tuple[str, str], list[str]],
+) -> dict[str, float]:
+    """Predicted runtime times predicted power, by configuration: energy without its own model."""
+    parts = [
+        {key: row[1] for key, row in zip(keys[family, t], table[family, t], strict=True)}
+        for t in ("runtime_ms", "power_w")
+    ]
+    return {key: value * parts[1][key] for key, value in parts[0].items() if key in parts[1]}
 
 
 def _entry(model: Model, measured: Array, predicted: Array, lo: Array, hi: Array) -> dict[str, Any]:

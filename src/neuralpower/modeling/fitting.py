@@ -17,12 +17,13 @@ from neuralpower.modeling.crossvalidation import (
     FOLDS,
     Candidate,
     Problem,
+    Trial,
     assign_folds,
     try_candidate,
 )
 from neuralpower.modeling.data import Layers, key_of
 from neuralpower.modeling.equations import to_text
-from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.features import DEFAULTS, Array
 from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import (
     calibrate,
@@ -31,7 +32,7 @@ from neuralpower.modeling.intervals import (
     intraclass_correlation,
 )
 from neuralpower.modeling.metrics import coverage, scores
-from neuralpower.modeling.models import Model
+from neuralpower.modeling.models import Anchor, Correction, Equation, Model
 from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, select
 
 #: Fewer configurations than this cannot be cross-validated: the family gets no model.
@@ -81,63 +82,121 @@ class Fitted:
         }
 
 
+class TooFewError(ValueError):
+    """Not enough configurations for a cross-validated model."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A problem, the candidates that were tried on it and the model that was chosen."""
+
+    problem: Problem
+    trials: Sequence[Trial]
+    selection: Selection
+
+    def model(self) -> Model:
+        """The chosen model, fitted on all rows."""
+        return build_model(
+            self.problem.layers,
+            self.selection.equations,
+            self.problem.anchor(),
+            self.selection.predicted,
+            candidate_text(self.selection.equations),
+        )
+
+
+def choose(layers: Layers, options: FitOptions, problem: Problem | None = None) -> Choice:
+    """Try every candidate and choose by nested cross-validation.
+
+    Raises ``TooFewError`` for fewer than ``FEWEST`` configurations or three fold groups.
+    """
+    if len(layers) < FEWEST:
+        raise TooFewError(f"{len(layers)} configurations; at least {FEWEST} are needed")
+    folds = assign_folds(layers.groups, options.folds, options.seed)
+    if int(folds.max()) < 2:
+        raise TooFewError("at least 3 groups of configurations are needed for cross-validation")
+    problem = problem or Problem(layers, folds)
+    trials = [t for c in options.candidates if (t := try_candidate(problem, c)) is not None]
+    return Choice(problem, trials, select(problem, trials))
+
+
+def candidate_text(equations: Sequence[Equation]) -> str:
+    """The winning candidate, or the blend with its weights."""
+    return " + ".join(
+        e.candidate if e.weight == 1.0 else f"{e.weight:g} x ({e.candidate})" for e in equations
+    )
+
+
 def fit_layers(
     layers: Layers,
     options: FitOptions | None = None,
     device: Device | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Fit, select and score one family's model of one target; at least ``FEWEST`` rows.
+    """Fit, select and score one family's model of one target.
 
-    Raises ``ValueError`` for fewer rows than that.
+    Raises ``TooFewError`` as ``choose`` does.
     """
-    options = options or FitOptions()
-    if len(layers) < FEWEST:
-        raise ValueError(f"{len(layers)} configurations; at least {FEWEST} are needed")
-    folds = assign_folds(layers.groups, options.folds, options.seed)
-    if int(folds.max()) < 2:
-        raise ValueError("at least 3 groups of configurations are needed for cross-validation")
-    problem = Problem(layers, folds)
-    trials = [t for c in options.candidates if (t := try_candidate(problem, c)) is not None]
-    selection = select(problem, trials)
-    lo, hi = cross_fitted(layers.measured, selection.predicted, folds)
-    figures = scores(layers.measured, selection.predicted)
-    figures["interval_coverage"] = coverage(layers.measured, lo, hi)
-    figures["interval_width"] = float(100.0 * np.median((hi - lo) / selection.predicted))
-    figures["coverage_by_size"] = coverage_by_size(layers.measured, selection.predicted, lo, hi)
-    candidate = " + ".join(
-        e.candidate if e.weight == 1.0 else f"{e.weight:g} x ({e.candidate})"
-        for e in selection.equations
+    choice = choose(layers, options or FitOptions())
+    model = choice.model()
+    baselines = {b.name: b.to_json() for b in score_baselines(choice.problem, device or Device())}
+    return finish(
+        choice,
+        layers,
+        model,
+        choice.selection.predicted,
+        baselines,
+        {
+            "inference": infer_all(layers, choice.selection.equations),
+            "provenance": {"data_sha256": layers.checksum(), **(provenance or {})},
+        },
     )
-    model = _model(problem, selection, candidate)
+
+
+def finish(
+    choice: Choice,
+    layers: Layers,
+    model: Model,
+    predicted: Array,
+    baselines: dict[str, Any],
+    facts: Mapping[str, Any],
+) -> Fitted:
+    """Scores and tables of a model from its out-of-fold predictions (n,)."""
+    folds = choice.problem.folds
+    lo, hi = cross_fitted(layers.measured, predicted, folds)
+    figures = scores(layers.measured, predicted)
+    figures["interval_coverage"] = coverage(layers.measured, lo, hi)
+    figures["interval_width"] = float(100.0 * np.median((hi - lo) / predicted))
+    figures["coverage_by_size"] = coverage_by_size(layers.measured, predicted, lo, hi)
     fitted = scores(layers.measured, model.predict(layers.columns).value)
-    baselines = {b.name: b.to_json() for b in score_baselines(problem, device or Device())}
-    facts = {
+    stored = {
         "scores": figures,
         "in_sample": {"rmspe": fitted["rmspe"], "mape": fitted["mape"]},
         "baselines": {name: b["scores"]["rmspe"] for name, b in baselines.items()},
         "noise": _noise(layers),
-        "inference": infer_all(layers, selection.equations),
         "equation": to_text(model),
-        "provenance": {"data_sha256": layers.checksum(), **(provenance or {})},
+        **facts,
+        **model.to_json(),
     }
-    stored = {**facts, **model.to_json()}
+    names = [str(trial.candidate) for trial in choice.trials]
     return Fitted(
         stored,
-        _cross_validation(layers, trials_names(trials), selection),
-        _out_of_fold(layers, folds, selection, lo, hi),
+        _cross_validation(layers, names, choice.selection),
+        _out_of_fold(layers, folds, predicted, lo, hi),
         baselines,
     )
 
 
-def trials_names(trials: Sequence[Any]) -> list[str]:
-    """The candidates of trials, in order, as text."""
-    return [str(trial.candidate) for trial in trials]
-
-
-def _model(problem: Problem, selection: Selection, candidate: str) -> Model:
-    layers = problem.layers
-    ratio = layers.measured / selection.predicted
+def build_model(
+    layers: Layers,
+    equations: tuple[Equation, ...],
+    anchor: Anchor,
+    predicted: Array,
+    candidate: str,
+    correction: Correction | None = None,
+) -> Model:
+    """A model with what its out-of-fold predictions (n,) say about its errors."""
+    ratio = layers.measured / predicted
     octaves = np.round(np.log2(layers.columns["batch"])).astype(int)
     known = any(group.startswith("network ") for group in layers.groups)
     labels = list(layers.groups) if known else [str(octave) for octave in octaves.tolist()]
@@ -149,15 +208,16 @@ def _model(problem: Problem, selection: Selection, candidate: str) -> Model:
     return Model(
         family=layers.family,
         target=layers.target,
-        equations=selection.equations,
-        anchor=problem.anchor(),
-        interval=calibrate(layers.measured, selection.predicted),
+        equations=equations,
+        anchor=anchor,
+        interval=calibrate(layers.measured, predicted),
         ranges=ranges,
         methods=tuple(methods),
         relative_sd=float(np.std(ratio - 1.0)),
         error_correlation=intraclass_correlation(ratio - 1.0, labels),
-        mean_ratio=float(layers.measured.sum() / selection.predicted.sum()),
+        mean_ratio=float(layers.measured.sum() / predicted.sum()),
         candidate=candidate,
+        correction=correction,
     )
 
 
@@ -193,7 +253,7 @@ def _cross_validation(
 
 
 def _out_of_fold(
-    layers: Layers, folds: np.ndarray, selection: Selection, lo: Any, hi: Any
+    layers: Layers, folds: np.ndarray, predicted: Array, lo: Array, hi: Array
 ) -> list[dict[str, Any]]:
     rows = []
     for i, configuration in enumerate(layers.rows()):
@@ -205,7 +265,7 @@ def _out_of_fold(
             visits=int(layers.visits[i]),
             spread=float(layers.spread[i]),
             measured=float(layers.measured[i]),
-            predicted=float(selection.predicted[i]),
+            predicted=float(predicted[i]),
             lo=float(lo[i]),
             hi=float(hi[i]),
         )

@@ -311,6 +311,15 @@ def hinged_logs(table: FeatureTable, family: str, target: str) -> list[Term]:
     return _logs(table, family, 2, hinged=True)
 
 
+def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
+    """Few, smooth terms for the ratio of two devices: logs of the sizes, one bend of the work."""
+    words = vocabulary(family)
+    names = varying(table, (words.main, "moved_elements", *words.sizes))
+    main = [name for name in names if name == words.main]
+    bends = [(Factor(name, "above", k),) for name in main for k in _knots(table, name, 2)]
+    return unique([INTERCEPT, *map(_log, names), *bends, *_methods(table)])
+
+
 Library = Callable[[FeatureTable, str, str], list[Term]]
 LIBRARIES: dict[str, Library] = {
     "physical": physical,
@@ -318,4 +327,5 @@ LIBRARIES: dict[str, Library] = {
     "wide": wide,
     "logs": logs3,
     "hinged logs": hinged_logs,
+    "corrections": corrections,
 }

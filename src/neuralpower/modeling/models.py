@@ -96,6 +96,21 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What another device's model is multiplied with: ``equation`` kept within two bounds."""
+
+    equation: Equation
+    lowest: float
+    highest: float
+    source: str
+
+    def values(self, table: TermTable) -> Array:
+        """The factor of every layer, (n,)."""
+        raw = self.equation.raw(table)
+        return np.clip(raw, self.lowest, self.highest) * self.equation.factor
+
+
+@dataclass(frozen=True)
 class Model:
     """A model of one target of one layer family.
 
@@ -118,11 +133,13 @@ class Model:
     mean_ratio: float
     candidate: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    correction: Correction | None = None
 
     @property
     def n_terms(self) -> int:
         """Terms over all equations, intercepts included: the paper's model size."""
-        return sum(len(equation.terms) for equation in self.equations)
+        own = 0 if self.correction is None else len(self.correction.equation.terms)
+        return own + sum(len(equation.terms) for equation in self.equations)
 
     def predict(self, columns: Columns) -> Prediction:
         """Predict a table of layers given as configuration columns (arrays of one length)."""
@@ -145,6 +162,8 @@ class Model:
         for equation in self.equations:
             raw = np.clip(equation.raw(table), lowest, highest)
             total = total + raw * (equation.factor * equation.weight)
+        if self.correction is not None:
+            total = total * self.correction.values(table)
         return total
 
     def _extrapolates(self, columns: Columns, rows: int) -> list[str]:
@@ -175,6 +194,14 @@ class Model:
                 "lowest": self.anchor.lowest,
                 "highest": self.anchor.highest,
             },
+            "correction": None
+            if self.correction is None
+            else {
+                "equation": equation_to_json(self.correction.equation),
+                "lowest": self.correction.lowest,
+                "highest": self.correction.highest,
+                "source": self.correction.source,
+            },
             "interval": {
                 "level": 0.9,
                 "knots": list(self.interval.knots),
@@ -204,7 +231,7 @@ class Model:
         known = {
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
-            *("error_correlation", "mean_ratio"),
+            *("error_correlation", "mean_ratio", "correction"),
         }
         return cls(
             family=str(value["family"]),
@@ -230,8 +257,20 @@ class Model:
             error_correlation=_number(value["error_correlation"]),
             mean_ratio=_number(value["mean_ratio"]),
             candidate=str(value["candidate"]),
+            correction=_correction_from_json(value["correction"]),
             facts={name: v for name, v in value.items() if name not in known},
         )
+
+
+def _correction_from_json(value: Any) -> Correction | None:
+    if value is None:
+        return None
+    return Correction(
+        equation_from_json(value["equation"]),
+        _number(value["lowest"]),
+        _number(value["highest"]),
+        str(value["source"]),
+    )
 
 
 def _number(value: Any) -> float:

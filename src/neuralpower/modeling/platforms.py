@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower import __version__
+from neuralpower.columns import FAMILIES
 from neuralpower.errors import InputError
 from neuralpower.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.measurements import Platform, load_platform
@@ -25,6 +26,7 @@ from neuralpower.modeling.fitting import (
     FEWEST,
     OUT_OF_FOLD_COLUMNS,
     FitOptions,
+    TooFewError,
     fit_layers,
 )
 from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
@@ -59,10 +61,11 @@ def created(platform: Platform) -> str | None:
 
 
 @dataclass
-class _Work:
+class Work:
+    """What a fit has done so far: ``fitted`` and ``refused`` families, parts in ``folder``."""
+
     folder: Path
     options: str
-    done: int = 0
     fitted: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,7 +86,7 @@ def fit_platform(
     platform = load_platform(measurements)
     data = load_dataset(platform)
     root = Path(out)
-    work = _Work(root / PARTS, options.checksum())
+    work = Work(root / PARTS, options.checksum())
     device = Device(platform.number("peak_gflops"), platform.number("bandwidth_gb_s"))
     tasks = [
         (family, target)
@@ -102,10 +105,10 @@ def fit_platform(
             f"no layer family has {FEWEST} usable configurations: measure more",
             path=platform.folder,
         )
-    return _write(root, platform, data, work, options)
+    return write_models(root, platform, data, work, options)
 
 
-def _fit_part(work: _Work, layers: Layers, options: FitOptions, device: Device) -> None:
+def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -> None:
     name = f"{layers.family}.{layers.target}"
     path = work.folder / f"{name}.json"
     stamp = {
@@ -123,7 +126,7 @@ def _fit_part(work: _Work, layers: Layers, options: FitOptions, device: Device) 
             pass  # a foreign or damaged part is fitted again
     try:
         fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
-    except ValueError as error:
+    except TooFewError as error:
         work.refused.append(
             {
                 "file": f"{layers.family} tables",
@@ -138,11 +141,15 @@ def _fit_part(work: _Work, layers: Layers, options: FitOptions, device: Device) 
     work.fitted[layers.family, layers.target] = json.loads(path.read_text())["fitted"]
 
 
-def _write(root: Path, platform: Platform, data: Dataset, work: _Work, options: FitOptions) -> Path:
+def write_models(
+    root: Path, platform: Platform, data: Dataset, work: Work, options: FitOptions
+) -> Path:
+    """Write the models folder, its index last, and remove the parts; returns the index."""
     wanted = {f"{family}.{target}.json" for family, target in work.fitted}
     (root / INDEX).unlink(missing_ok=True)
     for stale in sorted(root.glob("*.*.json")):
-        if stale.name not in wanted:
+        family, _, target = stale.name.removesuffix(".json").partition(".")
+        if stale.name not in wanted and family in FAMILIES and target in TARGETS:
             stale.unlink()
     cross: list[dict[str, Any]] = []
     outs: list[dict[str, Any]] = []

@@ -1,0 +1,30 @@
+"""``neuralpower transfer``: models of a new device from another's and a few measurements."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument(
+        "--models", required=True, type=Path, help="models of a measured platform, from fit"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="MODELS_DIR")
+    parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
+    parser.add_argument("--seed", type=int, help="seed that deals the folds")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Transfer every family that both have; exit status 0."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    from neuralpower.modeling.options import load_options
+    from neuralpower.modeling.transfer import transfer_platform
+
+    options = load_options(arguments.config, arguments.seed)
+    transfer_platform(arguments.models, arguments.measurements, arguments.out, options)
+    return 0

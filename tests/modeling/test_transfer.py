@@ -1,0 +1,100 @@
+"""A new device from an old one's models; accuracy against the number of measurements."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured, write_platform
+
+from neuralpower.cli import main
+from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.learning_curve import learning_curve, write_learning_curve
+from neuralpower.modeling.metrics import rmspe
+from neuralpower.modeling.models import load_models
+from neuralpower.modeling.platforms import fit_platform
+from neuralpower.modeling.transfer import transfer_platform
+
+
+def old(table: FeatureTable) -> np.ndarray:
+    bend = 1.0 + 0.5 * np.sin(np.log(table["macs"]))
+    return 0.02 + 2.5e-7 * table["macs"] * bend + 2e-7 * table["moved_elements"]
+
+
+def new(table: FeatureTable) -> np.ndarray:
+    """The old device, 3 times slower, and slower still for large batches."""
+    return 3.0 * old(table) * table["batch"] ** 0.1
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("transfer")
+    source = measured(conv_records(400), old, noise=0.03)
+    fit_platform(write_platform(root / "old", {"conv.csv": source}), root / "models", QUICK)
+    few = measured(conv_records(50, seed=8), new, noise=0.03)
+    some = measured(fc_records(30), old, noise=0.03)
+    write_platform(root / "new", {"conv.csv": few, "fc.csv": some})
+    write_platform(
+        root / "unseen", {"conv.csv": measured(conv_records(200, seed=9), new, noise=0.03)}
+    )
+    return root
+
+
+def test_transfer_learns_the_scale_and_its_correction(folders: Path, tmp_path: Path) -> None:
+    transfer_platform(folders / "models", folders / "new", tmp_path / "m", QUICK)
+    models = load_models(tmp_path / "m")
+    model = models.get("conv", "runtime_ms")
+    assert model is not None
+    assert model.correction is not None
+    assert model.correction.source == "old"
+    unseen = layers_of(folders / "unseen", "conv")
+    guess = model.predict(unseen.columns)
+    found = rmspe(unseen.measured, guess.value)
+    facts = json.loads((tmp_path / "m" / "conv.runtime_ms.json").read_text())
+    # What cross-validation promised from 50 rows holds on 200 others, and beats starting afresh.
+    assert found < 1.6 * facts["scores"]["rmspe"]
+    assert found < 0.7 * facts["baselines"]["direct"]
+    inside = (guess.lo <= unseen.measured) & (unseen.measured <= guess.hi)
+    assert 0.75 < inside.mean() <= 1.0
+    # A family that the old platform lacks is fitted on its own.
+    own = models.get("fc", "runtime_ms")
+    assert own is not None
+    assert own.correction is None
+
+
+def test_a_transferred_model_is_no_source(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "quick.yaml"
+    config.write_text("fit: {folds: 3, candidates: [[physical, relative, non-negative]]}")
+    words = ["transfer", str(folders / "new"), "--out", str(tmp_path / "b"), "--models"]
+    assert main([*words, str(folders / "models"), "--config", str(config)]) == 0
+    again = ["transfer", str(folders / "new"), "--out", str(tmp_path / "c"), "--models"]
+    assert main([*again, str(tmp_path / "b")]) == 2
+    assert "transferred themselves" in capsys.readouterr().err
+
+
+def test_more_measurements_are_better(folders: Path, tmp_path: Path) -> None:
+    layers = layers_of(folders / "old", "conv")
+    rows = list(learning_curve(layers, QUICK, sizes=(25, 200)))
+    assert [row["configurations"] for row in rows] == [25] * 3 + [200] * 3
+    error = {
+        size: np.median([r["rmspe"] for r in rows if r["configurations"] == size])
+        for size in (25, 200)
+    }
+    assert error[200] < error[25]
+    assert list(learning_curve(layers, QUICK, sizes=(390,))) == []
+
+
+def test_the_curve_is_a_table_and_a_figure(folders: Path, tmp_path: Path) -> None:
+    from neuralpower.modeling.data import load_dataset
+
+    data = load_dataset(folders / "new")
+    for name in ("a", "b"):
+        write_learning_curve(data, tmp_path / name / "curve.csv", QUICK)
+    assert (tmp_path / "a" / "curve.csv").read_text().count("\n") == 4  # fc has too few to spare
+    assert (tmp_path / "a" / "curve.svg").read_bytes() == (
+        tmp_path / "b" / "curve.svg"
+    ).read_bytes()

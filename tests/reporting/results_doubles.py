@@ -141,6 +141,9 @@ def accuracy(platform: str, power: bool, networks: tuple[str, ...]) -> dict[str,
 def write_models(folder: Path, platform: str, power: bool) -> None:
     targets = ("runtime_ms", "power_w") if power else ("runtime_ms",)
     write_json(folder / "models.json", {"platform": platform, "schema_version": 1, "models": []})
+    for family in ("conv", "fc", "pool"):
+        for target in targets:
+            write_json(folder / f"{family}.{target}.json", model(family, target))
     rng = np.random.default_rng(5)
     rows: list[dict[str, Any]] = []
     for family in ("conv", "fc", "pool"):
@@ -157,6 +160,21 @@ def write_models(folder: Path, platform: str, power: bool) -> None:
     (folder / "data_quality.csv").write_text(
         "file,row,column,reason,action\nconv.csv,7,runtime_ms,<b>not</b> positive,left out\n"
     )
+
+
+def model(family: str, target: str) -> dict[str, Any]:
+    names = ("1", "macs", "log(<batch>)")
+    return {
+        "family": family, "target": target, "n_terms": 3, "candidate": "wide, relative",
+        "equation": "f1 = 1 + 2 macs + 3 log(<batch>)",
+        "equations": [{"terms": [{"name": n, "coefficient": 1.5} for n in names]}],
+        "inference": [
+            {"condition_number": 20.0, "breusch_pagan_p": 0.2, "influence": {"above_4_over_n": 3},
+             "terms": [{"name": n, "standard_error": 0.25, "t": 6.0} for n in names]}
+        ],
+        "scores": {"n": 120, "rmspe": 18.2, "mape": 12.5, "interval_coverage": 90.4},
+        "noise": {"repeated": 40, "median_half_range_percent": 2.5},
+    }  # fmt: skip
 
 
 def as_json(path: Path) -> Any:

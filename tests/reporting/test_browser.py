@@ -61,7 +61,14 @@ TABLE = 'const table = document.getElementById("layers-board");'
 
 @pytest.mark.parametrize(
     "page",
-    ["index.html", "accuracy.html", "choosing.html", "networks/small.html", "platforms/board.html"],
+    [
+        "index.html",
+        "accuracy.html",
+        "choosing.html",
+        "networks/small.html",
+        "platforms/board.html",
+        "models/board.conv.html",
+    ],
 )
 def test_pages_load_without_a_word_on_the_console(browse: Browse, page: str) -> None:
     found, console = browse(

@@ -44,11 +44,12 @@ def pages(report: Path) -> Iterator[tuple[Path, Tags]]:
         yield path, Tags(path.read_text())
 
 
-def test_there_is_a_page_a_network_and_a_platform(report: Path) -> None:
+def test_there_is_a_page_a_network_a_platform_and_a_model(report: Path) -> None:
     found = {path.relative_to(report).as_posix() for path in report.rglob("*.html")}
     assert found == {
         "index.html", "accuracy.html", "choosing.html", "networks/small.html",
         "networks/wide.html", "platforms/board.html", "platforms/plain.html",
+        *(f"models/{p}.{f}.html" for p in ("board", "plain") for f in ("conv", "fc", "pool")),
     }  # fmt: skip
 
 
@@ -102,6 +103,13 @@ def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> No
         write_page(results, folder / "report", page)
     for path in report.rglob("*.html"):
         assert path.read_bytes() == (folder / "report" / path.relative_to(report)).read_bytes()
+
+
+def test_a_model_s_page_has_its_equation_terms_and_scores(report: Path) -> None:
+    text = Tags((report / "models" / "board.conv.html").read_text()).text
+    assert "f1 = 1 + 2 macs + 3 log(<batch>)" in text
+    assert "RMSPE 18.2 %, MAPE 12.5 %" in text
+    assert "condition number 20.0" in text
 
 
 def test_missing_figures_are_empty_and_explained(report: Path) -> None:

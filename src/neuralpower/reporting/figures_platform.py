@@ -138,7 +138,7 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
     slanted = len(names) > 5
     bottom = 0.75 if slanted else 0.35
     drawn, (axes,) = new_figure(height=2.9 + bottom, bottom=bottom, left=0.7)
-    lowest, highest = 0.5, 2.0
+    lowest, highest = 0.9, 1.1
     for place, name in enumerate(names):
         own = sorted((e for e in entries if e["network"] == name), key=lambda e: e["batch"])
         own = [own[i] for i in thinned(len(own), 12)]

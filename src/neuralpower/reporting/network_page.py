@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.networks.choosing import compare
 from neuralpower.networks.composition import TOTAL
 from neuralpower.networks.text import count, number, percent
 from neuralpower.reporting import figures_network as figures
@@ -43,6 +44,7 @@ def network_context(results: Results, name: str, page: Path) -> dict[str, Any]:
         "cards": _cards(present, totals),
         "batches": _batch_table(present, totals),
         "curve": figures.per_image(totals) if present else None,
+        "cheapest": _cheapest(totals),
         "breakdown": figures.breakdown({p.name: headline(predictions[p.name]) for p in present}),
         "roofline": figures.roofline(
             layers, {p.name: (headline(predictions[p.name]), p.manifest) for p in present}
@@ -113,6 +115,20 @@ def _cards(
         if energy is not None:
             cards.append((f"{number(energy)} mJ", "per image", where))
     return cards
+
+
+def _cheapest(totals: Mapping[str, Sequence[Row]]) -> list[str]:
+    """At which of the batch sizes an image costs least, a sentence a platform."""
+    sentences = []
+    for platform, rows in totals.items():
+        best = [row for row in compare(rows) if row["best_batch"]]
+        if len(rows) > 1 and best:
+            what = "energy" if best[0]["cost"] == "energy_mj" else "time"
+            sentences.append(
+                f"On {platform} an image takes least {what} at batch {best[0]['batch']:g} of the "
+                f"{len(rows)} that were predicted."
+            )
+    return sentences
 
 
 def _batch_table(
@@ -326,6 +342,7 @@ def _picture(
             shares = [rows.get(layer["index"], {}).get(target) for layer in layers]
             if any(value is not None for value in shares):
                 colourings.append(Colouring(f"{platform.name}, {what}", shares))
+    colourings.sort(key=lambda colouring: not colouring.label.endswith("energy"))
     svg = draw(layers, colourings, "picture")
     labels = [colouring.label for colouring in colourings]
     caption = (

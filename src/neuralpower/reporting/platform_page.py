@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.network_page import slim
 from neuralpower.reporting.results import PlatformResults, Results, Row
@@ -49,7 +48,10 @@ def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
         "validation": validation_section(platform),
         "selection": _selection(platform, candidates, page) if candidates else None,
         "learning": figures.learning(platform.table("learning_curve.csv", _LEARNING_NUMBERS)),
-        "equations": _equations(platform),
+        "models": [
+            (family, f"../models/{name}.{family}.html")
+            for family in sorted(platform.accuracy.get("layers", {}))
+        ],
         "measurement": _measurement(platform),
         "quality": _quality(platform, page),
         "provenance": _provenance(platform),
@@ -64,7 +66,7 @@ def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("validation", "networks", "Whole networks"),
         ("selection", "selection", "How the models were chosen"),
         ("learning", "learning", "How many measurements"),
-        ("equations", "equations", "Equations"),
+        ("models", "models", "Models and equations"),
         ("measurement", "measurement", "How it was measured"),
         ("quality", "quality", "Data quality"),
     )
@@ -203,40 +205,6 @@ def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path)
                   download=linked_download(path, page, "All candidates (CSV)"),
                   filterable=True)  # fmt: skip
     return {"figure": figures.selection(runtime), "table": table}
-
-
-def _equations(platform: PlatformResults) -> list[dict[str, Any]]:
-    found = []
-    for family, targets in sorted(platform.accuracy.get("layers", {}).items()):
-        for target in TARGETS:
-            model = platform.model(family, target) if target in targets else {}
-            if model:
-                texts = [equation_text(target, e) for e in model.get("equations", [])]
-                found.append(
-                    {
-                        "family": family,
-                        "target": target,
-                        "candidate": model.get("candidate"),
-                        "terms": model.get("n_terms"),
-                        "texts": texts,
-                    }
-                )
-    return found
-
-
-def equation_text(target: str, equation: Mapping[str, Any]) -> str:
-    """An equation of a model file, readable, coefficients to four digits."""
-    terms = [
-        f"{'−' if t['coefficient'] < 0 else '+'} {number(abs(t['coefficient']), 4)} · {t['name']}"
-        for t in equation.get("terms", [])
-    ]
-    total = "\n   ".join(terms) if terms else "0"
-    factor = equation.get("factor", 1.0)
-    before = "" if factor == 1 else f"{number(factor, 4)} · "
-    body = f"exp(\n   {total})" if equation.get("link") == "log" else f"(\n   {total})"
-    weight = equation.get("weight", 1.0)
-    share = "" if weight == 1 else f"{number(100 * weight)} % of the prediction: "
-    return f"{share}{target} = {before}{body}"
 
 
 def _measurement(platform: PlatformResults) -> dict[str, Any]:

@@ -39,20 +39,31 @@ def page_path(out: Path, page: str) -> Path:
     kind, colon, name = page.partition(":")
     if not colon and kind in TOP_PAGES:
         return out / f"{kind}.html"
-    if colon and kind in ("network", "platform"):
+    if colon and kind in ("network", "platform", "model"):
         return out / f"{kind}s" / f"{safe_name(name, kind)}.html"
     known = ", ".join(TOP_PAGES)
     raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
 
 
 def write_page(results: Results, out: Path, page: str) -> None:
-    """Write a page, whole or not at all; ``index`` writes the others at the top as well.
+    """Write a page, whole or not at all, and those that belong to it.
 
-    The pages at the top list all networks and platforms, so they are refreshed together.
+    ``index`` writes all pages at the top, which list the same networks and platforms;
+    ``platform:NAME`` writes a page a model of the platform first.
     """
-    for name in TOP_PAGES[::-1] if page == "index" else (page,):
+    for name in _with_companions(results, page):
         path = page_path(out, name)
         write_text(path, render(results, name, path))
+
+
+def _with_companions(results: Results, page: str) -> list[str]:
+    if page == "index":
+        return [*TOP_PAGES[::-1]]
+    kind, _, name = page.partition(":")
+    if kind == "platform" and name in results.platforms:
+        families = sorted(results.platform(name).accuracy.get("layers", {}))
+        return [*(f"model:{name}.{family}" for family in families), page]
+    return [page]
 
 
 def render(results: Results, page: str, path: Path) -> str:
@@ -80,6 +91,11 @@ def _context(results: Results, kind: str, name: str, path: Path) -> dict[str, An
 
         _must_be_known(name, results.platforms, "platform", results.folder)
         return platform_context(results, name, path)
+    if kind == "model":
+        from neuralpower.reporting.model_page import model_context
+
+        platform, _, family = name.rpartition(".")
+        return model_context(results, platform, family, path)
     if kind == "accuracy":
         from neuralpower.reporting.accuracy_page import accuracy_context
 

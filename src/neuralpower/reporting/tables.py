@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,14 +49,20 @@ class Cell:
 
     @property
     def key(self) -> float | None:
-        """The number to sort by where the text does not tell it."""
-        if self.sort is None:
+        """The number to sort by where the text's last number is another (see ``script.js``)."""
+        if self.sort is None or _shown_number(self.text) is not None:
             return None
-        try:
-            # A number as it is shown sorts to three digits: enough but for ties.
-            return None if float(self.text) or self.text == "0" else self.sort
-        except ValueError:
-            return self.sort
+        return self.sort
+
+
+_LAST_NUMBER = re.compile(r"(-?[\d.]+(?:e[-+]?\d+)?)(?: ([kMGT]))?$")
+_PREFIXES = {None: 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def _shown_number(text: str) -> float | None:
+    """The number at the end of a text, as the page's script reads it."""
+    match = _LAST_NUMBER.search(text)
+    return float(match[1]) * _PREFIXES[match[2]] if match else None
 
 
 @dataclass(frozen=True, slots=True)

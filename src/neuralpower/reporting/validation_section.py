@@ -32,11 +32,7 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     accuracy = platform.accuracy
     networks = accuracy.get("networks", {})
     missing = ", ".join(accuracy.get("networks_without_prototxt", []))
-    entries = [
-        {**entry, "network": name}
-        for name, targets in sorted(networks.items())
-        for entry in targets.get("runtime_ms", [])
-    ]
+    entries = _of_target(networks, "runtime_ms")
     if not entries and not missing:
         return None
     text = "No measured network could be predicted: there is no prototxt of its name."
@@ -49,13 +45,21 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     return {
         "text": text,
         "summary": _summary(accuracy) if entries else None,
-        "figure": figures.networks(entries, "runtime_ms"),
+        "figures": [figures.networks(_of_target(networks, t), t) for t in TARGETS],
         "table": _entries(networks) if entries else None,
         "parts": _parts(accuracy.get("network_decomposition", {})),
         "factors": _factors(accuracy.get("network_composition", {})),
         "fusion": _fusion(accuracy.get("network_fusion", {})),
         "missing": missing,
     }
+
+
+def _of_target(networks: Mapping[str, Any], target: str) -> list[dict[str, Any]]:
+    return [
+        {**entry, "network": name}
+        for name, targets in sorted(networks.items())
+        for entry in targets.get(target, [])
+    ]
 
 
 def _summary(accuracy: Mapping[str, Any]) -> Table:

@@ -6,8 +6,11 @@
     const cell = row.cells[column];
     const text = cell.textContent.trim();
     if (!numeric) return text;
-    const given = cell.dataset.v ?? text;
-    return given === "" || Number.isNaN(Number(given)) ? null : Number(given);
+    const given = cell.dataset.v;
+    if (given !== undefined) return given === "" ? null : Number(given);
+    // The last number of the text: of an interval its upper end, of "61.1 M" 61.1 million.
+    const match = text.match(/(-?[\d.]+(?:e[-+]?\d+)?)(?: ([kMGT]))?$/);
+    return match ? Number(match[1]) * 1000 ** " kMGT".indexOf(match[2] ?? " ") : null;
   };
   const compare = (a, b) =>
     typeof a === "number" && typeof b === "number" ? a - b

@@ -19,7 +19,7 @@ from neuralpower.modeling.transfer import transfer_platform
 
 
 def old(table: FeatureTable) -> np.ndarray:
-    bend = 1.0 + 0.5 * np.sin(np.log(table["macs"]))
+    bend = 1.0 + 0.3 * np.tanh(np.log(table["macs"]) - 15.0)
     return 0.02 + 2.5e-7 * table["macs"] * bend + 2e-7 * table["moved_elements"]
 
 

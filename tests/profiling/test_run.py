@@ -151,6 +151,16 @@ def test_changed_tables_are_noticed_and_can_extend_a_run(tmp_path: Path) -> None
     assert go(tmp_path / "a", layers=12).made == 0
 
 
+def test_a_persons_notes_go_into_the_readme_and_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "NOTES.md").write_text("The fan\nwas loud.\n")
+    go(tmp_path / "a")
+    assert "The fan was loud." in (tmp_path / "a" / "README.md").read_text()
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["notes"] == "The fan was loud."
+    assert "NOTES.md" in manifest["files"]
+
+
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "a"),

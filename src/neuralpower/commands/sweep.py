@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for <family>.csv")
     parser.add_argument(
         "--layers",
-        nargs="+",
+        nargs="*",
         default=[],
         metavar="TABLE",
         help="layer tables with the networks of near_networks",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.files import write_text
+from neuralpower.files import read_text, write_text
 from neuralpower.measurements import MANIFEST, load_rows
 from neuralpower.profiling.manifest import write_manifest
 from neuralpower.profiling.readme import readme_text
@@ -16,6 +16,9 @@ from neuralpower.profiling.tables import write_tables
 
 #: Failed visits that the manifest names; the rest are counted.
 _NAMED_FAILURES = 50
+
+#: A person's own remarks on a run; they go into its README and manifest.
+NOTES = "NOTES.md"
 
 
 def publish(
@@ -26,6 +29,9 @@ def publish(
     if not names:
         return
     facts = manifest_facts(run, records, planned)
+    if (folder / NOTES).exists():
+        facts["notes"] = " ".join(read_text(folder / NOTES).split())
+        names = [*names, NOTES]
     write_manifest(folder, facts, names)
     figures = repeatability(load_rows(folder))
     write_text(folder / "README.md", readme_text(facts, figures, records))

@@ -16,6 +16,7 @@ def readme_text(
     parts = [
         f"# {facts['platform']}: {facts['software']}",
         _origin(facts),
+        facts.get("notes", ""),
         _power(facts),
         _families(records),
         _protocol(facts),

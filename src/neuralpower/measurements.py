@@ -107,6 +107,7 @@ class Fault:
     column: str
     reason: str
     action: str = "left out"
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,7 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
                 found.append(Fault(row.file, row.number, name, text))
         runtime = values.get("runtime_ms")
         if reason := _not_positive(runtime, "runtime"):
-            found.append(Fault(row.file, row.number, "runtime_ms", reason))
+            found.append(Fault(row.file, row.number, "runtime_ms", reason, value=runtime))
         power = values.get("power_w")
         if power is not None and (reason := _not_positive(power, "power")):
             found.append(Fault(row.file, row.number, "power_w", reason, "power left out"))
@@ -280,6 +281,21 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
             reason = f"marked not valid ({values.get('flags') or 'no flag given'})"
             found.append(Fault(row.file, row.number, "valid", reason))
     return found
+
+
+def refuse_negative(found: Iterable[Fault], folder: Path) -> None:
+    """Raise ``InputError`` for the first negative runtime.
+
+    A missing, zero or infinite reading is a visit that failed, and only that row is lost. No clock
+    reads a negative time: the table itself was made wrongly, and its other rows are suspect.
+    """
+    for fault in found:
+        if fault.column == "runtime_ms" and fault.value is not None and fault.value < 0:
+            raise InputError(
+                f"{fault.reason}: correct or remove the row, or pass --leave-out-negative",
+                path=folder / fault.file,
+                row=fault.row,
+            )
 
 
 def _least(name: str) -> int:

@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="also write accuracy against the number of configurations, and FILE.svg (slow)",
     )
+    parser.add_argument(
+        "--leave-out-negative",
+        action="store_true",
+        help="leave out rows with a negative runtime instead of refusing the table",
+    )
     parser.add_argument("--seed", type=int, help="seed that deals the folds (default 0)")
 
 
@@ -35,7 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = load_options(arguments.config, arguments.seed)
     with threadpool_limits(1), _Bar() as bar:
-        fit_platform(arguments.measurements, arguments.out, options, bar.update)
+        fit_platform(
+            arguments.measurements,
+            arguments.out,
+            options,
+            bar.update,
+            leave_out_negative=arguments.leave_out_negative,
+        )
         if arguments.learning_curve is not None:
             from neuralpower.modeling.data import load_dataset
             from neuralpower.modeling.learning_curve import write_learning_curve

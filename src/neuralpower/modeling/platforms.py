@@ -17,7 +17,7 @@ from neuralpower import __version__
 from neuralpower.columns import FAMILIES
 from neuralpower.errors import InputError
 from neuralpower.files import csv_text, sha256_file, write_json, write_text
-from neuralpower.measurements import Platform, load_platform
+from neuralpower.measurements import Platform, load_platform, refuse_negative
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import TARGETS, Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
@@ -75,16 +75,21 @@ def fit_platform(
     out: str | Path,
     options: FitOptions | None = None,
     progress: Progress | None = None,
+    *,
+    leave_out_negative: bool = True,
 ) -> Path:
     """Fit every family and target of a platform and write its models folder; returns the index.
 
     A killed fit leaves finished families in ``.parts`` and takes them up again, if data, options
     and code are the same; the folder's index is written last. Raises ``InputError`` for faulty
-    tables or when no family has enough configurations.
+    tables (negative runtimes too, unless they are left out like other bad rows) or when no family
+    has enough configurations.
     """
     options = options or FitOptions()
     platform = load_platform(measurements)
     data = load_dataset(platform)
+    if not leave_out_negative:
+        refuse_negative(data.left_out, platform.folder)
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
     device = Device(platform.number("peak_gflops"), platform.number("bandwidth_gb_s"))

@@ -9,14 +9,12 @@ table replaces what stands between the markers of the file.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import argparse
 import sys
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from neuralpower.files import write_text
 from neuralpower.measurements import discover
@@ -124,4 +122,5 @@ def _line(name: str, family: str, target: str, fits: list[dict[str, Any]]) -> st
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    with threadpool_limits(1):
+        raise SystemExit(main())

@@ -104,9 +104,10 @@ class TermTable:
         self._factors: dict[Factor, Array] = {}
 
     def _factor(self, factor: Factor) -> Array:
-        if factor not in self._factors:
-            self._factors[factor] = factor.values(self._table)
-        return self._factors[factor]
+        values = self._factors.get(factor)
+        if values is None:
+            values = self._factors[factor] = factor.values(self._table)
+        return values
 
     def __getitem__(self, term: Term) -> Array:
         if not term:
@@ -115,6 +116,15 @@ class TermTable:
         for factor in term[1:]:
             values = values * self._factor(factor)
         return values
+
+    def scaled(self, term: Term, coefficient: float, out: Array) -> None:
+        """Write the term times a coefficient to ``out``, (layers,), without other arrays."""
+        if not term:
+            out[:] = coefficient
+            return
+        np.multiply(self._factor(term[0]), coefficient, out=out)
+        for factor in term[1:]:
+            out *= self._factor(factor)
 
     def matrix(self, terms: Sequence[Term]) -> Array:
         """Terms as columns: shape (layers, terms), column-major."""

@@ -1,0 +1,141 @@
+"""A wheel and an sdist build, install and hold what the commands need; starter projects run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from operate_project import ROOT, neuralpower, run, snakemake
+
+from neuralpower.errors import InputError
+from neuralpower.starter import write_project
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The sdist of the tracked files, and the wheel built from that sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    tree = folder / "tree"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name)
+    build = "import sys; from setuptools import build_meta as b; print(b.{}(sys.argv[1]))"
+    out = folder / "out"
+    out.mkdir()
+    run(sys.executable, "-c", build.format("build_sdist"), out, cwd=tree)
+    (sdist,) = out.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder / "unpacked", filter="data")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    run(sys.executable, "-c", build.format("build_wheel"), out, cwd=unpacked)
+    (wheel,) = out.glob("*.whl")
+    return sdist, wheel
+
+
+def test_the_wheel_holds_code_data_and_the_workflow(distributions: tuple[Path, Path]) -> None:
+    names = set(zipfile.ZipFile(distributions[1]).namelist())
+    assert {
+        "neuralpower/caffe/caffe.proto",
+        "neuralpower/py.typed",
+        "neuralpower/reporting/templates/base.html",
+        "neuralpower/reporting/templates/style.css",
+        "neuralpower/_project/Snakefile",
+        "neuralpower/_project/workflow/rules/fit.smk",
+        "neuralpower/_project/workflow/schemas/config.schema.yaml",
+        "neuralpower/_project/config/config.yaml",
+    } <= names
+    sources = {
+        f"neuralpower/{path.relative_to(ROOT / 'src/neuralpower').as_posix()}"
+        for path in (ROOT / "src/neuralpower").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert sources <= names, "a module or template is not packaged"
+    assert not [name for name in names if "tests/" in name or "__pycache__" in name]
+
+
+def test_the_wheel_works_where_no_checkout_is(
+    distributions: tuple[Path, Path], tmp_path: Path
+) -> None:
+    venv = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=tmp_path)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    # --no-deps into a fresh environment; the dependencies are those of the one that tests.
+    run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
+        *("--disable-pip-version-check", "--target", packages, distributions[1]),
+        cwd=tmp_path,
+    )
+    own = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "dependencies.pth").write_text("\n".join(own) + "\n")
+    python = venv / "bin/python"
+    where = run(python, "-c", "import neuralpower; print(neuralpower.__file__)", cwd=tmp_path)
+    assert str(packages) in where.stdout
+    run(python, "-m", "neuralpower", "init", "mine", cwd=tmp_path)
+    table = run(
+        *(python, "-m", "neuralpower", "layers", "mine/prototxts/lenet.prototxt"), cwd=tmp_path
+    ).stdout
+    assert table.startswith("network,index,name,type,family")
+    assert table.count("\n") > 5
+    plan = run(python, "-m", "snakemake", "--cores", "1", "--dry-run", "all", cwd=tmp_path / "mine")
+    assert "fit" in plan.stdout
+
+
+def test_a_starter_project_from_the_checkout(tmp_path: Path) -> None:
+    project = tmp_path / "a project"
+    names = write_project(project)
+    assert "prototxts/lenet.prototxt" in names
+    assert not [name for name in names if "baseline" in name]
+    snakemake(project, "results/layers/lenet.csv")
+    assert "local" in snakemake(
+        project, "--dry-run", "all", "--config", 'platforms=["local"]'
+    ).stdout  # fmt: skip
+    with pytest.raises(InputError, match="not empty"):
+        write_project(project)
+
+
+def test_init_refuses_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = neuralpower("init", "file", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_workflow_is_a_module_of_another(made: Path, tmp_path: Path) -> None:
+    project = tmp_path / "other"
+    for name in ("prototxts", "measurements", "config"):
+        shutil.copytree(made / name, project / name)
+    (project / "Snakefile").write_text(
+        f"""
+configfile: "config/config.yaml"
+
+module neuralpower:
+    snakefile: {str(ROOT / "Snakefile")!r}
+    config: config
+
+use rule * from neuralpower as neuralpower_*
+
+rule largest:
+    default_target: True
+    input: "results/layers/mini.csv"
+    output: "largest.txt"
+    shell: "sort -t, -k1 {{input:q}} > {{output:q}}"
+"""
+    )
+    snakemake(project)
+    assert "softmax" in (project / "largest.txt").read_text()
+    plan = snakemake(project, "--dry-run", "neuralpower_all").stdout
+    assert "neuralpower_fit" in plan

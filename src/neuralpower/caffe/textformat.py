@@ -169,8 +169,8 @@ class _Parser:
             if message is self.root:
                 places = self.document.layer_offsets.setdefault(known.name, [])
                 places.append(offset)
-                if len(places) > MAX_LAYERS and known.name != "input_shape":
-                    self.fail(f"more than {MAX_LAYERS} layers in one file", offset)
+                if len(places) > MAX_LAYERS:
+                    self.fail(f"more than {MAX_LAYERS} {known.name} entries in one file", offset)
             return getattr(message, known.name).add()
         if message.HasField(known.name):
             self._twice(known, offset)

@@ -69,9 +69,9 @@ def _upgrade_input(net: Any, result: Upgraded, strict: bool) -> None:
     """Turn ``input`` with ``input_shape`` or ``input_dim`` into one Input layer named input."""
     if not net.input:
         return
+    if len(net.input) > MAX_INPUTS:
+        raise Refusal(f"{len(net.input)} inputs: at most {MAX_INPUTS} are read")
     names, shapes, dims = list(net.input), list(net.input_shape), list(net.input_dim)
-    if len(names) > MAX_INPUTS:
-        raise Refusal(f"{len(names)} inputs: at most {MAX_INPUTS} are read")
     if shapes or dims:
         layer = pb.LayerParameter(name="input", type="Input", top=names)
         for index, name in enumerate(names):

@@ -13,6 +13,7 @@ import pytest
 
 from neuralpower.cli import main
 from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.networks.calibration import Composition, Factor, save_composition
 from neuralpower.networks.text import WIDTH
 
 NET = """name: "net"
@@ -89,20 +90,27 @@ def test_predict_prints_csv_json_and_markdown(
     assert capsys.readouterr().out.splitlines()[2].startswith("| layer | type |")
 
 
-def test_predict_reads_what_was_learnt_from_passes(folder: Path, tmp_path: Path) -> None:
+def test_predict_reads_what_was_learnt_from_passes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     net, models = str(folder / "net.prototxt"), folder / "models"
     plain, scaled = tmp_path / "plain.json", tmp_path / "scaled.json"
     assert call(folder, "predict", net, "--format", "json", "--out", str(plain)) == 0
-    factor = {"value": 2.0, "measured": 2.0, "spread": 0.0, "networks": 3}
-    (models / "composition.json").write_text(
-        json.dumps({"schema_version": 1, "factors": {"conv": factor}, "scales": {}, "networks": []})
-    )
+    save_composition(Composition({"conv": Factor(2.0, 2.0, 0.0, 3)}), models)
+    learnt = models / "composition.json"
     try:
         assert call(folder, "predict", net, "--format", "json", "--out", str(scaled)) == 0
-        (models / "composition.json").write_text('{"schema_version": 1}')
-        assert call(folder, "predict", net) == 2
+        capsys.readouterr()
+        for text, message in (
+            ('{"schema_version": 1}', "composition.json: cannot be used"),
+            (learnt.read_text().replace('sha256": "', 'sha256": "0'), "learnt for other models"),
+        ):
+            learnt.write_text(text)
+            assert call(folder, "predict", net) == 2
+            assert message in capsys.readouterr().err
+            save_composition(Composition(), models)
     finally:
-        (models / "composition.json").unlink()
+        learnt.unlink()
     before, after = (json.loads(path.read_text())[-1] for path in (plain, scaled))
     assert after["runtime_ms"] == pytest.approx(2 * before["runtime_ms"])
     assert after["runtime_ms_hi"] == pytest.approx(2 * before["runtime_ms_hi"])
@@ -111,9 +119,9 @@ def test_predict_reads_what_was_learnt_from_passes(folder: Path, tmp_path: Path)
 def test_calibrate_writes_also_when_there_is_nothing_to_learn(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "composition.json"
     assert call(folder, "calibrate", str(folder / "board"), "--out", str(out)) == 0
-    assert json.loads(out.read_text()) == {
-        "schema_version": 1, "factors": {}, "scales": {}, "networks": [],
-    }  # fmt: skip
+    learnt = json.loads(out.read_text())
+    assert len(learnt.pop("models_sha256")) == 64
+    assert learnt == {"schema_version": 1, "factors": {}, "scales": {}, "networks": []}
 
 
 def test_compare_ranks(folder: Path, tmp_path: Path) -> None:

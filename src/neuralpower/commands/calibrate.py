@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Learn the composition and write it, also when there is nothing to learn; exit status 0."""
     from neuralpower.modeling.models import load_models
-    from neuralpower.networks.calibration import FILE, save_composition
+    from neuralpower.networks.calibration import save_composition
     from neuralpower.networks.learning import learn, load_trials
 
     trials, missing = load_trials(
@@ -35,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for name in missing:
         sys.stderr.write(f"neuralpower: {name} was measured but no prototxt of it was given\n")
-    save_composition(learn(trials), arguments.out or arguments.models / FILE)
+    save_composition(learn(trials), arguments.models, arguments.out)
     return 0

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.errors import InputError
-from neuralpower.files import read_text, write_json
+from neuralpower.files import read_text, sha256_file, write_json
 
 #: Beside the models of a platform.
 FILE = "composition.json"
@@ -97,13 +97,15 @@ class Composition:
 def load_composition(models_dir: str | Path) -> Composition:
     """The composition beside a platform's models; one that changes nothing where there is none.
 
-    Raises ``InputError`` when the file is damaged.
+    Raises ``InputError`` when the file is damaged or was learnt for other models.
     """
     path = Path(models_dir) / FILE
     if not path.exists():
         return Composition()
     try:
         value = json.loads(read_text(path))
+        if value["models_sha256"] != _stamp(models_dir):
+            raise ValueError("it was learnt for other models")
         if value["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {value['schema_version']!r}")
         return Composition(
@@ -121,13 +123,21 @@ def load_composition(models_dir: str | Path) -> Composition:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"damaged ({error}): write it again with `neuralpower calibrate`", path=path
+            f"cannot be used ({error}): write it again with `neuralpower calibrate`", path=path
         ) from None
 
 
-def save_composition(composition: Composition, path: str | Path) -> None:
-    """Write a composition file, whole or not at all."""
-    write_json(path, composition.to_json())
+def save_composition(
+    composition: Composition, models_dir: str | Path, path: str | Path | None = None
+) -> None:
+    """Write a composition learnt for the models of a folder, beside them if no path is given."""
+    target = Path(models_dir) / FILE if path is None else path
+    write_json(target, {**composition.to_json(), "models_sha256": _stamp(models_dir)})
+
+
+def _stamp(models_dir: str | Path) -> str:
+    """What tells one fit from another: the checksum of the models' index."""
+    return sha256_file(Path(models_dir) / "models.json")
 
 
 def _positive(value: Any) -> float:

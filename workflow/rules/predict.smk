@@ -1,9 +1,37 @@
+# recorded whole passes -> how layers add up to a network on this platform
+rule calibrate:
+    input:
+        models="results/models/{platform}/models.json",
+        measurements=lambda wildcards: measurement_files(wildcards.platform),
+        networks=lambda wildcards: measured_networks(
+            wildcards.platform, NETWORKS, config["profile"]["networks"]
+        ),
+    output:
+        "results/models/{platform}/composition.json",
+    log:
+        "results/logs/calibrate/{platform}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=lambda wildcards: measurement_folder(wildcards.platform),
+        networks=lambda wildcards, input: (
+            ["--networks", *input.networks] if input.networks else []
+        ),
+        code=code_hash("modeling", "networks", "caffe", "calibrate"),
+    shell:
+        "neuralpower calibrate {params.folder:q}"
+        " --models results/models/{wildcards.platform:q}"
+        " {params.networks:q}"
+        " 2> {log:q}"
+
+
 # prototxt and models -> a row a layer and the total, with intervals
 rule predict:
     input:
         prototxt="prototxts/{network}.prototxt",
         layers="results/layers/{network}.csv",
         models="results/models/{platform}/models.json",
+        composition="results/models/{platform}/composition.json",
     output:
         "results/predictions/{platform}/{network}.csv",
     log:

@@ -8,6 +8,7 @@ rule network_page:
         predictions=expand(
             "results/predictions/{platform}/{{network}}.csv", platform=PLATFORMS
         ),
+        accuracy=expand("results/accuracy/{platform}.json", platform=PLATFORMS),
     output:
         report(
             "results/report/networks/{network}.html",
@@ -70,6 +71,8 @@ rule index_page:
             labels={"page": "index"},
             caption="../report/index.rst",
         ),
+        "results/report/accuracy.html",
+        "results/report/choosing.html",
     log:
         "results/logs/report/index.log",
     conda:

@@ -38,9 +38,10 @@ def infer(layers: Layers, equation: Equation) -> dict[str, Any] | None:
     length[length == 0.0] = 1.0
     scaled = design / length
     fit = sm.OLS(target, scaled).fit(method="qr")
-    errors = np.asarray(fit.bse) / length
     influence = OLSInfluence(fit)
+    # Nearly collinear terms: an error that cannot be told is left empty below.
     with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.asarray(fit.bse) / length
         distance = np.nan_to_num(np.asarray(influence.cooks_distance[0]), posinf=0.0)
     order = np.argsort(-distance, kind="stable")[:NAMED]
     keys = layers.keys()

@@ -42,6 +42,7 @@ def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
             ("Software", platform.fact("software")),
             ("Measured", platform.fact("measured_on") or platform.fact("created")),
             ("What", platform.fact("description")),
+            ("Notes", platform.fact("notes")),
         ],
         "why_no_power": platform.why_no_power,
         "accuracy": _accuracy_sections(platform, page),

@@ -150,6 +150,8 @@ class PlatformResults:
         value = self.manifest.get(name) or self.models.get(name)
         if isinstance(value, Mapping):
             return ", ".join(f"{key} {item}" for key, item in value.items())
+        if isinstance(value, list):
+            return ", ".join(str(item) for item in value)
         return "" if value is None else str(value)
 
 

@@ -345,3 +345,17 @@ def test_a_thousand_networks_leave_nothing_behind() -> None:
     gc.collect()
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kb < 20_000
+
+
+def test_a_misspelt_type_is_refused_where_only_known_types_are_wanted() -> None:
+    text = (
+        'input: "x" input_dim: [1, 3, 4, 4]\nlayer { type: "ReLu" name: "r" bottom: "x" top: "y" }'
+    )
+    listed = parse_network(text, path="net.prototxt", name="net")
+    assert "unknown layer type 'ReLu'" in listed.layers[-1].note
+    with pytest.raises(InputError, match=r"net\.prototxt:2: layer 'r' \(ReLu\).*misspelt"):
+        parse_network(text, path="net.prototxt", name="net", known_types=True)
+    given = parse_network(
+        text, path="net.prototxt", name="net", known_types=True, blob_shapes={"y": (1, 3, 4, 4)}
+    )
+    assert given.layers[-1].top_shapes == ((1, 3, 4, 4),)

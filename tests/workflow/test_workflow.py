@@ -134,6 +134,7 @@ def test_a_new_network_adds_only_its_jobs(built: Path, project: Path) -> None:
         "layers/extra.csv",
         "predictions/tiny/extra.csv",
         "report/networks/extra.html",
+        "provenance.json",  # it lists what lies in results/
     }
 
 
@@ -150,13 +151,16 @@ def test_a_faulty_network_stops_only_itself(project: Path) -> None:
     assert "broken" in index
 
 
-def test_an_unknown_layer_type_is_said_and_the_rest_is_listed(project: Path) -> None:
+def test_an_unknown_layer_type_is_refused_or_listed(project: Path) -> None:
     text = MINI + 'layer { name: "odd" type: "Wobble" bottom: "fc" top: "odd" }\n'
     (project / "prototxts/odd.prototxt").write_text(text)
-    snakemake(project, "all")
-    table = (project / "results/layers/odd.csv").read_text()
-    assert "Wobble" in table
-    assert "unknown" in table.lower()
+    done = snakemake(project, "all", check=False)
+    assert done.returncode != 0
+    assert "prototxts/odd.prototxt:10: layer 'odd' (Wobble): unknown layer type" in done.stderr
+    assert not (project / "results/layers/odd.csv").exists()
+    snakemake(project, "all", "--config", "unknown_layers=list")
+    assert "unknown layer type 'Wobble'" in (project / "results/layers/odd.csv").read_text()
+    assert "Wobble" in (project / "results/report/networks/odd.html").read_text()
 
 
 def test_no_networks_is_one_line(project: Path) -> None:

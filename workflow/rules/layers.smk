@@ -9,6 +9,7 @@ rule layers:
     conda:
         "../../envs/environment.yaml"
     params:
+        unknown="--known-types" if config["unknown_layers"] == "refuse" else "",
         code=code_hash("caffe", "layers"),
     shell:
         "neuralpower layers {input.prototxt:q}" " --out {output:q}" " 2> {log:q}"

@@ -40,6 +40,7 @@ class Options:
     phase: str = "TEST"
     batch: int | None = None
     strict: bool = False
+    known_types: bool = False
     data_shape: Shape | None = None
     blob_shapes: Mapping[str, Shape] = field(default_factory=dict)
 
@@ -349,6 +350,8 @@ class _Builder:
         if layer.tops and None not in layer.top_shapes:
             layer.known, layer.macs = True, 0
         if not layer.tops or None in given:
+            if entry.kind is None and self.options.known_types:
+                entry.refuse(f"{reason}, or correct the type if it is misspelt")
             self.object(entry, reason if self.strict or layer.known else f"shape unknown: {reason}")
 
     def dialect(self, layer: Layer, entry: _Entry, given: list[Shape | None]) -> list[Shape | None]:

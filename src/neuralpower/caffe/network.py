@@ -62,6 +62,7 @@ def load_network(
     level: int = 0,
     batch: int | None = None,
     strict: bool = False,
+    known_types: bool = False,
     data_shape: Sequence[int] | None = None,
     blob_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
@@ -70,7 +71,8 @@ def load_network(
     ``batch`` replaces the first size of every network input. ``data_shape`` (C, H, W) is one item
     of the data layers; ``blob_shapes`` are blobs that come from outside the file. ``strict``
     refuses what BVLC Caffe refuses; otherwise the forks' fields and types are notes, and a layer
-    whose shape cannot be known is listed with the reason.
+    whose shape cannot be known is listed with the reason; with ``known_types`` a type that neither
+    Caffe nor a known fork has, a misspelt one mostly, is refused as well.
 
     Raises ``InputError`` naming the file, and the line where there is one.
     """
@@ -87,6 +89,7 @@ def load_network(
         level=level,
         batch=batch,
         strict=strict,
+        known_types=known_types,
         data_shape=data_shape,
         blob_shapes=blob_shapes,
     )
@@ -102,6 +105,7 @@ def parse_network(
     level: int = 0,
     batch: int | None = None,
     strict: bool = False,
+    known_types: bool = False,
     data_shape: Sequence[int] | None = None,
     blob_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
@@ -114,6 +118,7 @@ def parse_network(
         phase=phase,
         batch=batch,
         strict=strict,
+        known_types=known_types,
         data_shape=tuple(data_shape) if data_shape is not None else None,
         blob_shapes={key: tuple(value) for key, value in (blob_shapes or {}).items()},
     )

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     # One thread: the order of additions, and so every last bit, is the same in every run.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     from neuralpower.modeling.options import load_options
     from neuralpower.modeling.platforms import fit_platform

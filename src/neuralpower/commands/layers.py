@@ -42,6 +42,11 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", type=int, default=0, metavar="N")
     parser.add_argument("--strict", action="store_true", help="refuse what BVLC Caffe refuses")
     parser.add_argument(
+        "--known-types",
+        action="store_true",
+        help="refuse layer types that no known Caffe has (misspelt ones, mostly)",
+    )
+    parser.add_argument(
         "--data-shape",
         type=_data_shape,
         metavar="CxHxW",
@@ -90,6 +95,7 @@ def _load(path: str, arguments: argparse.Namespace) -> Network:
         level=arguments.level,
         batch=arguments.batch,
         strict=arguments.strict,
+        known_types=arguments.known_types,
         data_shape=arguments.data_shape,
         blob_shapes=dict(arguments.blob_shape),
     )

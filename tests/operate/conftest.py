@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from operate_project import make_project, snakemake
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of this folder that are marked slow run only when they are asked for."""
+    if os.environ.get("NEURALPOWER_SLOW"):
+        return
+    skip = pytest.mark.skip(reason="slow: set NEURALPOWER_SLOW=1")
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("slow"):
+            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

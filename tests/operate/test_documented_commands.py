@@ -39,7 +39,13 @@ def commands() -> Iterator[tuple[Path, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "text"), blocks(True), ids=lambda value: getattr(value, "name", "block")
+    ("page", "text"),
+    [
+        pytest.param(
+            page, text, id=page.name, marks=[pytest.mark.slow] if "profile" in text else []
+        )
+        for page, text in blocks(True)
+    ],
 )
 def test_a_marked_block_runs(made: Path, tmp_path: Path, page: Path, text: str) -> None:
     project = Path(shutil.copytree(made, tmp_path / "project", symlinks=True))

@@ -129,7 +129,13 @@ STAGES: Mapping[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(stage, marks=[pytest.mark.slow] if stage in ("fit", "report") else [])
+        for stage in STAGES
+    ],
+)
 def test_a_kill_leaves_whole_files_or_none(project: Path, stage: str) -> None:
     out = project / "out"
     begin = time.monotonic()
@@ -173,6 +179,7 @@ def test_an_interrupt_is_one_line(project: Path) -> None:
 # --- Two at once, clocks -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_the_first_goes_on(project: Path) -> None:
     shutil.rmtree(project / "results/models")
     target = "results/models/tiny/models.json"
@@ -193,7 +200,13 @@ def test_a_second_run_is_refused_and_the_first_goes_on(project: Path) -> None:
     assert first.wait(timeout=120) == 0
 
 
-@pytest.mark.parametrize("moment", [0, 2_000_000_000 + 500_000_000], ids=["1970", "2049"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(0, id="1970", marks=pytest.mark.slow),
+        pytest.param(2_500_000_000, id="2049", marks=pytest.mark.slow),
+    ],
+)
 def test_files_of_another_time_give_the_same_results(project: Path, moment: int) -> None:
     before = digests(project)
     for path in (project / "prototxts/mini.prototxt", project / "measurements/tiny/relu.csv"):
@@ -286,7 +299,10 @@ def test_tables_of_a_spreadsheet_with_decimal_commas_are_told(
     assert not (project / "out").exists()
 
 
-@pytest.mark.parametrize("ending", ["\r\n", "\r"], ids=["CRLF", "CR"])
+@pytest.mark.parametrize(
+    "ending",
+    [pytest.param("\r\n", id="CRLF"), pytest.param("\r", id="CR", marks=pytest.mark.slow)],
+)
 def test_line_ends_and_a_mark_at_the_begin_change_nothing(project: Path, ending: str) -> None:
     for path in (project / "prototxts/mini.prototxt", project / "measurements/tiny/relu.csv"):
         text = path.read_text().replace("\n", ending)

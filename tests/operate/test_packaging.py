@@ -82,18 +82,22 @@ def test_the_wheel_works_where_no_checkout_is(
     own = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "dependencies.pth").write_text("\n".join(own) + "\n")
     python = venv / "bin/python"
-    where = run(python, "-c", "import neuralpower; print(neuralpower.__file__)", cwd=tmp_path)
-    assert str(packages) in where.stdout
-    run(python, "-m", "neuralpower", "init", "mine", cwd=tmp_path)
+    env = {"PYTHONPATH": ""}
+    asked = "import neuralpower; print(neuralpower.__file__)"
+    assert str(packages) in run(python, "-c", asked, cwd=tmp_path, env=env).stdout
+    run(python, "-m", "neuralpower", "init", "mine", cwd=tmp_path, env=env)
     table = run(
-        *(python, "-m", "neuralpower", "layers", "mine/prototxts/lenet.prototxt"), cwd=tmp_path
+        *(python, "-m", "neuralpower", "layers", "mine/prototxts/lenet.prototxt"),
+        cwd=tmp_path,
+        env=env,
     ).stdout
     assert table.startswith("network,index,name,type,family")
     assert table.count("\n") > 5
-    plan = run(python, "-m", "snakemake", "--cores", "1", "--dry-run", "all", cwd=tmp_path / "mine")
-    assert "fit" in plan.stdout
+    words = [python, "-m", "snakemake", "--cores", "1", "--dry-run", "all"]
+    assert "fit" in run(*words, cwd=tmp_path / "mine", env=env).stdout
 
 
+@pytest.mark.slow
 def test_a_starter_project_from_the_checkout(tmp_path: Path) -> None:
     project = tmp_path / "a project"
     names = write_project(project)
@@ -114,6 +118,7 @@ def test_init_refuses_a_file(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_workflow_is_a_module_of_another(made: Path, tmp_path: Path) -> None:
     project = tmp_path / "other"
     for name in ("prototxts", "measurements", "config"):

@@ -35,7 +35,13 @@ def test_a_network_of_a_table_cannot_choose_a_path(made: Path, tmp_path: Path, n
     assert {path.name for path in tmp_path.iterdir()} <= {"tiny", "a.json"}
 
 
-@pytest.mark.parametrize("name", ["$(touch pwned)", "a;touch pwned", "a b", "`touch pwned`"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$(touch pwned)",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a;touch pwned", "a b", "`touch x`")),
+    ],
+)
 def test_names_of_files_do_not_reach_a_shell(project: Path, name: str) -> None:
     (project / f"prototxts/{name}.prototxt").write_text(NETWORK)
     done = snakemake(project, "all", check=False)
@@ -44,7 +50,16 @@ def test_names_of_files_do_not_reach_a_shell(project: Path, name: str) -> None:
     assert not list(project.rglob("pwned"))
 
 
-@pytest.mark.parametrize("options", ["; touch pwned", "$(touch pwned)", "--out `id`", "a|b", "a&b"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "; touch pwned",
+        *(
+            pytest.param(text, marks=pytest.mark.slow)
+            for text in ("$(touch pwned)", "--out `id`", "a|b", "a&b")
+        ),
+    ],
+)
 def test_options_of_the_configuration_do_not_reach_a_shell(project: Path, options: str) -> None:
     path = project / "config/config.yaml"
     path.write_text(path.read_text().replace("--min-time 1ms --max-time 5ms", options))
@@ -53,6 +68,7 @@ def test_options_of_the_configuration_do_not_reach_a_shell(project: Path, option
     assert "options" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_script_in_words_of_a_manifest_is_escaped(project: Path) -> None:
     path = project / "measurements/tiny/manifest.json"
     manifest = json.loads(path.read_text())

@@ -53,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")
+    except MemoryError as error:
+        # Lets go of what the command had read: else there is no memory to say so.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        return _fail("memory is used up: give a smaller table, or a machine with more")
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
     except Exception as error:

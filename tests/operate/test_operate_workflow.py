@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from operate_project import neuralpower, snakemake, write_checksums
 
-
 GATE = ("gate", "results/accuracy/tiny.json", "--baseline", "config/baseline/tiny.json")
 
 

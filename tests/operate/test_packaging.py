@@ -93,8 +93,8 @@ def test_the_wheel_works_where_no_checkout_is(
     ).stdout
     assert table.startswith("network,index,name,type,family")
     assert table.count("\n") > 5
-    words = [python, "-m", "snakemake", "--cores", "1", "--dry-run", "all"]
-    assert "fit" in run(*words, cwd=tmp_path / "mine", env=env).stdout
+    words = ("-m", "snakemake", "--cores", "1", "--dry-run", "all")
+    assert "fit" in run(python, *words, cwd=tmp_path / "mine", env=env).stdout
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.optimize import nnls
 from sklearn.linear_model import Lasso
 
@@ -101,9 +102,67 @@ def test_non_negative_agrees_with_scipy(problem: tuple[np.ndarray, np.ndarray]) 
     assert (ours >= 0.0).all()
 
 
+def _forward(design: np.ndarray, target: np.ndarray, most: int) -> list[int]:
+    """Columns in the order of plain forward selection by least squares."""
+    chosen = [0]
+    while len(chosen) < most:
+        rest = [j for j in range(design.shape[1]) if j not in chosen]
+        fits = [sm.OLS(target, design[:, [*chosen, j]]).fit() for j in rest]
+        chosen.append(rest[int(np.argmin([fit.ssr for fit in fits]))])
+    return chosen
+
+
+@pytest.mark.parametrize("rows", [20, 200])
+@pytest.mark.parametrize("name", ["aicc", "bic"])
+def test_criteria_stop_where_statsmodels_says(
+    problem: tuple[np.ndarray, np.ndarray], name: str, rows: int
+) -> None:
+    design, target = problem[0][:rows], problem[1][:rows]
+    order = _forward(design, target, 13)
+    criteria = []
+    for k in range(1, 14):
+        fit = sm.OLS(target, design[:, order[:k]]).fit()
+        corrected = fit.aic + 2.0 * k * (k + 1) / (rows - k - 1)
+        criteria.append(fit.bic if name == "bic" else corrected)
+    best = int(np.argmin(criteria)) + 1
+    gram = Gram(design.T @ design, rows=rows, squares=float(target @ target))
+    path = ESTIMATORS[name](gram, design.T @ target, [1, 2, 4, 13])
+    assert 1 < best < 13
+    assert path.counts.tolist() == [best]
+    used = np.flatnonzero(path.coefficients[:, 0])
+    assert path.columns[used].tolist() == order[:best]
+    expected = sm.OLS(target, design[:, order[:best]]).fit().params
+    np.testing.assert_allclose(path.coefficients[used, 0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["aicc", "bic"])
+def test_criteria_of_relative_errors_are_those_of_weighted_least_squares(
+    problem: tuple[np.ndarray, np.ndarray], name: str
+) -> None:
+    design = problem[0]
+    target = np.exp(0.3 * problem[1])
+    weighted = design / target[:, None]
+    gram = Gram(weighted.T @ weighted, rows=200, squares=200.0)
+    path = ESTIMATORS[name](gram, weighted.T @ np.ones(200), [13])
+    # The order of entry is that of the weighted rows; WLS on the rows themselves agrees.
+    fits = [
+        sm.WLS(target, design[:, path.columns[:k]], weights=target**-2.0).fit()
+        for k in range(1, len(path.columns) + 1)
+    ]
+    corrected = [f.aic + 2.0 * k * (k + 1) / (199 - k) for k, f in enumerate(fits, 1)]
+    criteria = [f.bic for f in fits] if name == "bic" else corrected
+    assert path.counts.tolist() == [int(np.argmin(criteria)) + 1]
+
+
+def test_a_criterion_needs_the_number_of_rows() -> None:
+    with pytest.raises(ValueError, match="rows"):
+        ESTIMATORS["bic"](Gram(np.eye(3)), np.ones(3), [1, 2])
+
+
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_every_estimator_bears_a_target_without_signal(name: str) -> None:
     design = np.concatenate([np.ones((30, 1)), np.eye(30)[:, :3]], axis=1)
-    path = ESTIMATORS[name](Gram(design.T @ design), design.T @ np.ones(30), [1, 2, 4])
+    gram = Gram(design.T @ design, rows=30, squares=30.0)
+    path = ESTIMATORS[name](gram, design.T @ np.ones(30), [1, 2, 4])
     fitted = design[:, path.columns] @ path.coefficients
     np.testing.assert_allclose(fitted[10:], 1.0, atol=1e-5)

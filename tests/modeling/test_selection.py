@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,42 @@ def test_pure_noise_selects_almost_nothing(tmp_path: Path) -> None:
     found = select(problem, trials_of(problem, DEFAULT_CANDIDATES))
     assert sum(len(e.terms) for e in found.equations) <= 4
     assert 17.0 < rmspe(layers.measured, found.predicted) < 24.0
+
+
+@pytest.mark.parametrize("estimator", ["aicc", "bic"])
+def test_criteria_are_candidates_like_others(layers: Layers, estimator: str) -> None:
+    folds = assign_folds(layers.groups, 5)
+    for objective, library in (("relative", "paper"), ("log", "logs")):
+        trial = try_candidate(Problem(layers, folds), Candidate(library, objective, estimator))
+        assert trial is not None
+        assert trial.outer.shape == (300, 1)
+        # The noise is 5 %; a criterion that took no or all terms would be far above it.
+        assert rmspe(layers.measured, trial.outer[:, 0]) < 15.0
+        assert 2 <= trial.counts[0] <= 40
+
+
+def test_a_target_that_hardly_varies_does_not_run_away(tmp_path: Path) -> None:
+    """Rows far outside the others, all in one fold: the model must not lose to the constant."""
+    rows = measured(fc_records(200), lambda t: 75.0 + 0.05 * np.log(t["batch"]), noise=0.003)
+    far = [{**r, "in_channels": 300_000, "batch": 2000 + i} for i, r in enumerate(rows[:6])]
+    path = write_platform(tmp_path / "p", {"fc.csv": rows + far})
+    layers = layers_of(path, "fc", "runtime_ms")
+    layers = dataclasses.replace(layers, target="power_w")
+    groups = tuple(
+        "far" if b >= 2000 else g
+        for b, g in zip(layers.columns["batch"].tolist(), layers.groups, strict=True)
+    )
+    layers = dataclasses.replace(layers, groups=groups)
+    problem = Problem(layers, assign_folds(layers.groups))
+    low, high = problem.bounds(0, (0,))
+    kept = layers.measured[problem.folds != 0]
+    # A spread of 2 % widens by 1 %, not by the quarter that power may leave its range otherwise.
+    share = np.sqrt(kept.max() / kept.min())
+    np.testing.assert_allclose(high / low, kept.max() / kept.min() * share**2, rtol=1e-9)
+    found = select(problem, trials_of(problem, DEFAULT_CANDIDATES))
+    constant = np.full(len(layers), np.median(layers.measured))
+    assert rmspe(layers.measured, found.predicted) < 1.15 * rmspe(layers.measured, constant)
+    assert np.ptp(found.predicted) < 2.0 * np.ptp(layers.measured)
 
 
 def test_row_order_does_not_matter(tmp_path: Path) -> None:

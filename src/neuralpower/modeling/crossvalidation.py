@@ -23,8 +23,11 @@ from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
 #: Numbers of terms (intercept included) that are tried along a path.
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150)
 FOLDS = 10
-#: A prediction may leave the measured range of ratios to the anchor by this factor.
+#: A prediction may leave the measured range of ratios to the anchor by at most this factor ...
 GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5, "ratio": 1.5}
+#: ... and by at most this share of the range's own logarithm: a target that hardly varies may
+#: hardly leave its range.
+GUARD_SHARE = 0.5
 
 
 @dataclass(frozen=True, order=True)
@@ -104,10 +107,10 @@ class Problem:
             weights = np.zeros(len(self.anchor_terms))
             weights[path.columns] = path.coefficients[:, 0]
             ratios = [self.measured[f] / (self._anchor_parts[f] @ weights) for f in kept]
-            wider = GUARD[self.layers.target]
-            low = min(float(r.min()) for r in ratios) / wider
-            high = max(float(r.max()) for r in ratios) * wider
-            self._anchors[without] = (weights, low, high)
+            low = min(float(r.min()) for r in ratios)
+            high = max(float(r.max()) for r in ratios)
+            wider = min(GUARD[self.layers.target], (high / low) ** GUARD_SHARE)
+            self._anchors[without] = (weights, low / wider, high * wider)
         return self._anchors[without]
 
     def bounds(self, fold: int, without: tuple[int, ...]) -> tuple[Array, Array]:
@@ -193,7 +196,7 @@ def try_candidate(
     terms = _finite(library(problem.table, problem.layers.family, problem.layers.target), problem)
     if not terms:
         return None
-    grams, moments, scale = _fold_grams(problem, terms, candidate.objective)
+    grams, moments, squares, scale = _fold_grams(problem, terms, candidate.objective)
     total, moment = np.sum(grams, axis=0), np.sum(moments, axis=0)
     most = min(problem.largest(), len(terms))
     sizes = [s for s in SIZES if s <= most]
@@ -201,7 +204,14 @@ def try_candidate(
 
     def solve(without: tuple[int, ...]) -> Path:
         part = moment - np.sum([moments[fold] for fold in without], axis=0)
-        path = estimate(Gram(total, [grams[fold] for fold in without]), part, sizes)
+        kept = [fold for fold in range(problem.count) if fold not in without]
+        gram = Gram(
+            total,
+            [grams[fold] for fold in without],
+            rows=sum(len(problem.rows[fold]) for fold in kept),
+            squares=sum(squares[fold] for fold in kept),
+        )
+        path = estimate(gram, part, sizes)
         return Path(path.columns, path.coefficients / scale[path.columns, None], path.counts)
 
     paths = {
@@ -234,21 +244,23 @@ def try_candidate(
 
 def _fold_grams(
     problem: Problem, terms: list[Term], objective: str
-) -> tuple[list[Array], list[Array], Array]:
-    """Gram matrices and moments of every fold, columns scaled to unit mean square overall."""
-    grams, moments = [], []
+) -> tuple[list[Array], list[Array], list[float], Array]:
+    """Gram matrices, moments and target's sums of squares of every fold, and the scale that
+    gives columns unit mean square overall."""
+    grams, moments, squares = [], [], []
     for fold in range(problem.count):
         matrix = TermTable(problem.features(fold)).matrix(terms)
         design, target = _weighted(matrix, problem.measured[fold], objective)
         grams.append(design.T @ design)
         moments.append(design.T @ target)
+        squares.append(float(target @ target))
     scale = np.sqrt(np.sum([np.diag(g) for g in grams], axis=0) / len(problem.layers))
     scale[scale == 0.0] = 1.0
     for gram, part in zip(grams, moments, strict=True):
         gram /= scale
         gram /= scale[:, None]
         part /= scale
-    return grams, moments, scale
+    return grams, moments, squares, scale
 
 
 def _predict(

@@ -37,12 +37,22 @@ class Path:
 class Gram:
     """The Gram matrix of a training set: a total (p, p) less those of the folds left out.
 
-    Rows are made when asked for; most estimators need few of them.
+    Rows are made when asked for; most estimators need few of them. ``rows`` is the number of
+    measurements and ``squares`` the sum of their squared targets, for those that need them.
     """
 
-    def __init__(self, total: Array, without: Sequence[Array] = ()) -> None:
+    def __init__(
+        self,
+        total: Array,
+        without: Sequence[Array] = (),
+        *,
+        rows: int = 0,
+        squares: float = 0.0,
+    ) -> None:
         self._total = total
         self._without = without
+        self.rows = rows
+        self.squares = squares
         self.diagonal: Array = np.diag(total).copy()
         for part in without:
             self.diagonal -= np.diag(part)
@@ -235,8 +245,40 @@ def nonnegative(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     return Path(columns, coefficients, (coefficients != 0.0).sum(axis=0))
 
 
+def _least_criterion(criterion: str) -> Estimator:
+    """Forward selection that ends where an information criterion is least: one solution."""
+
+    def estimate(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
+        from statsmodels.tools import eval_measures
+
+        n = gram.rows
+        if n == 0:
+            raise ValueError("an information criterion needs the rows and squares of its Gram")
+        # The small-sample correction of AICc is defined up to n - 2 coefficients only.
+        path = stepwise(gram, b, range(1, max(1, min(max(sizes), n - 3)) + 1))
+        G = gram.full()[np.ix_(path.columns, path.columns)]
+        fitted = path.coefficients
+        explained = 2.0 * b[path.columns] @ fitted - np.einsum("ks,kl,ls->s", fitted, G, fitted)
+        # Sums that cancel leave this much of a residual that is zero.
+        residual = np.maximum(gram.squares - explained, 1e-14 * gram.squares + 1e-300)
+        likelihood = -0.5 * n * (np.log(2.0 * np.pi * residual / n) + 1.0)
+        measure = getattr(eval_measures, criterion)
+        values = [measure(x, n, k) for x, k in zip(likelihood, path.counts, strict=True)]
+        best = int(np.argmin(values))
+        return Path(path.columns, fitted[:, [best]], path.counts[[best]])
+
+    return estimate
+
+
+#: Hurvich and Tsai (1989), Schwarz (1978), as statsmodels computes them, for normal errors of the
+#: weighted rows; the error variance is not counted among the coefficients.
+aicc = _least_criterion("aicc")
+bic = _least_criterion("bic")
+
 ESTIMATORS: dict[str, Estimator] = {
     "stepwise": stepwise,
+    "aicc": aicc,
+    "bic": bic,
     "lasso": lasso,
     "relaxed lasso": relaxed_lasso,
     "elastic net": elastic_net,

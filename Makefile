@@ -43,6 +43,7 @@ $(VENV)/bin/python:
 $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
@@ -50,8 +51,9 @@ $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf results/accuracy results/layers results/logs results/models results/predictions \
-	  results/report results/sweeps .snakemake
+	rm -rf results/accuracy results/checksums results/layers results/logs results/models \
+	  results/predictions results/provenance.json results/report results/shards/tables \
+	  results/sweeps .snakemake
 
 # Renew the pins after a change of pyproject.toml; the result is committed.
 .PHONY: lock

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,11 @@ import pytest
 from modeling_tables import QUICK, Record, data_of, fc_records, layers_of, measured, write_platform
 
 from neuralpower.errors import InputError
-from neuralpower.modeling.data import DISAGREE
+from neuralpower.measurements import Row
+from neuralpower.modeling.crossvalidation import Candidate
+from neuralpower.modeling.data import DISAGREE, dataset
 from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.platforms import fit_platform
 
 
@@ -143,3 +148,54 @@ def test_one_distinct_target_is_a_constant_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(guess.value, 2.5, rtol=1e-6)
     assert (guess.lo <= guess.value).all()
     assert model.n_terms == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        8_000,
+        pytest.param(
+            100_000,
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(
+                    not os.environ.get("NEURALPOWER_SLOW"), reason="opt-in: NEURALPOWER_SLOW=1"
+                ),
+            ],
+        ),
+    ],
+)
+def test_large_tables_follow_the_same_rules(rows: int) -> None:
+    """Every kind of bad row in one table: each is told with its reason, the rest is modelled."""
+    # Batches of their own keep the bad rows' configurations apart from all others.
+    configurations = fc_records(rows)
+    for i, record in enumerate(configurations[:60]):
+        record["batch"] = 1000 + i
+    records = measured(configurations, law, noise=0.05)
+    bad = {0: float("nan"), 1: float("inf"), 2: 0.0, 3: -1.0, 4: None}
+    for i, value in bad.items():
+        records[i]["runtime_ms"] = value
+    in_us = ({**r, "runtime_ms": r["runtime_ms"] * 1000.0} for r in records[5:45])
+    slip = [Row("slip.csv", i, r) for i, r in enumerate(in_us, 1)]
+    odd = {**records[55], "runtime_ms": records[55]["runtime_ms"] * DISAGREE * 2.0}
+    kept = [*records[:5], *records[45:], odd]
+    table = [Row("fc.csv", i, r) for i, r in enumerate(kept, 1)]
+    data = dataset([*table, *slip])
+
+    reasons = Counter(
+        next(
+            k
+            for k in ("not finite", "not positive", "missing", "slip", "disagree")
+            if k in f.reason
+        )
+        for f in data.left_out
+    )
+    assert reasons == {
+        "not finite": 2, "not positive": 2, "missing": 1, "slip": 40, "disagree": 2,
+    }  # fmt: skip
+    layers = data.layers["fc", "runtime_ms"]
+    assert int(layers.visits.sum()) == len(table) - 5 - 2
+    assert len(layers) > 0.98 * rows - 50
+    choice = choose(layers, FitOptions((Candidate("physical", "relative", "non-negative"),), 5))
+    error = 100.0 * np.sqrt(np.mean((choice.selection.predicted / layers.measured - 1.0) ** 2))
+    assert 4.5 < error < 6.0  # the noise is 5 %

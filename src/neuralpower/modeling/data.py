@@ -183,12 +183,15 @@ def _merge(family: str, target: str, rows: Sequence[Row]) -> Layers:
         visits.setdefault(key, []).append(_target(row, target))
         networks.setdefault(key, str(row.values.get("network", "") or ""))
     order = sorted(visits)
-    logs = [np.log(np.sort(np.array(visits[key]))) for key in order]
-    measured = np.exp(np.array([np.median(x) for x in logs]))
-    # A single visit keeps its exact figure.
-    single = [visits[key][0] if len(visits[key]) == 1 else None for key in order]
-    measured = np.array([m if s is None else s for m, s in zip(measured, single, strict=True)])
-    spread = np.array([np.expm1((x[-1] - x[0]) / 2.0) for x in logs])
+    measured, spread = np.empty(len(order)), np.zeros(len(order))
+    for i, key in enumerate(order):
+        values = visits[key]
+        if len(values) == 1:  # a single visit keeps its exact figure
+            measured[i] = values[0]
+        else:
+            logs = np.log(np.sort(np.array(values)))
+            measured[i] = np.exp(np.median(logs))
+            spread[i] = np.expm1((logs[-1] - logs[0]) / 2.0)
     groups = tuple(
         f"network {networks[key]}" if networks[key] else key_of((family, *key)) for key in order
     )
@@ -197,7 +200,7 @@ def _merge(family: str, target: str, rows: Sequence[Row]) -> Layers:
         target,
         _columns(order),
         measured,
-        np.array([len(x) for x in logs]),
+        np.array([len(visits[key]) for key in order]),
         spread,
         groups,
     )

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.columns import Configuration
+from neuralpower.profiling.executor import CPU_ANCHOR as CPU_ANCHOR
 from neuralpower.profiling.repeatability import ANCHOR_REPEAT
-
-#: The anchor on a CPU: a 3x3 convolution like that of the measurement protocol, of about 1 GMAC.
-CPU_ANCHOR = Configuration("conv", 8, 64, 56, 56, 64, 56, 56, 3, 3, 1, 1, 1, 1, bias=1)
 
 
 @dataclass(frozen=True, slots=True)

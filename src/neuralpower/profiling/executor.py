@@ -7,6 +7,7 @@ is never zero. What was asked for (threads, precision, optimisation) is read bac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from neuralpower.columns import Configuration
@@ -67,14 +68,49 @@ class Executor(Protocol):
         ...
 
 
+#: The anchor on a CPU: a 3x3 convolution like that of the measurement protocol, of about 1 GMAC.
+CPU_ANCHOR = Configuration("conv", 8, 64, 56, 56, 64, 56, 56, 3, 3, 1, 1, 1, 1, bias=1)
+
 #: Names that ``make_executor`` knows.
-EXECUTORS = ("onnxruntime",)
+EXECUTORS = ("onnxruntime", "torch")
 
 
-def make_executor(name: str, threads: int) -> Executor:
+@dataclass(frozen=True, slots=True)
+class ExecutorOptions:
+    """Where and how numbers are computed; only PyTorch has a choice.
+
+    ``precision``: ``fp32`` (TF32 off), ``tf32``, ``fp16``, ``bf16``; ``memory_format``: ``nchw``
+    or ``channels_last``; ``autotune``: let cuDNN time its algorithms first.
+    """
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    memory_format: str = "nchw"
+    autotune: bool = True
+
+
+class RunError(InputError):
+    """The run cannot go on (the device or a sensor is lost); what was measured is kept."""
+
+
+def anchor_of(executor: Executor) -> Configuration:
+    """The reference layer of runs with this executor: its own, or the CPU's."""
+    found: Configuration = getattr(executor, "anchor", CPU_ANCHOR)
+    return found
+
+
+def make_executor(name: str, threads: int, options: ExecutorOptions | None = None) -> Executor:
     """The executor of a name; its framework is imported only here."""
     if name == "onnxruntime":
+        if options not in (None, ExecutorOptions()):
+            raise InputError(
+                "device, precision, memory format and autotuning need --executor torch"
+            )
         from neuralpower.profiling.ort_cpu import OnnxRuntimeExecutor
 
         return OnnxRuntimeExecutor(threads=threads)
+    if name == "torch":
+        from neuralpower.profiling.torch_executor import TorchExecutor
+
+        return TorchExecutor(threads, options)
     raise InputError(f"executor {name!r} is not known: take one of {', '.join(EXECUTORS)}")

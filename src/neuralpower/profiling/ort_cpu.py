@@ -10,23 +10,21 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
+from neuralpower.profiling.layer_graph import random_input as random_input
 from neuralpower.profiling.machine import caches, memory_available
 
 try:
     import onnx
     import onnxruntime
 
-    from neuralpower.profiling.onnx_builder import Built, InputSpec, build_layer, build_network
-    from neuralpower.profiling.onnx_ops.weights import normal
+    from neuralpower.profiling.onnx_builder import Built, build_layer, build_network
 except ImportError as error:  # pragma: no cover - depends on the installation
     raise InputError(
         f"{error.name} is not installed: install the extra, pip install 'neuralpower[onnx]'"
@@ -152,14 +150,6 @@ def open_session(built: Built, options: Any) -> tuple[Any, list[Any]]:
         options.add_external_initializers(list(large), values)
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     return session, [*values, *large.values()]
-
-
-def random_input(spec: InputSpec, seed: int, number: int = 0) -> NDArray[numpy.float32]:
-    """Seeded data of one input: normal numbers, or whole numbers where the input holds labels."""
-    source = numpy.random.default_rng([seed, zlib.crc32(spec.name.encode()), number, 1])
-    if spec.classes is not None:
-        return source.integers(0, spec.classes, spec.shape).astype(numpy.float32)
-    return normal(source, spec.shape)
 
 
 def _options(threads: int, optimise: bool) -> Any:

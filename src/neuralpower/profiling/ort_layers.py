@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.profiling.layer_graph import random_input
 from neuralpower.profiling.onnx_builder import build_network
-from neuralpower.profiling.ort_cpu import open_session, random_input
+from neuralpower.profiling.ort_cpu import open_session
 
 _WARM_UP = 1
 

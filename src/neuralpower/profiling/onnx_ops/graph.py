@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from neuralpower.errors import InputError
+from neuralpower.profiling.layer_graph import InputSpec, LayerLike, Shape
 from neuralpower.profiling.onnx_ops.weights import WeightSource
 
 #: Operator set and file version: the newest that ONNX Runtime 1.20, the oldest we allow, runs.
@@ -21,56 +22,6 @@ IR_VERSION = 8
 MAX_BYTES = 2**31 - 2**24
 #: Arrays up to this size stay in the message; shapes and axes must.
 _INLINE_BYTES = 2**16
-
-Shape = tuple[int, ...]
-
-
-class LayerLike(Protocol):
-    """What an emitter reads of ``neuralpower.caffe.network.Layer``."""
-
-    @property
-    def name(self) -> str:
-        """The layer's name."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """Caffe's type of the layer."""
-        ...
-
-    @property
-    def bottoms(self) -> tuple[str, ...]:
-        """Names of its input blobs."""
-        ...
-
-    @property
-    def tops(self) -> tuple[str, ...]:
-        """Names of its output blobs."""
-        ...
-
-    @property
-    def bottom_shapes(self) -> Sequence[Shape | None]:
-        """Shapes of its inputs; ``None`` where not known."""
-        ...
-
-    @property
-    def top_shapes(self) -> Sequence[Shape | None]:
-        """Shapes of its outputs; ``None`` where not known."""
-        ...
-
-    @property
-    def param(self) -> Any:
-        """Its ``LayerParameter``."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """A graph input: float32 normal numbers, or whole numbers below ``classes`` (as float32)."""
-
-    name: str
-    shape: Shape
-    classes: int | None = None
 
 
 @dataclass(frozen=True)

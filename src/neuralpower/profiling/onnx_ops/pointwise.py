@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import numpy
 
-from neuralpower.profiling.onnx_ops.graph import Graph, LayerLike
-from neuralpower.profiling.onnx_ops.registry import (
+from neuralpower.profiling.layer_fields import (
     bottom_shape,
     canonical_axis,
     count,
-    emits,
+    run_of_axes,
     unsupported,
 )
+from neuralpower.profiling.layer_graph import LayerLike
+from neuralpower.profiling.onnx_ops.graph import Graph
+from neuralpower.profiling.onnx_ops.registry import emits
 
 _PLAIN = {
     "Sigmoid": "Sigmoid",
@@ -152,7 +154,7 @@ def scale(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence
     """Products with a learned factor (or a second bottom) along some axes, and a bias if asked."""
     param = layer.param.scale_param
     given = len(bottoms) > 1
-    own, wanted = _run_of_axes(layer, param.axis, param.num_axes, given)
+    own, wanted = run_of_axes(layer, param.axis, param.num_axes, given)
     factor = (
         graph.reshape(bottoms[1], wanted) if given else graph.weight(layer, 0, own, "gain", wanted)
     )
@@ -167,26 +169,11 @@ def bias(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[
     """Sums with a learned vector (or a second bottom) along some axes."""
     param = layer.param.bias_param
     given = len(bottoms) > 1
-    own, wanted = _run_of_axes(layer, param.axis, param.num_axes, given)
+    own, wanted = run_of_axes(layer, param.axis, param.num_axes, given)
     shift = (
         graph.reshape(bottoms[1], wanted) if given else graph.weight(layer, 0, own, "bias", wanted)
     )
     graph.op("Add", [bottoms[0], shift], tops[0])
-
-
-def _run_of_axes(
-    layer: LayerLike, axis: int, num_axes: int, given: bool
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shape of a factor that spans a run of the bottom's axes, and the same to broadcast."""
-    shape = bottom_shape(layer)
-    if given:
-        own = bottom_shape(layer, 1)
-        start = canonical_axis(layer, axis, len(shape)) if own else 0
-    else:
-        start = canonical_axis(layer, axis, len(shape))
-        own = shape[start:] if num_axes == -1 else shape[start : start + num_axes]
-    wanted = (*own, *(1 for _ in shape[start + len(own) :]))
-    return own, wanted or (1,)
 
 
 @emits("BatchNorm")

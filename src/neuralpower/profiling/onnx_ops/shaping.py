@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuralpower.profiling.onnx_ops.graph import Graph, LayerLike
-from neuralpower.profiling.onnx_ops.registry import (
+from neuralpower.profiling.layer_fields import (
     bottom_shape,
     canonical_axis,
     count,
-    emits,
     top_shape,
     unsupported,
 )
+from neuralpower.profiling.layer_graph import LayerLike
+from neuralpower.profiling.onnx_ops.graph import Graph
+from neuralpower.profiling.onnx_ops.registry import emits
 
 _FLOAT, _INT64 = 1, 7
 

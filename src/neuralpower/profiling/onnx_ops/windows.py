@@ -7,30 +7,19 @@ from typing import Any
 
 import numpy
 
-from neuralpower.profiling.onnx_ops.graph import Graph, LayerLike, Shape
-from neuralpower.profiling.onnx_ops.registry import (
+from neuralpower.profiling.layer_fields import (
     bottom_shape,
     canonical_axis,
-    emits,
+    pool_window,
+    spatial,
     top_shape,
     unsupported,
 )
+from neuralpower.profiling.layer_graph import LayerLike, Shape
+from neuralpower.profiling.onnx_ops.graph import Graph
+from neuralpower.profiling.onnx_ops.registry import emits
 
 MAX, AVE, STOCHASTIC = 0, 1, 2
-
-
-def _spatial(layer: LayerLike, param: Any, name: str, rank: int, default: int) -> list[int]:
-    """A convolution's field a spatial axis: ``name_h``/``name_w``, or repeated 0, 1 or n times."""
-    field = "kernel_size" if name == "kernel" else name
-    both = {"kernel", "stride", "pad"}
-    if name in both and (param.HasField(f"{name}_h") or param.HasField(f"{name}_w")):
-        return [getattr(param, f"{name}_h"), getattr(param, f"{name}_w")]
-    given = list(getattr(param, field))
-    if not given:
-        return [default] * rank
-    if len(given) not in (1, rank):
-        raise unsupported(layer, f"{len(given)} values of {field} for {rank} spatial axes")
-    return given * rank if len(given) == 1 else given
 
 
 @emits("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
@@ -44,8 +33,8 @@ def convolution(
     if axis != 1:
         raise unsupported(layer, f"channel axis {axis}: only axis 1 has an ONNX operator")
     rank = len(shape) - 2
-    kernel = _spatial(layer, param, "kernel", rank, 0)
-    pads = _spatial(layer, param, "pad", rank, 0)
+    kernel = spatial(layer, param, "kernel", rank, 0)
+    pads = spatial(layer, param, "pad", rank, 0)
     channels, outputs = shape[1], top_shape(layer)[1]
     depthwise = "epthwise" in layer.type
     group = channels if depthwise else param.group
@@ -60,9 +49,9 @@ def convolution(
             [bottom, *inputs],
             top,
             kernel_shape=kernel,
-            strides=_spatial(layer, param, "stride", rank, 1),
+            strides=spatial(layer, param, "stride", rank, 1),
             pads=[*pads, *pads],
-            dilations=_spatial(layer, param, "dilation", rank, 1),
+            dilations=spatial(layer, param, "dilation", rank, 1),
             group=group,
         )
 
@@ -73,19 +62,7 @@ def pooling(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequen
     param = layer.param.pooling_param
     if len(tops) > 1:
         raise unsupported(layer, "a second top (the mask of max pooling) has no ONNX operator")
-    size = bottom_shape(layer)[2:]
-    if param.global_pooling:
-        kernel, stride, pad = list(size), [1, 1], [0, 0]
-    else:
-        pair = {}
-        for name, plain in (("kernel", "kernel_size"), ("stride", "stride"), ("pad", "pad")):
-            split = param.HasField(f"{name}_h") or param.HasField(f"{name}_w")
-            pair[name] = (
-                [getattr(param, f"{name}_h"), getattr(param, f"{name}_w")]
-                if split
-                else [getattr(param, plain)] * 2
-            )
-        kernel, stride, pad = pair["kernel"], [s or 1 for s in pair["stride"]], pair["pad"]
+    kernel, stride, pad = pool_window(layer)
     pool(graph, layer, bottoms[0], tops[0], (param.pool, kernel, stride, pad, top_shape(layer)[2:]))
 
 

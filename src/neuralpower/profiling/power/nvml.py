@@ -10,11 +10,14 @@ from __future__ import annotations
 import importlib
 import itertools
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from neuralpower.profiling.executor import RunError
 from neuralpower.profiling.power.meter import Availability, MeterInfo
+from neuralpower.profiling.power.samples import BoardState, Samples, lost_reason
 from neuralpower.profiling.power.window import RawTable, WindowStats, publications, window_stats
 
 INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
@@ -47,7 +50,8 @@ class NvmlMeter:
         self._power: list[float | None] = []
         self._average: list[float | None] = []
         self._energy: list[float | None] = []
-        self._errors: list[int] = []
+        self._errors: list[tuple[int, int]] = []
+        self._states: list[BoardState] = []
         self.info = MeterInfo(
             name="nvml",
             domain="GPU board",
@@ -72,8 +76,10 @@ class NvmlMeter:
         """Forget earlier samples."""
         if self._handle is None:
             self.available()
-        for column in (self._times, self._power, self._average, self._energy, self._errors):
+        for column in (self._times, self._power, self._average, self._energy):
             column.clear()
+        self._errors.clear()
+        self._states.clear()
 
     def stop(self) -> None:
         """Nothing to end: polling is the caller's."""
@@ -83,8 +89,9 @@ class NvmlMeter:
         power = average = energy = None
         try:
             power, average, energy = self._poll()
-        except self._nvml.NVMLError:
-            self._errors.append(self._clock())
+        except self._nvml.NVMLError as error:
+            # NVML's code says what kind of fault it is: a lost GPU ends the run.
+            self._errors.append((self._clock(), int(getattr(error, "value", 0))))
         self._times.append(self._clock())
         self._power.append(power)
         self._average.append(average)
@@ -94,6 +101,45 @@ class NvmlMeter:
     def last(self) -> tuple[int, float | None, float | None, float | None]:
         """The last sample: time, power, slow average, energy."""
         return self._times[-1], self._power[-1], self._average[-1], self._energy[-1]
+
+    def last_error(self) -> int | None:
+        """NVML's code when the last ``read`` failed."""
+        failed = self._errors and self._errors[-1][0] <= self._times[-1]
+        previous = self._times[-2] if len(self._times) > 1 else -1
+        return self._errors[-1][1] if failed and self._errors[-1][0] > previous else None
+
+    def state(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """Clocks (SM, memory; MHz), temperature (C) and the reasons for their state, now."""
+        nvml, handle = self._nvml, self._handle
+        asked: tuple[Callable[[], int], ...] = (
+            lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
+            lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
+            lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+            lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle),
+        )
+        found: list[int | None] = []
+        for ask in asked:
+            try:
+                found.append(int(ask()))
+            except nvml.NVMLError:
+                found.append(None)
+        values = (found[0], found[1], found[2], found[3])
+        self._states.append(BoardState(self._clock(), *values))
+        return values
+
+    def check(self) -> None:
+        """As ``SampleSource.check``."""
+        reason = lost_reason(self._errors)
+        if reason:
+            raise RunError(reason)
+
+    def samples(self, t0_ns: int, t1_ns: int) -> Samples:
+        """As ``SampleSource.samples``."""
+        raw = self.raw()
+        a, b = bisect_left(raw.t_ns, t0_ns), bisect_right(raw.t_ns, t1_ns)
+        part = RawTable(raw.t_ns[a:b], raw.power_w[a:b], raw.average_w[a:b], raw.energy_j[a:b])
+        states = [s for s in self._states if t0_ns <= s.t_ns <= t1_ns]
+        return Samples(part, states, [e for e in self._errors if t0_ns <= e[0] <= t1_ns])
 
     def raw(self) -> RawTable:
         """The samples so far."""
@@ -105,7 +151,7 @@ class NvmlMeter:
         raw = self.raw()
         stats = window_stats(raw, t0_ns, t1_ns, publication_period_ns(raw))
         flags = list(stats.flags)
-        if any(t0_ns <= t <= t1_ns for t in self._errors):
+        if any(t0_ns <= t <= t1_ns for t, _ in self._errors):
             flags.append("nvml_error")
         if not self._sources[2]:
             flags.append("counter_missing")

@@ -13,76 +13,102 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neuralpower.errors import InputError
+from neuralpower.profiling.executor import RunError
+from neuralpower.profiling.power.log import LOG_COLUMNS, RawLog
 from neuralpower.profiling.power.meter import Availability, MeterInfo, PowerMeter
 from neuralpower.profiling.power.nvml import publication_period_ns
-from neuralpower.profiling.power.replay import RAW_COLUMNS, read_raw
+from neuralpower.profiling.power.samples import Samples, lost_reason
 from neuralpower.profiling.power.window import WindowStats, window_stats
 
 POLL_S = 0.02
+#: Clocks and temperature are asked for every so many polls.
+_STATE_EVERY = 10
 _START_S = 20.0
 
 
 class SampledMeter:
     """A meter that is polled by a spawned process.
 
-    ``factory``: ``module:function`` that makes the meter in the sampler's process. ``log``: the
-    raw samples, CSV. Times are ``time.monotonic_ns()`` in both processes.
+    ``factory``: ``module:function`` that makes the meter, given ``arguments``, in the sampler's
+    process. ``log``: the raw samples, CSV. Times are ``time.monotonic_ns()`` in both processes.
     """
 
-    def __init__(self, factory: str, log: str | Path, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self,
+        factory: str,
+        log: str | Path,
+        poll_s: float = POLL_S,
+        arguments: tuple[Any, ...] = (),
+    ) -> None:
         self._factory = factory
-        self._log = Path(log)
+        self._arguments = arguments
+        self._path = Path(log)
+        self._log = RawLog(self._path)
         self._poll_s = poll_s
         self._process: Any = None
         self._stop: Any = None
-        self.info: MeterInfo = _make(factory).info
+        self.info: MeterInfo = _make(factory, arguments).info
 
     def available(self) -> Availability:
         """As ``PowerMeter.available``, asked in this process."""
-        return _make(self._factory).available()
+        meter = _make(self._factory, self._arguments)
+        state = meter.available()
+        self.info = meter.info
+        return state
 
     def start(self) -> None:
         """Start the sampler and wait for its first sample. ``InputError`` when it does not come."""
         context = multiprocessing.get_context("spawn")
         self._stop = context.Event()
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._log.unlink(missing_ok=True)
-        arguments = (self._factory, str(self._log), self._poll_s, self._stop)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._log = RawLog(self._path)
+        arguments = (self._factory, self._arguments, str(self._path), self._poll_s, self._stop)
         self._process = context.Process(target=_sample, args=arguments, daemon=True)
         self._process.start()
         end = time.monotonic() + _START_S
-        while not (self._log.exists() and self._log.read_bytes().count(b"\n") > 1):
+        while not self._log.update():
             if not self._process.is_alive() or time.monotonic() > end:
                 self.check()
                 raise InputError("the power sampler brings no samples")
             time.sleep(0.005)
 
     def check(self) -> None:
-        """Raise ``InputError`` when the sampler has died: a run must not go on without power."""
+        """Raise ``RunError`` when the sampler has died or the GPU is lost."""
         if self._process is not None and not self._process.is_alive():
-            raise InputError(
+            raise RunError(
                 f"the power sampler died (exit code {self._process.exitcode}): run again, what "
                 "was measured is kept"
             )
+        reason = lost_reason(self._log.errors)
+        if reason:
+            raise RunError(reason)
 
     def stop(self) -> None:
         """End the sampler; ``InputError`` when it had died before."""
-        self.check()
-        if self._process is not None:
-            self._stop.set()
-            self._process.join(5)
-            self._process = None
+        try:
+            self.check()
+        finally:
+            if self._process is not None:
+                self._stop.set()
+                self._process.join(5)
+                self._process = None
 
     def read(self) -> float | None:
         """The last sample's power."""
+        self._log.update()
         self.check()
-        values = read_raw(self._log).power_w
-        return values[-1] if values else None
+        return self._log.last_power()
+
+    def samples(self, t0_ns: int, t1_ns: int) -> Samples:
+        """What the sampler has recorded between two times."""
+        self._log.update()
+        self.check()
+        return self._log.samples(t0_ns, t1_ns)
 
     def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
         """As ``PowerMeter.window``, from the log."""
-        self.check()
-        raw = read_raw(self._log)
+        raw = self.samples(t0_ns - 5_000_000_000, t1_ns).raw
         return window_stats(raw, t0_ns, t1_ns, publication_period_ns(raw))
 
 
@@ -94,24 +120,31 @@ class PolledMeter(PowerMeter, Protocol):
         ...
 
 
-def _make(factory: str) -> PolledMeter:
+def _make(factory: str, arguments: tuple[Any, ...] = ()) -> PolledMeter:
     module, _, name = factory.partition(":")
-    meter: PolledMeter = getattr(importlib.import_module(module), name)()
+    meter: PolledMeter = getattr(importlib.import_module(module), name)(*arguments)
     return meter
 
 
-def _sample(factory: str, log: str, poll_s: float, stop: Any) -> None:
+def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, stop: Any) -> None:
     """The sampler's process: one line a poll, flushed, until told to stop."""
-    meter = _make(factory)
+    meter = _make(factory, arguments)
     meter.available()
     meter.start()
+    state = getattr(meter, "state", None)
+    error = getattr(meter, "last_error", lambda: None)
+    parent = multiprocessing.parent_process()
     due = time.monotonic()
+    polls = 0
     with open(log, "w", encoding="utf-8") as stream:
-        stream.write(",".join(RAW_COLUMNS) + "\n")
-        while not stop.is_set():
+        stream.write(",".join(LOG_COLUMNS) + "\n")
+        # A killed parent leaves no one who would read on.
+        while not stop.is_set() and (parent is None or parent.is_alive()):
             meter.read()
-            last = meter.last()
-            stream.write(",".join("" if v is None else str(v) for v in last) + "\n")
+            states = state() if state and polls % _STATE_EVERY == 0 else (None,) * 4
+            values = (*meter.last(), *states, error())
+            stream.write(",".join("" if v is None else str(v) for v in values) + "\n")
             stream.flush()
+            polls += 1
             due += poll_s
             time.sleep(max(0.0, due - time.monotonic()))

@@ -1,0 +1,210 @@
+"""Timing of a device that works on its own: replays of K calls, queued ahead, between events.
+
+The device is behind a small seam (``ReplayTimer``), so that all of this runs on a fake one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from neuralpower.profiling.repeatability import quantile
+from neuralpower.profiling.statistics import median_absolute_deviation, median_interval
+from neuralpower.profiling.timing import Timing
+
+
+class ReplayTimer(Protocol):
+    """Events on a device's stream."""
+
+    def mark(self) -> Any:
+        """Put an event behind all that is queued so far."""
+        ...
+
+    def done(self, mark: Any) -> bool:
+        """Whether the device has come past the event."""
+        ...
+
+    def wait(self, mark: Any) -> None:
+        """Return when the device has come past the event."""
+        ...
+
+    def elapsed_ms(self, first: Any, last: Any) -> float:
+        """Milliseconds of the device's own clock between two events."""
+        ...
+
+
+@runtime_checkable
+class ReplayWorkload(Protocol):
+    """A workload whose calls are recorded once and replayed without the host."""
+
+    @property
+    def timer(self) -> ReplayTimer:
+        """The device's events."""
+        ...
+
+    @property
+    def calls_per_replay(self) -> int:
+        """K: calls in one replay."""
+        ...
+
+    def replay(self) -> None:
+        """Queue one replay; does not wait for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProtocol:
+    """Warm-up, then replays until both minima are reached and the interval is narrow enough."""
+
+    warm_up_s: float = 0.05
+    min_replays: int = 20
+    min_time_s: float = 0.1
+    max_time_s: float = 0.6
+    least_replays: int = 6
+    precision: float = 0.005
+    ahead: int = 4
+    ahead_s: float = 0.02
+
+    def as_dict(self) -> dict[str, float | int]:
+        """The rules as plain values, for the record."""
+        return asdict(self)
+
+
+def calls_per_replay(call_ms: float, buffers: int, replay_ms: float = 10.0, most: int = 512) -> int:
+    """K = clamp(ceil(10 ms / t), 1, 512), rounded up to a multiple of the buffer sets."""
+    wanted = max(1, min(math.ceil(replay_ms / max(call_ms, 1e-6)), most))
+    return buffers * math.ceil(wanted / buffers)
+
+
+class ReplayQueue:
+    """Keeps some replays queued ahead of the device, so that it never waits for the host.
+
+    ``dry``: how often the device had nothing to do when the next replay came.
+    """
+
+    def __init__(self, workload: ReplayWorkload, ahead: int = 4) -> None:
+        self._workload = workload
+        self._ahead = ahead
+        self._marks: deque[Any] = deque()
+        self.replays = 0
+        self.dry = 0
+
+    def submit(self) -> Any:
+        """Queue a replay and wait until no more than ``ahead`` are unfinished; return its mark."""
+        timer = self._workload.timer
+        if self._marks and timer.done(self._marks[-1]):
+            self.dry += 1
+        self._workload.replay()
+        mark = timer.mark()
+        self._marks.append(mark)
+        self.replays += 1
+        while len(self._marks) > self._ahead:
+            timer.wait(self._marks.popleft())
+        return mark
+
+    def drain(self) -> None:
+        """Wait for all that is queued."""
+        if self._marks:
+            self._workload.timer.wait(self._marks[-1])
+        self._marks.clear()
+
+
+def queue_depth(replay_ms: float, protocol: ReplayProtocol) -> int:
+    """Replays ahead: at least ``ahead``, and as many as last ``ahead_s`` (at most 64)."""
+    return max(protocol.ahead, min(64, math.ceil(protocol.ahead_s * 1e3 / max(replay_ms, 1e-3))))
+
+
+def measure_replays(
+    workload: ReplayWorkload,
+    protocol: ReplayProtocol,
+    clock: Callable[[], int] = time.monotonic_ns,
+) -> Timing:
+    """Milliseconds a call from events between replays. Times of the window are ``clock``'s."""
+    timer = workload.timer
+    queue = ReplayQueue(workload, protocol.ahead)
+    begin = clock()
+    first = timer.mark()
+    last = queue.submit()
+    timer.wait(last)
+    replay_ms = timer.elapsed_ms(first, last)
+    queue = ReplayQueue(workload, queue_depth(replay_ms, protocol))
+    warm = 1
+    while clock() - begin < protocol.warm_up_s * 1e9:
+        queue.submit()
+        warm += 1
+    marks = [timer.mark()]
+    queue.dry = 0
+    t0 = clock()
+    samples: list[float] = []
+    check = protocol.min_replays
+    while True:
+        marks.append(queue.submit())
+        spent = (clock() - t0) / 1e9
+        if len(marks) <= check and spent < protocol.max_time_s:
+            continue
+        if spent < min(protocol.min_time_s, protocol.max_time_s):
+            continue
+        if len(marks) - 1 < protocol.least_replays:
+            continue
+        timer.wait(marks[-1])
+        samples = _gaps(timer, marks)
+        if spent >= protocol.max_time_s or _precise(samples, protocol):
+            break
+        # The device ran dry while all was looked at: its next gap is no sample.
+        check = len(marks) + max(5, len(marks) // 4)
+        queue.submit()
+        marks = [*marks, None, timer.mark()]
+    t1 = clock()
+    return _timing(workload, samples, protocol, (warm, t0, t1))
+
+
+def _gaps(timer: ReplayTimer, marks: list[Any]) -> list[float]:
+    """Time of each replay; ``None`` among the marks parts two runs."""
+    return [
+        timer.elapsed_ms(a, b)
+        for a, b in itertools.pairwise(marks)
+        if a is not None and b is not None
+    ]
+
+
+def _timing(
+    workload: ReplayWorkload,
+    samples: list[float],
+    protocol: ReplayProtocol,
+    window: tuple[int, int, int],
+) -> Timing:
+    each = workload.calls_per_replay
+    ordered = sorted(sample / each for sample in samples)
+    interval = median_interval(ordered)
+    warm, t0, t1 = window
+    return Timing(
+        median_ms=quantile(ordered, 0.5),
+        lo_ms=None if interval is None else interval[0],
+        hi_ms=None if interval is None else interval[1],
+        q25_ms=quantile(ordered, 0.25),
+        q75_ms=quantile(ordered, 0.75),
+        mad_ms=median_absolute_deviation(ordered),
+        min_ms=ordered[0],
+        p95_ms=quantile(ordered, 0.95),
+        samples=len(samples),
+        calls=len(samples) * each,
+        calls_per_sample=each,
+        warm_up_calls=warm * each,
+        t0_ns=t0,
+        t1_ns=t1,
+        flags=() if _precise(samples, protocol) else ("not_converged",),
+    )
+
+
+def _precise(samples: list[float], protocol: ReplayProtocol) -> bool:
+    ordered = sorted(samples)
+    interval = median_interval(ordered)
+    if interval is None:
+        return False
+    middle = quantile(ordered, 0.5)
+    return max(interval[1] - middle, middle - interval[0]) <= protocol.precision * middle

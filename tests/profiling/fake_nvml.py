@@ -49,6 +49,8 @@ class FakeNvml:
         stale_from_s: float = math.inf,
         slow_call_s: float = 0.0,
         init_error: int | None = None,
+        reasons: Callable[[float], int] = lambda t: 0,
+        sm_mhz: Callable[[float], int] = lambda t: 1980,
     ) -> None:
         self.clock = clock
         self.load = load
@@ -59,6 +61,7 @@ class FakeNvml:
         self.counter_reset_at_s = counter_reset_at_s
         self.slow_call_s = slow_call_s
         self.init_error = init_error
+        self.reasons, self.sm_mhz = reasons, sm_mhz
         self.calls = 0
         self._energy_j = [0.0]
         self._cache: dict[tuple[int, float], float] = {}
@@ -78,6 +81,19 @@ class FakeNvml:
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
         return f"GPU-{handle}"
+
+    def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:  # noqa: N802
+        self._check()
+        seconds = self.clock.now_ns / 1e9
+        return self.sm_mhz(seconds) if kind == pynvml.NVML_CLOCK_SM else 3201
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
+        self._check()
+        return 55
+
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle: int) -> int:  # noqa: N802
+        self._check()
+        return self.reasons(self.clock.now_ns / 1e9)
 
     def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
         self._check()

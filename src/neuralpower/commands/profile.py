@@ -15,6 +15,7 @@ from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
 from neuralpower.files import read_rows, safe_name, sha256_file
 from neuralpower.profiling.configurations import check_configuration
+from neuralpower.profiling.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
     from neuralpower.profiling.design import Item, NetworkItem
@@ -44,7 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
     )
-    parser.add_argument("--meter", default="auto", help="power meter: auto, none, rapl, ina3221")
+    add_device_arguments(parser)
+    parser.add_argument(
+        "--meter", default="auto", help="power meter: auto, none, nvml, rapl, ina3221"
+    )
+    parser.add_argument(
+        "--power-share",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the configurations whose power is measured (GPU), spread over their space",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
     parser.add_argument(
         "--budget", type=_seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"
@@ -78,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; returns 0 when done or when the budget ended the call cleanly."""
     from neuralpower.profiling.executor import make_executor
     from neuralpower.profiling.machine import pin
-    from neuralpower.profiling.power.choose import choose_meter
+    from neuralpower.profiling.power.bench import measuring
     from neuralpower.profiling.run import run as run_visits
 
     if arguments.pin is not None and arguments.threads > 1:
@@ -89,10 +100,19 @@ def run(arguments: argparse.Namespace) -> int:
         settings = replace(settings, affinity=pin(arguments.pin))
     except OSError as error:
         raise InputError(f"--pin {arguments.pin}: {error.strerror}") from None
-    executor = make_executor(arguments.executor, arguments.threads)
-    meter = choose_meter(arguments.meter)
-    with _progress(settings.out) as report:
-        outcome = run_visits(settings, counts, items, executor, meter, load_item, report)
+    options = executor_options(arguments)
+    make = lambda: make_executor(arguments.executor, arguments.threads, options)  # noqa: E731
+    with measuring(arguments.meter, options.device, settings.out / "power", make) as bench:
+        settings = replace(
+            settings,
+            idle_no_context=bench.idle_no_context,
+            clock=bench.clock,
+            sleep=bench.sleep,
+        )
+        with _progress(settings.out) as report:
+            outcome = run_visits(
+                settings, counts, items, bench.executor, bench.meter, load_item, report
+            )
     sys.stderr.write(
         f"{settings.platform}: {outcome.done} of {outcome.planned} visits made, "
         f"{outcome.made} now, {outcome.failed} could not be made; in {settings.out}\n"
@@ -104,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     from neuralpower.profiling.design import DesignProtocol
+    from neuralpower.profiling.power.adaptive import AdaptiveProtocol
+    from neuralpower.profiling.replays import ReplayProtocol
     from neuralpower.profiling.run import Settings
     from neuralpower.profiling.timing import TimingProtocol
 
@@ -116,7 +138,16 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         "thrice_share": arguments.thrice,
         "network_repeats": arguments.network_repeats,
     }
+    replays = {
+        "min_time_s": arguments.min_time,
+        "max_time_s": arguments.max_time,
+    }
+    if arguments.device == "cuda":
+        # The protocol's reference layer every 12 visits.
+        design["block_size"] = 12
     return Settings(
+        replays=replace(ReplayProtocol(), **{k: v for k, v in replays.items() if v is not None}),
+        adaptive=AdaptiveProtocol(share=arguments.power_share),
         platform=safe_name(arguments.platform, "platform"),
         out=arguments.out,
         seed=arguments.seed,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from neuralpower.columns import Configuration
 from neuralpower.profiling.design import Item, NetworkItem
 from neuralpower.profiling.timing import TimingProtocol
-from neuralpower.profiling.visit import NetworkLoader
+
+#: Loads the network of an item at its batch size.
+NetworkLoader = Callable[[NetworkItem], Any]
 
 #: Multiply-accumulates and bytes a second of one processor core, and bytes a second of building.
 _MACS_S = 2.5e10
@@ -28,6 +32,12 @@ def visit_seconds(item: Item, timing: TimingProtocol, load: NetworkLoader) -> fl
     sampled = max(timing.min_time_s, min(timing.max_time_s, 2 * timing.min_time_s))
     sampled = max(sampled, timing.least_samples * call)
     return 0.02 + parameters / _BUILD_BYTES_S + warm + sampled
+
+
+def replay_seconds(timed_s: float, power_s: float, network: bool, powered: bool) -> float:
+    """Seconds of a visit on a GPU: preparing, capturing and timing, and the power phase."""
+    prepare = 3.0 if network else 0.1
+    return prepare + timed_s + (power_s if powered else 0.0)
 
 
 def _layer_work(c: Configuration) -> tuple[float, float, float]:

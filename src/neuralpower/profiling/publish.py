@@ -58,12 +58,14 @@ def manifest_facts(
     networks = {(r["network"], r["batch"]) for r in records if r["kind"] == "network"}
     return {
         "platform": identity["platform"],
-        "device": device_words(machine, identity.get("affinity")),
+        "device": _gpu_words(identity["executor"])
+        or device_words(machine, identity.get("affinity")),
         "software": identity["executor"]["software"],
         "description": (
             f"{len(configurations)} layer configurations and {len(networks)} networks at a batch "
             f"size, {len(records)} visits in random order with an anchor layer every "
-            f"{identity['protocol']['design']['block_size']} visits; float32, random data, "
+            f"{identity['protocol']['design']['block_size']} visits; "
+            f"{identity['executor'].get('precision', 'float32')}, random data, "
             f"{identity['executor'].get('threads_intra')} thread(s)."
         ),
         "measured_on": days,
@@ -78,6 +80,7 @@ def manifest_facts(
         "meter": identity["meter"],
         "machine": machine,
         "neuralpower": run["neuralpower"],
+        **({"idle": run["idle"]} if run.get("idle") else {}),
         **run["probe"],
         "visits": {"planned": planned, "made": len(records), "failed": len(failures)},
         "complete": len(records) == planned,
@@ -86,6 +89,12 @@ def manifest_facts(
             for r in failures[:_NAMED_FAILURES]
         ],
     }
+
+
+def _gpu_words(executor: Mapping[str, Any]) -> str:
+    """The GPU in a line; empty where the executor has none."""
+    gpu = executor.get("gpu")
+    return f"{gpu['name']}, {gpu['multiprocessors']} multiprocessors" if gpu else ""
 
 
 def device_words(machine: Mapping[str, Any], affinity: Sequence[int] | None) -> str:

@@ -71,6 +71,8 @@ def _families(records: Sequence[Mapping[str, Any]]) -> str:
 def _protocol(facts: Mapping[str, Any]) -> str:
     timing = facts["protocol"]["timing"]
     executor = facts["executor"]
+    if "min_replays" in timing:
+        return _replayed(timing, facts)
     return (
         "## Protocol\n\n"
         f"Threads {executor.get('threads_intra')}, graph optimisation "
@@ -82,6 +84,28 @@ def _protocol(facts: Mapping[str, Any]) -> str:
         f"{timing['max_time_s']} s. Runtime is the median; interval, quartiles, scatter and number "
         "of calls are in the row. Anchor rows have `repeat` 100 and up."
     )
+
+
+def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    executor, power = facts["executor"], facts["protocol"]["power"]
+    text = (
+        "## Protocol\n\n"
+        f"Precision {executor.get('precision')} (TF32 in convolutions "
+        f"{executor.get('tf32_convolution')}, in matrix products {executor.get('tf32_matmul')}), "
+        f"memory format {executor.get('memory_format')}, autotuning {executor.get('autotune')}, "
+        f"buffers {executor.get('buffers')}. A visit builds the layer anew, records a graph of its "
+        f"calls, warms up for {timing['warm_up_s']} s and times at least {timing['min_replays']} "
+        f"replays and {timing['min_time_s']} s of them with the device's own events; runtime is "
+        "the median over replays, a call. Anchor rows have `repeat` 100 and up."
+    )
+    if power:
+        text += (
+            f" Power of {power['share']:.0%} of the configurations: replays without a gap, settled "
+            f"for {power['settle_s']} to {power['settle_cap_s']} s, then at least "
+            f"{power['window_publications']} publications of the sensor until the 95 % half-width "
+            f"is below {power['precision']:.1%}, at the latest after {power['window_cap_s']} s."
+        )
+    return text
 
 
 def _repeats(figures: Repeatability) -> str:

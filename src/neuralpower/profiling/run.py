@@ -22,16 +22,20 @@ from neuralpower.profiling.design import (
     plan,
     plan_digest,
 )
-from neuralpower.profiling.estimate import visit_seconds
-from neuralpower.profiling.executor import Executor
+from neuralpower.profiling.estimate import NetworkLoader
+from neuralpower.profiling.executor import Executor, anchor_of
 from neuralpower.profiling.machine import machine_facts
+from neuralpower.profiling.power.adaptive import AdaptiveProtocol, idle_power
 from neuralpower.profiling.power.meter import PowerMeter
 from neuralpower.profiling.power.phase import PowerProtocol
+from neuralpower.profiling.power.samples import SampleSource
 from neuralpower.profiling.probe import probe
 from neuralpower.profiling.publish import publish
 from neuralpower.profiling.records import RUN, VisitLog, begin_run, locked
+from neuralpower.profiling.replays import ReplayProtocol, measure_replays
+from neuralpower.profiling.subset import spread
 from neuralpower.profiling.timing import TimingProtocol
-from neuralpower.profiling.visit import NetworkLoader, Visitor
+from neuralpower.profiling.visit import Replayed, Visitor
 
 #: A run whose first visits all fail has a fault of its own, not of its layers.
 _HOPELESS = 5
@@ -53,6 +57,13 @@ class Settings:
     extend: bool = False
     affinity: Sequence[int] | None = None
     layers_of_networks: bool = False
+    replays: ReplayProtocol = field(default_factory=ReplayProtocol)
+    adaptive: AdaptiveProtocol = field(default_factory=AdaptiveProtocol)
+    #: Power of the board before the framework was loaded, as ``adaptive.idle_power`` tells it.
+    idle_no_context: Mapping[str, Any] | None = None
+    #: The clock of the sampler, and how to wait on it; fakes bring their own.
+    clock: Callable[[], int] = time.monotonic_ns
+    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +98,19 @@ def run(
     all.
     """
     begin = now()
-    visits = plan(counts, items, settings.design, settings.seed)
+    visits = plan(counts, items, settings.design, settings.seed, anchor_of(executor))
     if not visits:
         raise InputError("nothing to measure: the tables have no rows")
     folder = settings.out
     with locked(folder):
         facts = _run_facts(settings, executor, meter, visits)
-        begin_run(folder, facts | {"probe": _probe(folder, executor, settings)}, settings.extend)
+        kept = _kept(folder)
+        facts |= {"probe": kept.get("probe") or probe(executor, settings.seed)}
+        replayed = None
+        if getattr(executor, "replays", False):
+            facts |= {"idle": kept.get("idle") or _idle(settings, executor, meter)}
+            replayed = _replayed(settings, items, facts)
+        begin_run(folder, facts, settings.extend)
         log = VisitLog(folder)
         try:
             wanted = {visit.visit_id: visit for visit in visits}
@@ -106,6 +123,7 @@ def run(
                 settings.seed,
                 load,
                 settings.layers_of_networks,
+                replayed,
             )
             deadline = None if settings.budget_s is None else begin + settings.budget_s
             made = _visit_all(visits, records, visitor, log, (deadline, now), report, load)
@@ -140,7 +158,7 @@ def _visit_all(
     load: NetworkLoader,
 ) -> int:
     deadline, now = limit
-    expected = {v.visit_id: visit_seconds(v.item, visitor.timing, load) for v in visits}
+    expected = {v.visit_id: visitor.expected_seconds(v, load) for v in visits}
     left = sum(expected[v.visit_id] for v in visits if v.visit_id not in records)
     ratios = [1.0]
     made = failed = 0
@@ -177,17 +195,42 @@ def _title(visit: Visit) -> str:
     return "anchor" if visit.is_anchor else item.family
 
 
-def _probe(folder: Path, executor: Executor, settings: Settings) -> dict[str, Any]:
-    """The probe of the run's first call, kept by later ones."""
-    path = folder / RUN
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8")).get("probe")
-        except (ValueError, AttributeError):
-            kept = None
-        if isinstance(kept, dict):
-            return kept
-    return probe(executor, settings.seed)
+def _kept(folder: Path) -> dict[str, Any]:
+    """What the run's first call measured of the machine: later calls keep it."""
+    try:
+        found = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _replayed(settings: Settings, items: Mapping[str, Item], facts: Mapping[str, Any]) -> Replayed:
+    context = (facts["idle"] or {}).get("context") or {}
+    keys = None
+    if settings.adaptive.share < 1:
+        layers = {k: item for k, item in items.items() if isinstance(item, Configuration)}
+        keys = frozenset(spread(layers, settings.adaptive.share))
+    return Replayed(
+        settings.replays, settings.adaptive, keys, context.get("mean_w"), settings.clock
+    )
+
+
+def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str, Any] | None:
+    """Three idle states of the board: no context, with a context, just after a load."""
+    if not (meter.available().ok and isinstance(meter, SampleSource)):
+        return None
+    context = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
+    workload: Any = executor.layer(anchor_of(executor), settings.seed)
+    measure_replays(workload, ReplayProtocol(min_time_s=0.5), settings.clock)
+    workload.close()
+    after = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
+    before = settings.idle_no_context
+    missing = {"mean_w": None, "reason": "the framework was loaded before the meter"}
+    return {
+        "no_context": dict(before) if before else missing,
+        "context": context,
+        "after_load": after,
+    }
 
 
 def _run_facts(
@@ -200,6 +243,11 @@ def _run_facts(
         "design": settings.design.as_dict(),
         "power": settings.power.as_dict() if state.ok else None,
     }
+    if getattr(executor, "replays", False):
+        protocol |= {
+            "timing": settings.replays.as_dict(),
+            "power": settings.adaptive.as_dict() if state.ok else None,
+        }
     text = json.dumps(protocol, sort_keys=True)
     identity = {
         "platform": settings.platform,

@@ -47,7 +47,7 @@ class AdaptiveProtocol:
     drift: float = 0.005
     tau_s: float = 1.0
     least_calls: int = 10
-    look_s: float = 0.05
+    look_s: float = 0.1
     ahead: int = 4
     share: float = 1.0
 

@@ -160,6 +160,13 @@ class NvmlMeter:
             flags.append("counter_mismatch")
         return replace(stats, flags=tuple(flags))
 
+    @property
+    def uuid(self) -> str:
+        """UUID of the GPU that is read; empty before ``available``."""
+        if self._handle is None:
+            return ""
+        return _text(self._nvml.nvmlDeviceGetUUID(self._handle))
+
     def _find(self) -> Any:
         nvml = self._nvml
         for index in range(nvml.nvmlDeviceGetCount()):

@@ -47,6 +47,7 @@ class SampledMeter:
         self._poll_s = poll_s
         self._process: Any = None
         self._stop: Any = None
+        self._uuid = ""
         self.info: MeterInfo = _make(factory, arguments).info
 
     def available(self) -> Availability:
@@ -54,6 +55,7 @@ class SampledMeter:
         meter = _make(self._factory, self._arguments)
         state = meter.available()
         self.info = meter.info
+        self._uuid = str(getattr(meter, "uuid", ""))
         return state
 
     def start(self) -> None:
@@ -89,10 +91,18 @@ class SampledMeter:
         try:
             self.check()
         finally:
-            if self._process is not None:
-                self._stop.set()
-                self._process.join(5)
-                self._process = None
+            self.end()
+
+    def end(self) -> None:
+        """End the sampler, whatever became of it."""
+        if self._process is not None:
+            self._stop.set()
+            self._process.join(5)
+            self._process = None
+
+    def uuid(self) -> str:
+        """UUID of the GPU that is read; empty where the meter does not tell."""
+        return self._uuid
 
     def read(self) -> float | None:
         """The last sample's power."""

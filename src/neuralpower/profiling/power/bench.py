@@ -1,0 +1,82 @@
+"""Meter and executor of a run, in the order that the idle states need: the meter comes first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuralpower.errors import InputError
+from neuralpower.profiling.executor import Executor
+from neuralpower.profiling.power.adaptive import idle_power
+from neuralpower.profiling.power.choose import choose_meter
+from neuralpower.profiling.power.log import compress_logs, next_log
+from neuralpower.profiling.power.meter import NoMeter, PowerMeter
+from neuralpower.profiling.power.sampler import SampledMeter
+
+NVML_FACTORY = "neuralpower.profiling.power.nvml:NvmlMeter"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a run measures with; ``idle_no_context`` before the framework touched the GPU."""
+
+    executor: Executor
+    meter: PowerMeter
+    idle_no_context: Mapping[str, Any] | None = None
+    clock: Callable[[], int] = time.monotonic_ns
+    sleep: Callable[[float], None] = time.sleep
+
+
+@contextmanager
+def measuring(
+    meter: str,
+    device: str,
+    logs: Path,
+    make: Callable[[], Executor],
+    factory: str = NVML_FACTORY,
+) -> Iterator[Bench]:
+    """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
+
+    Raises ``InputError`` when a meter was asked for by name and does not work.
+    """
+    if device != "cuda":
+        if meter == "nvml":
+            raise InputError("meter nvml measures a GPU: give --executor torch --device cuda")
+        yield Bench(make(), choose_meter(meter))
+        return
+    if meter not in ("auto", "none", "nvml"):
+        raise InputError(f"meter {meter} measures no GPU: take nvml, auto or none")
+    if meter == "none":
+        yield Bench(make(), NoMeter("power was not asked for (meter none)"))
+        return
+    sampled = SampledMeter(factory, next_log(logs))
+    state = sampled.available()
+    if not state.ok:
+        if meter == "nvml":
+            raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
+        yield Bench(make(), NoMeter(state.reason))
+        return
+    compress_logs(logs)
+    sampled.start()
+    try:
+        idle: Mapping[str, Any] | None = idle_power(sampled)
+        executor = make()
+        uuid = str(getattr(executor, "uuid", ""))
+        if uuid and uuid != sampled.uuid():
+            # Not the first GPU that NVML shows: measure the one that computes.
+            sampled.stop()
+            sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
+            state = sampled.available()
+            if not state.ok:
+                raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
+            sampled.start()
+            idle = None
+        yield Bench(executor, sampled, idle)
+        sampled.stop()
+    finally:
+        sampled.end()
+        compress_logs(logs)

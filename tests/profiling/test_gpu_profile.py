@@ -1,0 +1,239 @@
+"""The whole GPU protocol on a fake GPU: its times and powers are known."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import pytest
+from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench, known_ms, known_w
+
+from neuralpower.cli import main
+from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.files import csv_text
+from neuralpower.measurements import load_network_rows, load_rows
+from neuralpower.profiling.executor import RunError
+from neuralpower.profiling.power import bench
+from neuralpower.profiling.power.adaptive import AdaptiveProtocol, measure_adaptive
+from neuralpower.profiling.replays import ReplayProtocol, calls_per_replay, measure_replays
+from neuralpower.profiling.subset import spread
+
+NET = """
+name: "tiny"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "relu" type: "ReLU" bottom: "data" top: "relu" }
+"""  # noqa: E501
+
+
+def layers(n: int) -> list[Configuration]:
+    made = [Configuration("relu", 1, i + 1, 8, 8, i + 1, 8, 8) for i in range(n)]
+    return made + [Configuration("fc", 4, i + 1, 1, 1, 2 * i + 1, 1, 1, bias=1) for i in range(n)]
+
+
+def table(folder: Path, n: int = 6) -> str:
+    path = folder / "layers.csv"
+    path.write_text(csv_text(CONFIGURATION_COLUMNS, [c.as_row() for c in layers(n)]))
+    return str(path)
+
+
+def profile(monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, *words: str, **options: Any) -> int:
+    monkeypatch.setattr(bench, "measuring", lambda *_: fake_bench(gpu, **options))
+    return main(["profile", *words, "--platform", "fake", "--device", "cuda"])
+
+
+def test_the_command_finds_the_known_times_and_powers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = tmp_path / "tiny.prototxt"
+    net.write_text(NET)
+    out = tmp_path / "out"
+    assert profile(monkeypatch, FakeGpu(), table(tmp_path), str(net), "--out", str(out)) == 0
+    rows = load_rows(out)
+    # 12 configurations, 3 of them twice or more, and anchors every 12 visits and at the end.
+    assert len(rows) >= 12 + 3 + 3
+    for row in rows:
+        key = row.values["config_key"]
+        assert row.values["runtime_ms"] == pytest.approx(known_ms(key), rel=1e-3)
+        assert row.values["power_w"] == pytest.approx(known_w(key), rel=3e-3)
+        assert not row.values["flags"]
+    (network,) = {row.values["network"] for row in load_network_rows(out)}
+    assert network == "tiny"
+    run = json.loads((out / "run.json").read_text())
+    assert {name: idle["mean_w"] for name, idle in run["idle"].items()} == {
+        "no_context": pytest.approx(IDLE_W, rel=3e-3),
+        "context": pytest.approx(IDLE_W, rel=3e-3),
+        "after_load": pytest.approx(IDLE_W, rel=0.5),
+    }
+    assert run["anchor"]["in_channels"] == "64"
+    for line in (out / "visits.jsonl").read_text().splitlines():
+        power = json.loads(line)["power"]
+        assert power["publications"] >= 12
+        assert power["energy_mean_w"] == pytest.approx(power["mean_w"], rel=0.02)
+        assert power["sm_mhz_lo"] == power["sm_mhz_hi"] == 1980
+
+
+def test_power_of_a_share_is_spread_over_the_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    words = (table(tmp_path, 10), "--out", str(out), "--power-share", "0.3", "--twice", "0")
+    assert profile(monkeypatch, FakeGpu(), *words, "--thrice", "0") == 0
+    own = [r for r in load_rows(out) if not r.values["repeat"] >= 100]
+    assert len(own) == 20
+    assert sum(row.values["power_w"] is not None for row in own) == 6
+    chosen = spread({c.key(): c for c in layers(10)}, 0.3)
+    sizes = {c.in_channels for c in layers(10) if c.key() in chosen and c.family == "relu"}
+    assert {1, 10} <= sizes
+
+
+def test_a_budget_ends_a_call_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (table(tmp_path), "--out", str(tmp_path / "out"))
+    # The budget is of real time, of which the fake takes little: 1 s covers no expected visit.
+    assert profile(monkeypatch, FakeGpu(), *words, "--budget", "1ms") == 0
+    assert not (tmp_path / "out" / "visits.jsonl").exists()
+    assert profile(monkeypatch, FakeGpu(), *words) == 0
+    visits = (tmp_path / "out" / "visits.jsonl").read_text().splitlines()
+    names = [json.loads(line)["visit"] for line in visits]
+    assert len(names) == len(set(names)) >= 18
+
+
+@pytest.mark.parametrize(
+    ("knobs", "reason"),
+    [
+        ({"init_error": pynvml.NVML_ERROR_LIBRARY_NOT_FOUND}, "install the NVIDIA driver"),
+        ({"init_error": pynvml.NVML_ERROR_NO_PERMISSION}, "ask for access"),
+        ({"zero": True}, "the sensor is off"),
+        ({"unsupported": frozenset({186, 185, 83, 0})}, "no power sensor"),
+    ],
+)
+def test_without_power_times_are_measured_and_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knobs: dict[str, Any], reason: str
+) -> None:
+    out = tmp_path / "out"
+    words = (table(tmp_path, 2), "--out", str(out))
+    assert profile(monkeypatch, FakeGpu(**knobs), *words) == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["power"]["measured"] is False
+    assert reason in manifest["power"]["reason"]
+    for row in load_rows(out):
+        assert row.values.get("power_w") is None
+        assert row.values["runtime_ms"] == pytest.approx(known_ms(row.values["config_key"]), 1e-3)
+
+
+def test_a_gpu_lost_midway_ends_the_run_with_a_line_and_keeps_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = (table(tmp_path), "--out", str(out))
+    assert profile(monkeypatch, FakeGpu(lost_at_s=20), *words) == 2
+    error = capsys.readouterr().err
+    assert "restart the machine" in error
+    assert error.count("\n") == 1
+    before = (out / "visits.jsonl").read_text().splitlines()
+    assert 2 <= len(before) < 18
+    assert all(json.loads(line)["power"]["mean_w"] for line in before)
+    assert profile(monkeypatch, FakeGpu(), *words) == 0
+    assert (out / "visits.jsonl").read_text().splitlines()[: len(before)] == before
+
+
+def visit(gpu: FakeGpu, call_ms: float, watts: float, **rules: Any) -> tuple[dict[str, Any], Any]:
+    """One power visit on a fake that has idled for 3 s."""
+    assert gpu.meter.available().ok
+    gpu.begin()
+    gpu.clock.advance(3.0)
+    workload = FakeWorkload(gpu, call_ms, watts, rules.pop("host_s", 5e-6))
+    return measure_adaptive(workload, gpu.meter, AdaptiveProtocol(**rules), call_ms, gpu.clock)
+
+
+def test_a_counter_that_starts_anew_is_left_out() -> None:
+    power, flags = visit(FakeGpu(counter_reset_at_s=4.5), 0.5, 300)
+    assert power["mean_w"] == pytest.approx(300, rel=3e-3)
+    assert power["energy_mean_w"] is None
+    assert "counter_reset" in flags
+
+
+def test_a_missing_counter_is_null() -> None:
+    power, flags = visit(FakeGpu(unsupported=frozenset({83})), 0.5, 300)
+    assert power["mean_w"] == pytest.approx(300, rel=3e-3)
+    assert (power["energy_j"], power["energy_mean_w"]) == (None, None)
+    assert "counter_missing" in flags
+
+
+def test_readings_of_zero_in_a_window_are_no_power() -> None:
+    gpu = FakeGpu()
+    assert gpu.meter.available().ok
+    gpu.nvml.zero = True
+    power, flags = visit_of(gpu, 0.5, 300)
+    assert power["mean_w"] is None
+    assert {"zero_reading", "not_converged"} <= set(flags)
+
+
+def visit_of(gpu: FakeGpu, call_ms: float, watts: float) -> tuple[dict[str, Any], Any]:
+    gpu.begin()
+    gpu.clock.advance(3.0)
+    workload = FakeWorkload(gpu, call_ms, watts)
+    return measure_adaptive(workload, gpu.meter, AdaptiveProtocol(), call_ms, gpu.clock)
+
+
+def test_a_lost_gpu_ends_a_visit() -> None:
+    with pytest.raises(RunError, match="restart the machine"):
+        visit(FakeGpu(lost_at_s=4), 0.5, 300)
+
+
+def test_state_of_the_board_becomes_flags() -> None:
+    gpu = FakeGpu(reasons=lambda t: 0x24, sm_mhz=lambda t: 1980 if t < 4.5 else 1700)
+    power, flags = visit(gpu, 0.5, 300)
+    assert {"power_capped", "thermal_slowdown", "clock_changed"} <= set(flags)
+    assert power["clock_event_reasons"] == 0x24
+
+
+def test_a_host_that_cannot_keep_up_is_told() -> None:
+    _, flags = visit(FakeGpu(), 0.5, 300, host_s=0.05)
+    assert "gpu_idle_in_window" in flags
+
+
+def test_a_call_as_long_as_the_period_is_told_as_uncovered() -> None:
+    _, flags = visit(FakeGpu(), 100.0, 300)
+    assert "phase_coverage" in flags
+
+
+def test_power_lies_within_its_stated_interval() -> None:
+    hits = widths = 0.0
+    visits = 120
+    for seed in range(visits):
+        watts = 150 + 4 * seed
+        gpu = FakeGpu(seed=seed, phase_s=0.0007 * seed, noise=0.002)
+        power, _ = visit(gpu, 0.01 * 1.06**seed, watts)
+        hits += abs(power["mean_w"] - watts) <= power["u_stated_w"]
+        widths += power["u_stated_w"] / watts
+    assert hits / visits >= 0.94
+    assert widths / visits < 0.01
+
+
+@pytest.mark.parametrize("call_ms", [0.002, 0.3, 5.0, 40.0])
+def test_timing_by_replays(call_ms: float) -> None:
+    gpu = FakeGpu()
+    protocol = ReplayProtocol()
+    timing = measure_replays(FakeWorkload(gpu, call_ms, 300), protocol, gpu.clock)
+    assert timing.median_ms == pytest.approx(call_ms, rel=1e-3)
+    assert timing.lo_ms is not None
+    assert timing.hi_ms is not None
+    assert timing.lo_ms <= timing.median_ms <= timing.hi_ms
+    assert timing.samples * timing.calls_per_sample * call_ms >= 99
+    assert timing.samples >= min(20, 6)
+    assert timing.warm_up_calls * call_ms >= 45
+    assert not timing.flags
+
+
+def test_calls_of_a_replay_are_whole_rounds_of_the_buffers() -> None:
+    for call_ms, buffers in itertools.product((1e-4, 0.003, 0.7, 9.0, 50.0), (1, 3, 7, 64)):
+        calls = calls_per_replay(call_ms, buffers)
+        assert calls % buffers == 0
+        assert calls <= 512 + buffers
+    assert calls_per_replay(0.1, 1) == 100
+    assert calls_per_replay(50.0, 1) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -83,6 +84,21 @@ def test_no_module_evaluates_what_it_reads() -> None:
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             assert not forbidden.search(line), f"{path}:{number}: {line}"
+
+
+def test_the_readme_tells_the_accuracy_of_the_baseline() -> None:
+    readme = (ROOT / "README.md").read_text()
+    paths = sorted((ROOT / "config/baseline").glob("*.json"))
+    assert paths
+    for path in paths:
+        section = readme.partition(f"**{path.stem}**")[2].partition("Whole networks")[0]
+        for family, targets in json.loads(path.read_text())["figures"]["layers"].items():
+            for target, score in targets.items():
+                what = {"runtime_ms": "runtime", "power_w": "power", "energy_mj": "energy"}[target]
+                row = next(x for x in section.splitlines() if x.startswith(f"| {family} {what} "))
+                told = float(re.findall(r"\*\*([0-9.]+) %\*\*", row)[0])
+                # The baseline may keep a better figure than the run that the table shows.
+                assert told == pytest.approx(score["rmspe"], rel=0.1), row
 
 
 def test_the_configuration_is_strict() -> None:

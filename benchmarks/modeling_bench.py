@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -19,12 +20,14 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from neuralpower.caffe.network import load_network
 from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.libraries import paper
-from neuralpower.modeling.models import Model
+from neuralpower.modeling.models import Model, ModelSet
 from neuralpower.modeling.terms import TermTable
+from neuralpower.networks.composition import predict_networks
 
 
 def made_up(rows: int) -> Layers:
@@ -99,6 +102,7 @@ def main() -> None:
     print(f"{len(layers)} rows of {layers.family}: LassoCV on {terms} terms {lasso:.2f} s,")
     print(f"  nested grid {grid:.2f} s: ratio {grid / lasso:.1f}; peak memory {peak_mb():.0f} MB")
     predict_speed(layers, model)
+    network_speed(model)
     for rows in arguments.rows:
         seconds, _ = grid_seconds(made_up(rows))
         print(
@@ -120,6 +124,31 @@ def predict_speed(layers: Layers, model: Model) -> None:
             f"predict {rows} layers with {model.n_terms} terms: {1e3 * seconds:.1f} ms, "
             f"{rows / seconds / 1e6:.2f} million a second"
         )
+
+
+def network_speed(model: Model) -> None:
+    """The time of one network of 1,000 convolutions: layers, totals and intervals."""
+    lines = ["input: 'b0' input_shape { dim: 4 dim: 16 dim: 32 dim: 32 }"]
+    for i in range(1000):
+        lines.append(
+            f"layer {{ name: 'c{i}' type: 'Convolution' bottom: 'b{i}' top: 'b{i + 1}' "
+            f"convolution_param {{ num_output: {16 + i % 48} kernel_size: 3 pad: 1 }} }}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "thousand.prototxt"
+        path.write_text("\n".join(lines))
+        start = time.process_time()
+        network = load_network(path)
+        reading = time.process_time() - start
+    models = ModelSet("made up", {("conv", "runtime_ms"): model})
+    predict_networks([network], models)
+    start = time.process_time()
+    predict_networks([network], models)
+    seconds = time.process_time() - start
+    print(
+        f"predict a network of {len(network.layers)} layers: {1e3 * seconds:.0f} ms "
+        f"(reading its prototxt: {1e3 * reading:.0f} ms)"
+    )
 
 
 if __name__ == "__main__":

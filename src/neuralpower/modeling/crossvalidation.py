@@ -23,11 +23,11 @@ from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
 #: Numbers of terms (intercept included) that are tried along a path.
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150)
 FOLDS = 10
-#: A prediction may leave the measured range of ratios to the anchor by at most this factor ...
+#: A prediction may leave the measured range of ratios to the anchor by at most this factor.
 GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5, "ratio": 1.5}
-#: ... and by at most this share of the range's own logarithm: a target that hardly varies may
-#: hardly leave its range.
-GUARD_SHARE = 0.5
+#: Power, whose anchor is a constant, may leave its measured range by at most this share of the
+#: range's logarithm too: where it hardly varies, a model may hardly leave its range.
+POWER_GUARD_SHARE = 0.5
 
 
 @dataclass(frozen=True, order=True)
@@ -109,7 +109,9 @@ class Problem:
             ratios = [self.measured[f] / (self._anchor_parts[f] @ weights) for f in kept]
             low = min(float(r.min()) for r in ratios)
             high = max(float(r.max()) for r in ratios)
-            wider = min(GUARD[self.layers.target], (high / low) ** GUARD_SHARE)
+            wider = GUARD[self.layers.target]
+            if self.layers.target == "power_w":
+                wider = min(wider, (high / low) ** POWER_GUARD_SHARE)
             self._anchors[without] = (weights, low / wider, high * wider)
         return self._anchors[without]
 

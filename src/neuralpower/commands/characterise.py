@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neuralpower.errors import InputError
 from neuralpower.files import safe_name, write_json
+from neuralpower.profiling.device_options import add_device_arguments, executor_options
+
+if TYPE_CHECKING:
+    from neuralpower.profiling.executor import ExecutorOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", required=True, help="name of what is characterised")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="the facts")
     parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
+    add_device_arguments(parser)
+    parser.add_argument("--meter", default="auto", help="of a GPU: auto, none, nvml")
     parser.add_argument("--threads", type=int, default=1, help="threads of a layer")
     parser.add_argument("--pin", type=int, metavar="CORE", help="bind the process to one core")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data")
@@ -34,12 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
         affinity = pin(arguments.pin)
     except OSError as error:
         raise InputError(f"--pin {arguments.pin}: {error.strerror}") from None
-    executor = make_executor(arguments.executor, arguments.threads)
+    options = executor_options(arguments)
 
     def tell(step: str) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"{step} ...\n")
 
+    if options.device == "cuda":
+        return _gpu(arguments, platform, options, tell)
+    executor = make_executor(arguments.executor, arguments.threads, options)
     facts = characterise(executor, platform, arguments.seed, arguments.anchors, tell)
     facts["affinity"] = affinity
     write_json(arguments.out, facts)
@@ -55,4 +66,42 @@ def run(arguments: argparse.Namespace) -> int:
         for sensor in facts["sensors"]
     ]
     sys.stderr.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _gpu(
+    arguments: argparse.Namespace,
+    platform: str,
+    options: ExecutorOptions,
+    tell: Callable[[str], None],
+) -> int:
+    from neuralpower.profiling.characterise_gpu import characterise_gpu, nvml_facts
+    from neuralpower.profiling.executor import make_executor
+    from neuralpower.profiling.power import bench
+
+    logs = arguments.out.parent / f"{arguments.out.stem}-power"
+    facts = characterise_gpu(
+        platform,
+        lambda: bench.measuring(
+            arguments.meter,
+            options.device,
+            logs,
+            lambda: make_executor(arguments.executor, arguments.threads, options),
+        ),
+        arguments.seed,
+        arguments.anchors,
+        report=tell,
+    )
+    facts["nvml"] = nvml_facts()
+    write_json(arguments.out, facts)
+    board, power = facts["board"], facts["power"]
+    if board is None:
+        sys.stderr.write(f"power: {power['reason']}\n")
+        return 0
+    step = board["steps"][-1]
+    sys.stderr.write(
+        f"idle {step['idle_w']} W, anchor {step['heavy_w']} W, period {step['period_ms']} ms, "
+        f"averages over {board['averaging_window_ms']} ms, noise {step['noise_relative_sd']}, "
+        f"counter integrates all time: {board['counter_integrates_all_time']}\n"
+    )
     return 0

@@ -1,0 +1,117 @@
+"""Facts of a board's sensor, found on a fake whose sensor is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import pytest
+from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench
+
+from neuralpower.cli import main
+from neuralpower.profiling.board import (
+    Board,
+    aliasing,
+    board_facts,
+    field_facts,
+    interference,
+    software_facts,
+)
+from neuralpower.profiling.power import bench
+
+
+class Short(FakeWorkload):
+    """Replays of 1 ms, so that on/off loads end where they should."""
+
+    def __init__(self, gpu: FakeGpu, watts: float) -> None:
+        super().__init__(gpu, 0.25, watts)
+        self.calls_per_replay = 4
+
+
+def board(**knobs: Any) -> Board:
+    gpu = FakeGpu(**knobs)
+    assert gpu.meter.available().ok
+    gpu.begin()
+    load, light = Short(gpu, 500), Short(gpu, 150)
+    return Board(load, light, gpu.meter, gpu.clock, gpu.clock.advance)
+
+
+def test_the_sensor_is_found_as_it_is() -> None:
+    facts = board_facts(board(noise=0.001), seconds=3.0)
+    for step in facts["steps"]:
+        assert step["period_ms"] == pytest.approx(100, abs=5)
+        assert step["idle_w"] == pytest.approx(IDLE_W, rel=5e-3)
+        assert step["heavy_w"] == pytest.approx(500, rel=2e-3)
+        assert step["light_w"] == pytest.approx(150, rel=5e-3)
+        assert 0.0004 < step["noise_relative_sd"] < 0.002
+        assert step["rise_ms"] < 230
+        # The fake's die does not warm.
+        assert step["tau_s"] is None
+    assert facts["warm_up"]["converged"]
+    assert facts["counter_integrates_all_time"] is True
+
+
+def test_a_load_at_the_sensors_period_shows_its_window() -> None:
+    short = aliasing(board(averaging_s=0.025), 100, 2.0)
+    known = [m for m in short["means_w"] if m is not None]
+    assert max(known) > 400
+    assert min(known) < 100
+    assert 0 < short["averaging_window_ms"] < 50
+    # Not 1 s: the fake takes 25 points, which would all fall on a few phases of the load.
+    whole = aliasing(board(averaging_s=0.97), 100, 2.0)
+    assert whole["averaging_window_ms"] is None
+
+
+def test_a_missing_counter_is_not_called_honest() -> None:
+    facts = board_facts(board(unsupported=frozenset({83})), seconds=2.0)
+    assert facts["counter_integrates_all_time"] is None
+
+
+def test_fields_that_a_board_lacks_are_told() -> None:
+    gpu = FakeGpu(unsupported=frozenset({185}))
+    found = field_facts(gpu.nvml, 0, calls=3)
+    told = {(row["field"], row["scope"]): row["supported"] for row in found}
+    assert told["instant", 0]
+    assert not told["average", 0]
+    assert len(found) == 9
+
+
+def test_what_nvml_does_not_tell_is_null() -> None:
+    # Without a driver every one of pynvml's own calls raises.
+    facts = software_facts(pynvml, None)
+    assert set(facts.values()) == {None}
+
+
+def test_interference_is_a_ratio_of_medians() -> None:
+    gpu = FakeGpu()
+    calls: list[str] = []
+    facts = interference(
+        lambda: FakeWorkload(gpu, 0.02, 200),
+        lambda: calls.append("start"),
+        lambda: calls.append("stop"),
+        clock=gpu.clock,
+    )
+    assert abs(facts["slower_by"]) < 0.002
+    assert calls == ["start", "stop"] * 3
+
+
+@pytest.mark.parametrize("driver", [True, False])
+def test_the_command_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: bool
+) -> None:
+    code = None if driver else pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+    gpu = FakeGpu(init_error=code)
+    monkeypatch.setattr(bench, "measuring", lambda *_: fake_bench(gpu))
+    out = tmp_path / "facts.json"
+    words = ["--platform", "fake", "--device", "cuda", "--out", str(out), "--anchors", "2"]
+    assert main(["characterise", *words]) == 0
+    facts = json.loads(out.read_text())
+    assert len(facts["anchor_visits_ms"]) == 2
+    if driver:
+        assert facts["board"]["steps"][0]["period_ms"] == pytest.approx(100, abs=5)
+        assert facts["idle_no_context"]["mean_w"] == pytest.approx(IDLE_W, rel=5e-3)
+    else:
+        assert facts["board"] is None
+        assert "driver is not loaded" in facts["power"]["reason"]

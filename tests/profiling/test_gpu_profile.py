@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pynvml
 import pytest
 from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench, known_ms, known_w
+from gpu_worker import work
 
 from neuralpower.cli import main
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
@@ -237,3 +242,26 @@ def test_calls_of_a_replay_are_whole_rounds_of_the_buffers() -> None:
         assert calls <= 512 + buffers
     assert calls_per_replay(0.1, 1) == 100
     assert calls_per_replay(50.0, 1) == 1
+
+
+def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    work(whole, 0.0)
+    worker = Path(__file__).with_name("gpu_worker.py")
+    moments = random.Random(5)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, str(worker), str(killed), "0.02"])
+        time.sleep(moments.uniform(0.3, 1.3))
+        process.kill()
+        process.wait()
+    work(killed, 0.0)
+    visits = [json.loads(line) for line in (killed / "visits.jsonl").read_text().splitlines()]
+    assert len({record["visit"] for record in visits}) == len(visits)
+    ours, theirs = load_rows(killed), load_rows(whole)
+    assert len(ours) == len(theirs) > 24
+    for row, other in zip(ours, theirs, strict=True):
+        for name in ("config_key", "repeat", "order", "block", "predecessor", "flags"):
+            assert row.values[name] == other.values[name]
+        # The fake's noise depends on when a visit is made.
+        for name in ("runtime_ms", "power_w"):
+            assert row.values[name] == pytest.approx(other.values[name], rel=2e-3)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_nvml import FakeNvml
+from instant import InstantExecutor
 
 from neuralpower.errors import InputError
+from neuralpower.profiling.power.bench import measuring
 from neuralpower.profiling.power.nvml import NvmlMeter
 from neuralpower.profiling.power.sampler import SampledMeter
 
@@ -61,3 +65,23 @@ def test_a_dead_sampler_is_told(tmp_path: Path) -> None:
         meter.window(0, 1)
     with pytest.raises(InputError, match="died"):
         meter.stop()
+
+
+def test_a_bench_measures_idle_first_and_keeps_the_raw_samples(tmp_path: Path) -> None:
+    logs = tmp_path / "power"
+    logs.mkdir()
+    # What a killed call left: its last line is torn.
+    (logs / "001.csv").write_text("t_ns,power_w,average_w,energy_j\n1,2,3,4\n2,2,")
+    made: Any = InstantExecutor()
+    with measuring("nvml", "cuda", logs, lambda: made, "test_sampler:make_meter") as bench:
+        assert bench.executor is made
+        assert bench.idle_no_context is not None
+        assert bench.idle_no_context["mean_w"] == pytest.approx(200, rel=5e-3)
+        with (
+            pytest.raises(InputError, match="another profile run"),
+            measuring("nvml", "cuda", logs, lambda: made, "test_sampler:make_meter"),
+        ):
+            pass
+    assert sorted(p.name for p in logs.glob("*.csv*")) == ["001.csv.gz", "002.csv.gz"]
+    assert gzip.decompress((logs / "001.csv.gz").read_bytes()).count(b"\n") == 2
+    assert gzip.decompress((logs / "002.csv.gz").read_bytes()).count(b"\n") > 50

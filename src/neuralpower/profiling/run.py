@@ -105,11 +105,12 @@ def run(
     with locked(folder):
         facts = _run_facts(settings, executor, meter, visits)
         kept = _kept(folder)
-        facts |= {"probe": kept.get("probe") or probe(executor, settings.seed)}
         replayed = None
         if getattr(executor, "replays", False):
             facts |= {"idle": kept.get("idle") or _idle(settings, executor, meter)}
             replayed = _replayed(settings, items, facts)
+        # After the idle states: the probe loads the device.
+        facts |= {"probe": kept.get("probe") or probe(executor, settings.seed)}
         begin_run(folder, facts, settings.extend)
         log = VisitLog(folder)
         try:

@@ -16,6 +16,7 @@ from neuralpower.profiling.power.choose import choose_meter
 from neuralpower.profiling.power.log import compress_logs, next_log
 from neuralpower.profiling.power.meter import NoMeter, PowerMeter
 from neuralpower.profiling.power.sampler import SampledMeter
+from neuralpower.profiling.records import locked
 
 NVML_FACTORY = "neuralpower.profiling.power.nvml:NvmlMeter"
 
@@ -60,23 +61,25 @@ def measuring(
             raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
         yield Bench(make(), NoMeter(state.reason))
         return
-    compress_logs(logs)
-    sampled.start()
-    try:
-        idle: Mapping[str, Any] | None = idle_power(sampled)
-        executor = make()
-        uuid = str(getattr(executor, "uuid", ""))
-        if uuid and uuid != sampled.uuid():
-            # Not the first GPU that NVML shows: measure the one that computes.
-            sampled.stop()
-            sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
-            state = sampled.available()
-            if not state.ok:
-                raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
-            sampled.start()
-            idle = None
-        yield Bench(executor, sampled, idle)
-        sampled.stop()
-    finally:
-        sampled.end()
+    # Another run into the same folder would take the logs away from under this one.
+    with locked(logs):
         compress_logs(logs)
+        sampled.start()
+        try:
+            idle: Mapping[str, Any] | None = idle_power(sampled)
+            executor = make()
+            uuid = str(getattr(executor, "uuid", ""))
+            if uuid and uuid != sampled.uuid():
+                # Not the first GPU that NVML shows: measure the one that computes.
+                sampled.stop()
+                sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
+                state = sampled.available()
+                if not state.ok:
+                    raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
+                sampled.start()
+                idle = None
+            yield Bench(executor, sampled, idle)
+            sampled.stop()
+        finally:
+            sampled.end()
+            compress_logs(logs)

@@ -48,6 +48,15 @@ def test_better_than_the_best_known(name: str, family: str, target: str, best_kn
     assert abs(coverage(layers.measured, lo, hi) - 90.0) <= slack
 
 
+def test_power_that_hardly_varies_is_not_worse_than_a_constant() -> None:
+    """The whole grid: one layer far outside the others must not cost what the model gains."""
+    layers = load_dataset(REFERENCE / "getzner-xeon5120").layers["fc", "power_w"]
+    choice = choose(layers, FitOptions())
+    constant = np.full(len(layers), np.median(layers.measured))
+    error = rmspe(layers.measured, choice.selection.predicted)
+    assert error <= 0.68 < rmspe(layers.measured, constant)  # 0.68: the published recipe
+
+
 def test_bad_rows_of_a_public_set_are_listed() -> None:
     data = load_dataset(REFERENCE / "cunningham-raptorlake")
     assert [(f.file, f.column, f.action) for f in data.left_out] == [

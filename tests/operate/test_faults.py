@@ -220,7 +220,7 @@ def test_a_clock_that_jumps_does_not_reach_the_measurements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "tests/profiling"))
-    from profile_worker import work  # type: ignore[import-not-found]
+    from profile_worker import work
 
     from neuralpower.measurements import load_rows
 

@@ -71,7 +71,7 @@ def test_networks_are_dealt_whole() -> None:
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three shards and the whole sweep, measured with made-up times that the layer decides."""
     monkeypatch.syspath_prepend(str(ROOT / "tests/profiling"))
-    from instant import InstantExecutor  # type: ignore[import-not-found]
+    from instant import InstantExecutor
 
     from neuralpower.profiling.power.meter import NoMeter
     from neuralpower.profiling.run import Settings, run

@@ -56,6 +56,9 @@ class TorchExecutor:
         self._place = Place(self.device, _DTYPES[self.options.precision], channels_last)
         self._l2 = self._cache_bytes()
         if self.device == "cuda":
+            # Idle power with a context is measured next: the first tensor makes it.
+            torch.empty(1, device="cuda")
+            torch.cuda.synchronize()
             self.anchor = GPU_ANCHOR
             self.replays = True
 

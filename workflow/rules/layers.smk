@@ -12,4 +12,7 @@ rule layers:
         unknown="--known-types" if config["unknown_layers"] == "refuse" else "",
         code=code_hash("caffe", "layers"),
     shell:
-        "neuralpower layers {input.prototxt:q}" " --out {output:q}" " 2> {log:q}"
+        "neuralpower layers {input.prototxt:q}"
+        " {params.unknown}"
+        " --out {output:q}"
+        " 2> {log:q}"

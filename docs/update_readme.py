@@ -61,8 +61,9 @@ def platform_section(accuracy: dict[str, Any]) -> str:
         lines += [
             f"Whole networks, {TARGETS.get(target, target)}: MAPE {percent(score['mape'])}, "
             f"RMSPE {percent(score['rmspe'])} over {score['n']} pairs of network and batch size; "
-            "no whole pass of a network was used for its own prediction (layers in common with the "
-            "sweeps: [docs/accuracy.md](docs/accuracy.md#what-the-networks-share-with-the-sweeps)).",
+            "no whole pass of a network was used for its own prediction (layers in common with "
+            "the sweeps: "
+            "[docs/accuracy.md](docs/accuracy.md#what-the-networks-share-with-the-sweeps)).",
             "",
         ]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.columns import Configuration
+from neuralpower.commands.arguments import positive, share
 from neuralpower.errors import InputError
 from neuralpower.files import read_rows, safe_name, sha256_file
 from neuralpower.profiling.configurations import check_configuration
@@ -35,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder of the measurements")
     parser.add_argument(
         "--batch",
-        type=_positive,
+        type=positive,
         nargs="+",
         action="extend",
         help="batch sizes of the networks (default: what the prototxt says)",
     )
     parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
-    parser.add_argument("--threads", type=_positive, default=1, help="threads of a layer")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of a layer")
     parser.add_argument(
         "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
     )
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--power-share",
-        type=_share,
+        type=share,
         default=1.0,
         metavar="SHARE",
         help="share of the configurations whose power is measured (GPU), spread over their space",
@@ -67,11 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-time", type=_seconds, metavar="TIME", help="longest sampling of a visit"
     )
     parser.add_argument(
-        "--twice", type=_share, metavar="SHARE", help="share of configurations visited twice"
+        "--twice", type=share, metavar="SHARE", help="share of configurations visited twice"
     )
-    parser.add_argument("--thrice", type=_share, metavar="SHARE", help="share visited three times")
+    parser.add_argument("--thrice", type=share, metavar="SHARE", help="share visited three times")
     parser.add_argument(
-        "--network-repeats", type=_positive, metavar="N", help="visits of a network and batch"
+        "--network-repeats", type=positive, metavar="N", help="visits of a network and batch"
     )
     parser.add_argument(
         "--layers-of-networks",
@@ -265,20 +266,6 @@ class _progress:  # noqa: N801 - used as a function
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
         self._log.flush()
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value
 
 
 def _seconds(text: str) -> float:

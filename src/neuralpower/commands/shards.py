@@ -6,16 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from neuralpower.commands.arguments import positive, share
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     split = actions.add_parser("split", help="deal tables of configurations to shards")
     split.add_argument("tables", nargs="+", metavar="TABLE", help="tables of configurations")
-    split.add_argument("--shards", required=True, type=_positive, metavar="N")
+    split.add_argument("--shards", required=True, type=positive, metavar="N")
     split.add_argument("--out", required=True, type=Path, metavar="DIR", help="for 0.csv, 1.csv...")
-    split.add_argument("--twice", type=_share, metavar="SHARE", help="share visited twice")
-    split.add_argument("--thrice", type=_share, metavar="SHARE", help="share visited three times")
+    split.add_argument("--twice", type=share, metavar="SHARE", help="share visited twice")
+    split.add_argument("--thrice", type=share, metavar="SHARE", help="share visited three times")
     split.add_argument("--seed", type=int, default=0, help="seed of the repeats and the dealing")
     merge = actions.add_parser(
         "merge", help="put the folders that shards were measured into together"
@@ -45,17 +47,3 @@ def run(arguments: argparse.Namespace) -> int:
         f"{max(seconds) / 60:.1f} minutes of visits (networks not counted)\n"
     )
     return 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from neuralpower.profiling.repeatability import quantile
-from neuralpower.profiling.statistics import median_absolute_deviation, median_interval
-from neuralpower.profiling.timing import Timing
+from neuralpower.profiling.statistics import median_interval
+from neuralpower.profiling.timing import Timing, summarise
 
 
 class ReplayTimer(Protocol):
@@ -180,24 +180,12 @@ def _timing(
     window: tuple[int, int, int],
 ) -> Timing:
     each = workload.calls_per_replay
-    ordered = sorted(sample / each for sample in samples)
-    interval = median_interval(ordered)
     warm, t0, t1 = window
-    return Timing(
-        median_ms=quantile(ordered, 0.5),
-        lo_ms=None if interval is None else interval[0],
-        hi_ms=None if interval is None else interval[1],
-        q25_ms=quantile(ordered, 0.25),
-        q75_ms=quantile(ordered, 0.75),
-        mad_ms=median_absolute_deviation(ordered),
-        min_ms=ordered[0],
-        p95_ms=quantile(ordered, 0.95),
-        samples=len(samples),
-        calls=len(samples) * each,
-        calls_per_sample=each,
+    return summarise(
+        samples,
+        each,
         warm_up_calls=warm * each,
-        t0_ns=t0,
-        t1_ns=t1,
+        window_ns=(t0, t1),
         flags=() if _precise(samples, protocol) else ("not_converged",),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from neuralpower.profiling.repeatability import quantile
@@ -81,7 +81,25 @@ def measure(
     finally:
         if enabled:
             gc.enable()
-    ordered = sorted(sample / each / 1e6 for sample in samples)
+    return summarise(
+        [sample / 1e6 for sample in samples],
+        each,
+        warm_up_calls=warm,
+        window_ns=(t0, t1),
+        flags=() if _precise(samples, protocol) else ("not_converged",),
+    )
+
+
+def summarise(
+    samples_ms: Sequence[float],
+    calls_per_sample: int,
+    *,
+    warm_up_calls: int,
+    window_ns: tuple[int, int],
+    flags: tuple[str, ...],
+) -> Timing:
+    """The record of samples that each hold ``calls_per_sample`` calls, in ms per call."""
+    ordered = sorted(sample / calls_per_sample for sample in samples_ms)
     interval = median_interval(ordered)
     return Timing(
         median_ms=quantile(ordered, 0.5),
@@ -92,13 +110,13 @@ def measure(
         mad_ms=median_absolute_deviation(ordered),
         min_ms=ordered[0],
         p95_ms=quantile(ordered, 0.95),
-        samples=len(samples),
-        calls=len(samples) * each,
-        calls_per_sample=each,
-        warm_up_calls=warm,
-        t0_ns=t0,
-        t1_ns=t1,
-        flags=() if _precise(samples, protocol) else ("not_converged",),
+        samples=len(ordered),
+        calls=len(ordered) * calls_per_sample,
+        calls_per_sample=calls_per_sample,
+        warm_up_calls=warm_up_calls,
+        t0_ns=window_ns[0],
+        t1_ns=window_ns[1],
+        flags=flags,
     )
 
 

@@ -6,14 +6,14 @@ name only names the shard) with optional ``networks.csv``, ``network_layers.csv`
 
 A fault of the *table* (a missing column, text in a number column) is an ``InputError`` naming file
 and row. A fault of a *value* (a runtime that is not positive, a kernel of 0) is data: it is read as
-it stands and told by ``faults``, so that fitting can list it with its reason and leave it out.
+it stands and told by ``measurement_faults``, so that fitting can list it with its reason.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ NETWORK_REQUIRED: tuple[str, ...] = ("network", "batch", "runtime_ms", "power_w"
 NETWORK_LAYER_REQUIRED: tuple[str, ...] = ("network", "batch", "index", "name", "runtime_ms")
 
 _TEXT = frozenset({"family", "pool_method"})
-_INTEGERS = tuple(name for name in CONFIGURATION_COLUMNS if name not in _TEXT)
+INTEGERS = tuple(name for name in CONFIGURATION_COLUMNS if name not in _TEXT)
 _DEFAULTS: Mapping[str, int] = {
     "kernel_height": 1,
     "kernel_width": 1,
@@ -96,18 +96,6 @@ class Row:
     file: str
     number: int
     values: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A value that cannot be trusted: where it stands, what is wrong, what is done with it."""
-
-    file: str
-    row: int
-    column: str
-    reason: str
-    action: str = "left out"
-    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -242,7 +230,7 @@ def frame(rows: Sequence[Row]) -> pandas.DataFrame:
         column = [row.values.get(name) for row in rows]
         if name in _FLOATS:
             data[name] = pandas.array([math.nan if v is None else v for v in column], "float64")
-        elif name in _INTEGERS or name == "index":
+        elif name in INTEGERS or name == "index":
             data[name] = column
         else:
             data[name] = ["" if v is None else v for v in column]
@@ -257,57 +245,6 @@ def load_frame(platform: Platform | str | Path) -> pandas.DataFrame:
 def load_network_frame(platform: Platform | str | Path) -> pandas.DataFrame:
     """The tables of whole networks as one pandas frame (a row a measurement, not merged)."""
     return frame(load_network_rows(platform))
-
-
-def faults(rows: Iterable[Row]) -> list[Fault]:
-    """Values that are no measurement: non-positive, non-finite or missing runtime, wrong shapes.
-
-    A bad power (not finite or not positive) costs the row its power only.
-    """
-    found: list[Fault] = []
-    for row in rows:
-        values = row.values
-        for name in _INTEGERS:
-            if name in values and values[name] < _least(name):
-                text = f"{values[name]} is less than {_least(name)}"
-                found.append(Fault(row.file, row.number, name, text))
-        runtime = values.get("runtime_ms")
-        if reason := _not_positive(runtime, "runtime"):
-            found.append(Fault(row.file, row.number, "runtime_ms", reason, value=runtime))
-        power = values.get("power_w")
-        if power is not None and (reason := _not_positive(power, "power")):
-            found.append(Fault(row.file, row.number, "power_w", reason, "power left out"))
-        if str(values.get("valid", "")).strip().lower() in ("0", "false"):
-            reason = f"marked not valid ({values.get('flags') or 'no flag given'})"
-            found.append(Fault(row.file, row.number, "valid", reason))
-    return found
-
-
-def refuse_negative(found: Iterable[Fault], folder: Path) -> None:
-    """Raise ``InputError`` for the first negative runtime.
-
-    A missing, zero or infinite reading is a visit that failed, and only that row is lost. No clock
-    reads a negative time: the table itself was made wrongly, and its other rows are suspect.
-    """
-    for fault in found:
-        if fault.column == "runtime_ms" and fault.value is not None and fault.value < 0:
-            raise InputError(
-                f"{fault.reason}: correct or remove the row, or pass --leave-out-negative",
-                path=folder / fault.file,
-                row=fault.row,
-            )
-
-
-def _least(name: str) -> int:
-    return 0 if name in ("pad_height", "pad_width", "bias") else 1
-
-
-def _not_positive(value: float | None, what: str) -> str:
-    if value is None:
-        return f"{what} is missing"
-    if not math.isfinite(value):
-        return f"{what} {value} is not finite"
-    return "" if value > 0 else f"{what} {value:g} is not positive"
 
 
 def _platform(platform: Platform | str | Path) -> Platform:
@@ -385,7 +322,7 @@ def _layer_table(path: Path) -> list[Row]:
             )
         filled = _FILLED.get(family, ())
         values: dict[str, Any] = dict(record)
-        for name in _INTEGERS:
+        for name in INTEGERS:
             text = record.get(name, "")
             default = None if name in filled else _DEFAULTS.get(name)
             if text or default is None:

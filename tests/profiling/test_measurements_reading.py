@@ -10,9 +10,9 @@ import pytest
 
 from neuralpower.columns import CONFIGURATION_COLUMNS
 from neuralpower.errors import InputError
+from neuralpower.measurement_faults import faults
 from neuralpower.measurements import (
     discover,
-    faults,
     frame,
     load_frame,
     load_network_rows,

@@ -21,7 +21,8 @@ from profile_worker import made_up_layers, work
 
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
-from neuralpower.measurements import faults, load_platform, load_rows
+from neuralpower.measurement_faults import faults
+from neuralpower.measurements import load_platform, load_rows
 from neuralpower.profiling.manifest import checksum_faults
 from neuralpower.profiling.power.meter import NoMeter
 from neuralpower.profiling.records import VisitLog, locked

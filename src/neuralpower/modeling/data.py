@@ -1,6 +1,6 @@
 """From measured visits to one row a configuration, with every row left out told and why.
 
-Rules, in this order: values that are no measurement (``measurements.faults``) are left out; a
+Rules, in this order: values that are no measurement (``measurement_faults``) are left out; a
 whole shard or a row that is a thousand times off (us for ms) is left out; visits of one
 configuration that disagree by more than ``DISAGREE`` are left out (all of them when there is no
 majority); what remains is merged by the median of the logarithms.
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurements import Fault, Platform, Row, faults, load_rows
+from neuralpower.measurement_faults import Fault, faults
+from neuralpower.measurements import Platform, Row, load_rows
 from neuralpower.modeling.features import Array, FeatureTable
 
 TARGETS = ("runtime_ms", "power_w", "energy_mj")

@@ -17,7 +17,8 @@ from neuralpower import __version__
 from neuralpower.columns import FAMILIES
 from neuralpower.errors import InputError
 from neuralpower.files import csv_text, sha256_file, write_json, write_text
-from neuralpower.measurements import Platform, load_platform, refuse_negative
+from neuralpower.measurement_faults import refuse_negative
+from neuralpower.measurements import Platform, load_platform
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import TARGETS, Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS

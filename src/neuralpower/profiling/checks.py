@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.measurement_faults import faults
 from neuralpower.measurements import (
     Platform,
     Row,
-    faults,
     load_network_layer_rows,
     load_network_rows,
     load_rows,

@@ -12,9 +12,11 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from neuralpower.errors import InputError
 
@@ -80,16 +82,84 @@ def read_text(path: str | Path) -> str:
 
             data = gzip.decompress(data)
         text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("no such file: check the path", path=path) from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"not UTF-8 text (byte {error.start}): save it as UTF-8", path=path
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot be read: {reason}", path=path) from None
+        raise _unreadable(error, path) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Piece(NamedTuple):
+    """Consecutive rows of a table, fields as they stand; ``first`` counts data rows from 1."""
+
+    header: list[str]
+    first: int
+    records: list[list[str]]
+
+
+def read_pieces(
+    path: str | Path, required: Sequence[str] = (), rows: int = 20_000
+) -> Iterator[Piece]:
+    """A CSV file (or ``.csv.gz``) in pieces of so many rows, the first without any.
+
+    Memory holds one piece, whatever the size of the file.
+    Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
+    """
+    with _text_stream(path) as stream:
+        reader = csv.reader(stream)
+        try:
+            header = _header(next(reader, None), required, path)
+            yield Piece(header, 1, [])
+            first = 1
+            while taken := list(islice(reader, rows)):
+                records = [fields for fields in taken if fields]
+                for number, fields in enumerate(records, first):
+                    if len(fields) != len(header):
+                        text = f"{len(fields)} fields where the header has {len(header)}"
+                        raise InputError(text, path=path, row=number)
+                yield Piece(header, first, records)
+                first += len(records)
+        except csv.Error as error:
+            line = reader.line_num
+            raise InputError(f"not a CSV table: {error}", path=path, line=line) from None
+
+
+def _header(fields: list[str] | None, required: Sequence[str], path: str | Path) -> list[str]:
+    if not fields:
+        raise InputError("the table is empty: a header line is needed", path=path)
+    header = [name.strip() for name in fields]
+    doubled = {name for name in header if header.count(name) > 1}
+    if doubled:
+        raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
+    for name in required:
+        if name not in header:
+            raise InputError(f"column {name!r} is missing: add it to the header", path=path, line=1)
+    return header
+
+
+@contextmanager
+def _text_stream(path: str | Path) -> Iterator[IO[str]]:
+    """The lines of a UTF-8 file, ``.gz`` unpacked on the way; faults as of ``read_text``."""
+    import gzip
+
+    try:
+        opened: Any = (gzip.open if str(path).endswith(".gz") else open)(path, "rb")
+        with opened as binary, io.TextIOWrapper(binary, encoding="utf-8-sig") as stream:
+            yield stream
+    except UnicodeDecodeError:
+        read_text(path)  # counts the bytes up to the fault, and tells it
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(error, path) from None
+
+
+def _unreadable(error: Exception, path: str | Path) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such file: check the path", path=path)
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"cannot be read: {reason}", path=path)
 
 
 def read_rows(
@@ -99,33 +169,11 @@ def read_rows(
 
     Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
     """
-    reader = csv.reader(io.StringIO(read_text(path)))
-    try:
-        header = next(reader, None)
-        if not header:
-            raise InputError("the table is empty: a header line is needed", path=path)
-        header = [name.strip() for name in header]
-        doubled = {name for name in header if header.count(name) > 1}
-        if doubled:
-            raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
-        for name in required:
-            if name not in header:
-                raise InputError(
-                    f"column {name!r} is missing: add it to the header", path=path, line=1
-                )
-        rows: list[dict[str, str]] = []
-        for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(header):
-                raise InputError(
-                    f"{len(fields)} fields where the header has {len(header)}",
-                    path=path,
-                    row=len(rows) + 1,
-                )
-            rows.append(dict(zip(header, (field.strip() for field in fields), strict=True)))
-    except csv.Error as error:
-        raise InputError(f"not a CSV table: {error}", path=path, line=reader.line_num) from None
+    header: list[str] = []
+    rows: list[dict[str, str]] = []
+    for piece in read_pieces(path, required):
+        header = piece.header
+        rows += (dict(zip(header, map(str.strip, fields), strict=True)) for fields in piece.records)
     return header, rows
 
 

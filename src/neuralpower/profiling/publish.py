@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.files import read_text, write_text
-from neuralpower.measurements import MANIFEST, load_rows
-from neuralpower.profiling.manifest import write_manifest
+from neuralpower.measurements import MANIFEST, load_network_rows, load_platform, load_rows
+from neuralpower.profiling.manifest import accompanying, write_manifest
 from neuralpower.profiling.readme import readme_text
 from neuralpower.profiling.repeatability import Repeatability, repeatability
 from neuralpower.profiling.tables import write_tables
+from neuralpower.profiling.visit_records import run_identity, write_visit_records
 
 #: Failed visits that the manifest names; the rest are counted.
 _NAMED_FAILURES = 50
@@ -28,14 +29,23 @@ def publish(
     names = write_tables(folder, records, _earlier(folder))
     if not names:
         return
-    facts = manifest_facts(run, records, planned)
+    write_visit_records(folder, records)
+    describe(folder, manifest_facts(run, records, planned), names)
+
+
+def describe(folder: Path, facts: dict[str, Any], tables: Sequence[str]) -> None:
+    """Write README and manifest of a folder whose tables are written."""
     if (folder / NOTES).exists():
         facts["notes"] = " ".join(read_text(folder / NOTES).split())
-        names = [*names, NOTES]
-    write_manifest(folder, facts, names)
-    figures = repeatability(load_rows(folder))
-    write_text(folder / "README.md", readme_text(facts, figures, records))
-    write_manifest(folder, facts | {"repeatability": _rounded(figures)}, [*names, "README.md"])
+    # The tables are read back: what is told of them is what anyone will read in them.
+    write_manifest(folder, facts, tables)
+    platform = load_platform(folder)
+    rows = load_rows(platform)
+    figures = repeatability(rows)
+    text = readme_text(facts, figures, rows, load_network_rows(platform))
+    write_text(folder / "README.md", text)
+    names = [*tables, *accompanying(folder), "README.md"]
+    write_manifest(folder, facts | {"repeatability": rounded(figures)}, names)
 
 
 def _earlier(folder: Path) -> list[str]:
@@ -56,7 +66,9 @@ def manifest_facts(
     days = sorted({record["time_utc"][:10] for record in records})
     configurations = {r["key"] for r in records if r["kind"] == "layer"}
     networks = {(r["network"], r["batch"]) for r in records if r["kind"] == "network"}
+    boards = sorted({record["board"] for record in records if record.get("board")})
     return {
+        "run": run_identity(records),
         "platform": identity["platform"],
         "device": _gpu_words(identity["executor"])
         or device_words(machine, identity.get("affinity")),
@@ -69,7 +81,7 @@ def manifest_facts(
             f"{identity['executor'].get('threads_intra')} thread(s)."
         ),
         "measured_on": days,
-        "power": run["power"],
+        "power": run["power"] | _gain(identity["meter"], run["power"]),
         "protocol": identity["protocol"],
         "protocol_sha256": identity["protocol_sha256"],
         "plan_sha256": run["plan_sha256"],
@@ -81,6 +93,7 @@ def manifest_facts(
         "machine": machine,
         "neuralpower": run["neuralpower"],
         **({"idle": run["idle"]} if run.get("idle") else {}),
+        **({"boards": boards} if boards else {}),
         **run["probe"],
         "visits": {"planned": planned, "made": len(records), "failed": len(failures)},
         "complete": len(records) == planned,
@@ -89,6 +102,13 @@ def manifest_facts(
             for r in failures[:_NAMED_FAILURES]
         ],
     }
+
+
+def _gain(meter: str, power: Mapping[str, Any]) -> dict[str, float]:
+    """The relative uncertainty of the sensor's gain, which no number of visits shrinks."""
+    from neuralpower.profiling.power.nvml import GAIN_UNCERTAINTY
+
+    return {"u_gain": GAIN_UNCERTAINTY} if power["measured"] and meter == "nvml" else {}
 
 
 def _gpu_words(executor: Mapping[str, Any]) -> str:
@@ -113,7 +133,8 @@ def _what(record: Mapping[str, Any]) -> str:
     return ",".join(str(value) for value in record["configuration"].values())
 
 
-def _rounded(figures: Repeatability) -> dict[str, Any]:
+def rounded(figures: Repeatability) -> dict[str, Any]:
+    """Repeatability as plain values of six decimals, for a manifest."""
     return {
         name: round(value, 6) if isinstance(value, float) else value
         for name in Repeatability.__dataclass_fields__

@@ -6,52 +6,120 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuralpower.profiling.repeatability import Repeatability
+from neuralpower.columns import CONFIGURATION_COLUMNS
+from neuralpower.measurements import Row
+from neuralpower.profiling.repeatability import Repeatability, is_anchor
 
 
 def readme_text(
-    facts: Mapping[str, Any], figures: Repeatability, records: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Any],
+    figures: Repeatability,
+    rows: Sequence[Row],
+    networks: Sequence[Row] = (),
 ) -> str:
-    """Markdown for a person: what was measured, how, and how far to trust it."""
+    """Markdown for a person: what was measured, how, and how far to trust it.
+
+    ``facts`` of a manifest; what it does not tell is left out. ``rows`` and ``networks`` of the
+    tables.
+    """
+    command = "measurements merge" if "runs" in facts else "profile"
     parts = [
-        f"# {facts['platform']}: {facts['software']}",
+        f"# {facts['platform']}: {facts.get('software') or 'software not told'}",
         _origin(facts),
         facts.get("notes", ""),
         _power(facts),
-        _families(records),
+        _runs(facts),
+        _boards(facts),
+        _families(rows),
         _protocol(facts),
         _repeats(figures),
-        _networks(records),
+        _networks(networks),
         _missing(facts),
-        "This file is written by `neuralpower profile`; `neuralpower measurements check` prints "
-        "the same figures from the tables.",
+        f"This file is written by `neuralpower {command}`; `neuralpower measurements check` "
+        "prints the same figures from the tables.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _origin(facts: Mapping[str, Any]) -> str:
-    days = facts["measured_on"]
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return (
-        f"Measured on {when} with NeuralPower {facts['neuralpower']} on {facts['device']}. "
-        f"{facts['description']} Seed {facts['seed']}."
+    days = facts.get("measured_on") or []
+    when = (
+        "" if not days else f" on {days[0]}" if len(days) == 1 else f" on {days[0]} to {days[-1]}"
     )
+    by = f" with NeuralPower {facts['neuralpower']}" if facts.get("neuralpower") else ""
+    seed = f" Seed {facts['seed']}." if facts.get("seed") is not None else ""
+    device = facts.get("device") or "a device that is not told"
+    return f"Measured{when}{by} on {device}. {facts.get('description', '')}{seed}"
 
 
 def _power(facts: Mapping[str, Any]) -> str:
-    if facts["power"]["measured"]:
-        return f"Power by {facts['meter']}, in the same regime as the runtime."
+    power = facts.get("power") or {}
+    if power.get("measured"):
+        meter = f" by {facts['meter']}" if facts.get("meter") else ""
+        return f"Power{meter}, in the same regime as the runtime."
     return (
-        f"**Power was not measured**: {facts['power']['reason']}. Power and energy fields are "
-        "empty."
+        f"**Power was not measured**: {power.get('reason') or 'no reason is told'}. Power and "
+        "energy fields are empty."
     )
 
 
-def _families(records: Sequence[Mapping[str, Any]]) -> str:
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for record in records:
-        if record["kind"] == "layer" and record["timing"] is not None:
-            groups.setdefault(record["configuration"]["family"], []).append(record)
+def _runs(facts: Mapping[str, Any]) -> str:
+    """The runs of a merged platform."""
+    if "runs" not in facts:
+        return ""
+    lines = [
+        "## Runs that were merged",
+        "",
+        "| run | measured on | board | visits | runtime against the mean of the runs | 95 % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in facts["runs"]:
+        level = facts["runtime_levels"].get(run["run"]) or {}
+        days, boards = (", ".join(run.get(name) or []) for name in ("measured_on", "boards"))
+        told = f"{days} | {boards or 'not told'} | {run['rows']}"
+        lines.append(f"| {run['run']} | {told} | {_level(level)} |")
+    if facts.get("allowed_differences"):
+        kinds = ", ".join(sorted(facts["allowed_differences"]))
+        lines += ["", f"The runs differ in {kinds}, which was allowed; the manifest tells how."]
+    return "\n".join(lines)
+
+
+def _boards(facts: Mapping[str, Any]) -> str:
+    """Power levels of the boards of a merged platform."""
+    levels = facts.get("gain") or {}
+    if len(levels) < 2:
+        return ""
+    lines = [
+        "## Power of the boards against each other",
+        "",
+        "| board | power against the mean of the boards | 95 % |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {board} | {_level(level)} |" for board, level in sorted(levels.items())]
+    what = "taken out of the power columns" if facts.get("gain_levelled") else "not corrected"
+    lines += ["", f"From configurations that several boards measured; {what}. {GAIN_SENTENCE}"]
+    return "\n".join(lines)
+
+
+GAIN_SENTENCE = (
+    "A sensor's gain and a board's own draw cannot be told apart this way; the absolute gain stays "
+    "uncertain by about 5 % however many boards and visits there are."
+)
+
+
+def _level(level: Mapping[str, Any]) -> str:
+    if level.get("factor") is None:
+        return f"{level.get('reason') or 'not known'} | "
+    if level.get("lo") is None:
+        return f"{level['factor']:.4f} | "
+    return f"{level['factor']:.4f} | {level['lo']:.4f} to {level['hi']:.4f}"
+
+
+def _families(rows: Sequence[Row]) -> str:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if not is_anchor(row) and row.values["runtime_ms"] is not None:
+            groups.setdefault(row.values["family"], []).append(row)
     if not groups:
         return ""
     lines = [
@@ -59,8 +127,8 @@ def _families(records: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for family in sorted(groups):
-        times = [record["timing"]["median_ms"] for record in groups[family]]
-        keys = {record["key"] for record in groups[family]}
+        times = [row.values["runtime_ms"] for row in groups[family]]
+        keys = {tuple(row.values.get(n) for n in CONFIGURATION_COLUMNS) for row in groups[family]}
         lines.append(
             f"| {family} | {len(keys)} | {len(times)} | {min(times):.4g} | "
             f"{statistics.median(times):.4g} | {max(times):.4g} |"
@@ -69,8 +137,10 @@ def _families(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _protocol(facts: Mapping[str, Any]) -> str:
-    timing = facts["protocol"]["timing"]
-    executor = facts["executor"]
+    timing = (facts.get("protocol") or {}).get("timing")
+    executor = facts.get("executor")
+    if not isinstance(timing, Mapping) or not isinstance(executor, Mapping):
+        return ""
     if "min_replays" in timing:
         return _replayed(timing, facts)
     return (
@@ -87,7 +157,7 @@ def _protocol(facts: Mapping[str, Any]) -> str:
 
 
 def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    executor, power = facts["executor"], facts["protocol"]["power"]
+    executor, power = facts["executor"], facts["protocol"].get("power")
     text = (
         "## Protocol\n\n"
         f"Precision {executor.get('precision')} (TF32 in convolutions "
@@ -131,12 +201,12 @@ def _repeats(figures: Repeatability) -> str:
     return "\n".join(lines)
 
 
-def _networks(records: Sequence[Mapping[str, Any]]) -> str:
+def _networks(rows: Sequence[Row]) -> str:
     groups: dict[tuple[str, int], list[float]] = {}
-    for record in records:
-        if record["kind"] == "network" and record["timing"] is not None:
-            key = (record["network"], record["batch"])
-            groups.setdefault(key, []).append(record["timing"]["median_ms"])
+    for row in rows:
+        if row.values["runtime_ms"] is not None:
+            key = (row.values["network"], row.values["batch"])
+            groups.setdefault(key, []).append(row.values["runtime_ms"])
     if not groups:
         return ""
     lines = [
@@ -153,14 +223,17 @@ def _networks(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _missing(facts: Mapping[str, Any]) -> str:
-    visits = facts["visits"]
+    visits = facts.get("visits")
     words = []
-    if not facts["complete"]:
+    if not isinstance(visits, Mapping):
+        return ""
+    if not facts.get("complete", True):
         words.append(
             f"The run is not complete: {visits['made']} of {visits['planned']} visits were made."
         )
     if visits["failed"]:
-        reasons = sorted({failure["reason"] for failure in facts["failures"]})
+        failures = [f for part in (facts, *facts.get("runs", [])) for f in part.get("failures", [])]
+        reasons = sorted({failure["reason"] for failure in failures})
         words.append(
             f"{visits['failed']} visits could not be made and are in no table; the manifest lists "
             f"them. For example: {reasons[0]}"

@@ -22,7 +22,8 @@ _TIMING_COLUMNS = (
     "calls_per_sample",
     "buffers",
 )
-_POWER_COLUMNS = (
+#: Columns of a table that holds power.
+POWER_COLUMNS = (
     "power_source",
     "power_w_u_within",
     "power_w_corrected",
@@ -96,7 +97,9 @@ def write_tables(
         made["network_layers.csv.gz"] = (NETWORK_LAYER_COLUMNS, inside)
     for name, (columns, rows) in made.items():
         powered = any(row.get("power_w") is not None for row in rows)
-        own = [c for c in _POWER_COLUMNS if c not in columns] if powered else []
+        own = [c for c in POWER_COLUMNS if c not in columns] if powered else []
+        if any(row.get("board") for row in rows):
+            own.append("board")
         write_text(folder / name, csv_text((*columns, *own), rows))
     for name in earlier:
         if name not in made and name.endswith((".csv", ".csv.gz")):
@@ -163,6 +166,7 @@ def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
         "energy_mj": None if watts is None else _short(watts * runtime),
         "energy_edge_mj": None if edge is None else _short(edge * runtime),
         "idle_w": _short(power.get("idle_w")),
+        "board": record.get("board"),
     }
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy
+
 from neuralpower.errors import InputError
 from neuralpower.profiling.layer_graph import LayerLike, Shape
 
@@ -73,6 +75,24 @@ def pool_window(layer: LayerLike) -> tuple[list[int], list[int], list[int]]:
             else [getattr(param, plain)] * 2
         )
     return pair["kernel"], [s or 1 for s in pair["stride"]], pair["pad"]
+
+
+def average_divisor(
+    size: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    pad: Sequence[int],
+    out: Sequence[int],
+) -> Any:
+    """Caffe's divisor of average pooling an output place: the window clipped at size + pad.
+
+    Padding counts, the part of a window beyond it does not (pooling_layer.cpp, Forward_cpu).
+    """
+    spans = []
+    for n, k, s, p, o in zip(size, kernel, stride, pad, out, strict=True):
+        start = numpy.arange(o) * s - p
+        spans.append(numpy.minimum(start + k, n + p) - start)
+    return numpy.multiply.outer(spans[0], spans[1])
 
 
 def run_of_axes(

@@ -9,18 +9,14 @@ from typing import Any
 import torch
 
 from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.layer_fields import unsupported
 from neuralpower.profiling.layer_graph import (
-    DATA_TYPES,
     InputSpec,
     LayerLike,
     NetworkLike,
     Shape,
-    configuration_layer,
-    label_classes,
     random_input,
 )
+from neuralpower.profiling.model_steps import fill_layer, fill_network
 from neuralpower.profiling.onnx_ops.weights import RandomWeights
 from neuralpower.profiling.torch_layers import Forward, forward_of
 
@@ -103,14 +99,8 @@ class TorchModel:
 
 def layer_model(configuration: Configuration, place: Place, seed: int) -> TorchModel:
     """The model of one layer: inputs ``x0``, ``x1``, ..., output ``y``."""
-    layer = configuration_layer(configuration)
-    if layer.type == "Dropout":
-        raise InputError("dropout does nothing at inference: no kernel runs, there is no time")
     model = TorchModel(place, seed)
-    for name, shape in zip(layer.bottoms, layer.bottom_shapes, strict=True):
-        model.inputs.append(InputSpec(name, shape))
-    model.outputs = {"y": layer.top_shapes[0]}
-    model.add(layer)
+    fill_layer(model, configuration)
     model.finish()
     return model
 
@@ -118,23 +108,6 @@ def layer_model(configuration: Configuration, place: Place, seed: int) -> TorchM
 def network_model(network: NetworkLike, place: Place, seed: int) -> TorchModel:
     """The model of a whole network. ``InputError`` names the first layer that cannot be run."""
     model = TorchModel(place, seed)
-    classes = label_classes(network.layers)
-    made: dict[str, Shape] = {}
-    for layer in network.layers:
-        for top, shape in zip(layer.tops, layer.top_shapes, strict=True):
-            if shape is None:
-                raise unsupported(layer, "the shape of its output is not known")
-            made[top] = shape
-            if layer.type in DATA_TYPES:
-                model.inputs.append(InputSpec(top, shape, classes.get(top)))
-        if layer.type not in DATA_TYPES:
-            for bottom in layer.bottoms:
-                if bottom not in made:
-                    raise unsupported(layer, f"its bottom {bottom!r} is made by no earlier layer")
-            model.add(layer)
-    fed = {spec.name for spec in model.inputs}
-    model.outputs = {blob: made[blob] for blob in network.outputs if blob not in fed}
-    if not model.outputs:
-        raise InputError(f"network {network.name!r} computes nothing: it has no output")
+    fill_network(model, network)
     model.finish()
     return model

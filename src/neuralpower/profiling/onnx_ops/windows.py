@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from neuralpower.profiling.layer_fields import (
+    average_divisor,
     bottom_shape,
     canonical_axis,
     pool_window,
@@ -105,24 +106,6 @@ def pool(
     mean = graph.op("AveragePool", [bottom], count_include_pad=1, **shape)
     factor = graph.constant((full / divisor).astype(numpy.float32)[None, None])
     return graph.op("Mul", [mean, factor], top)
-
-
-def average_divisor(
-    size: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    pad: Sequence[int],
-    out: Sequence[int],
-) -> Any:
-    """Caffe's divisor of average pooling an output place: the window clipped at size + pad.
-
-    Padding counts, the part of a window beyond it does not (pooling_layer.cpp, Forward_cpu).
-    """
-    spans = []
-    for n, k, s, p, o in zip(size, kernel, stride, pad, out, strict=True):
-        start = numpy.arange(o) * s - p
-        spans.append(numpy.minimum(start + k, n + p) - start)
-    return numpy.multiply.outer(spans[0], spans[1])
 
 
 @emits("LRN")

@@ -9,17 +9,19 @@ majority); what remains is merged by the median of the logarithms.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurement_faults import Fault, faults
-from neuralpower.measurements import Platform, Row, load_rows
+from neuralpower.measurement_blocks import blocks_of, iter_blocks
+from neuralpower.measurement_faults import Fault
+from neuralpower.measurements import Platform, Row
 from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.visits import Collected, Visits, collect
 
 TARGETS = ("runtime_ms", "power_w", "energy_mj")
 #: Visits of one configuration further apart than this factor are not the same measurement.
@@ -29,7 +31,6 @@ SLIP = 1000.0
 SLIP_TOLERANCE = 6.0
 #: Nearest neighbours that tell what a configuration should about take.
 _LIKE = 8
-_NUMBERS = tuple(n for n in CONFIGURATION_COLUMNS if n not in ("family", "pool_method"))
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,10 @@ class Dataset:
 
     layers: dict[tuple[str, str], Layers] = field(default_factory=dict)
     left_out: list[Fault] = field(default_factory=list)
-    #: Rows read and rows with a power reading, by family.
+    #: Rows read, by family.
     rows_read: dict[str, int] = field(default_factory=dict)
+    #: By family, what part of a very large table was taken (``modeling.visits``).
+    sampled: dict[str, str] = field(default_factory=dict)
 
     def families(self) -> list[str]:
         """Families with at least one measurement, sorted."""
@@ -117,160 +120,122 @@ class Dataset:
 
 
 def load_dataset(platform: Platform | str | Path) -> Dataset:
-    """Read, check and merge a platform's layer tables (``InputError`` for faulty tables)."""
-    return dataset(load_rows(platform))
+    """Read, check and merge a platform's layer tables (``InputError`` for faulty tables).
+
+    Memory is bounded, whatever the size of the tables: ``modeling.visits`` tells how.
+    """
+    return _dataset(collect(iter_blocks(platform)))
 
 
-def dataset(rows: Sequence[Row]) -> Dataset:
+def dataset(rows: Iterable[Row]) -> Dataset:
     """Check and merge measurement rows."""
-    result = Dataset()
-    found = faults(rows)
-    result.left_out.extend(found)
-    bad = {(f.file, f.row) for f in found if f.action == "left out"}
-    powerless = {(f.file, f.row) for f in found if f.action != "left out"}
-    by_family: dict[str, list[Row]] = {}
-    for row in rows:
-        family = str(row.values["family"])
-        result.rows_read[family] = result.rows_read.get(family, 0) + 1
-        if (row.file, row.number) not in bad:
-            by_family.setdefault(family, []).append(row)
-    for family in sorted(by_family):
-        kept = _without_slips(by_family[family], "runtime_ms", result.left_out)
+    return _dataset(collect(blocks_of(rows)))
+
+
+def _dataset(found: Collected) -> Dataset:
+    result = Dataset({}, found.left_out, found.rows_read, found.sampled)
+    for family, visits in found.visits.items():
+        kept = _without_slips(visits, "runtime_ms", result.left_out)
         kept = _without_disagreement(kept, result.left_out)
-        if not kept:
+        if not len(kept):
             continue
-        result.layers[family, "runtime_ms"] = _merge(family, "runtime_ms", kept)
-        powered = [
-            row
-            for row in kept
-            if row.values.get("power_w") is not None and (row.file, row.number) not in powerless
-        ]
+        result.layers[family, "runtime_ms"] = _merge(kept, "runtime_ms")
+        powered = kept.take(~np.isnan(kept.power_w))
         powered = _without_slips(powered, "power_w", result.left_out)
-        if powered:
-            result.layers[family, "power_w"] = _merge(family, "power_w", powered)
-            result.layers[family, "energy_mj"] = _merge(family, "energy_mj", powered)
+        if len(powered):
+            result.layers[family, "power_w"] = _merge(powered, "power_w")
+            result.layers[family, "energy_mj"] = _merge(powered, "energy_mj")
     return result
 
 
-def _configuration(row: Row) -> tuple[Any, ...]:
-    values = row.values
-    return tuple(
-        str(values.get(name, "")) if name == "pool_method" else int(values.get(name, 1))
-        for name in CONFIGURATION_COLUMNS[1:]
+def _merge(visits: Visits, target: str) -> Layers:
+    order, starts = visits.configurations()
+    sizes = np.diff(starts, append=len(order))
+    values = visits.target(target)[order]
+    measured, spread = values[starts], np.zeros(len(starts))
+    for size in np.unique(sizes[sizes > 1]):  # a single visit keeps its exact figure
+        same = np.flatnonzero(sizes == size)
+        logs = np.log(np.sort(values[starts[same][:, None] + np.arange(size)], axis=1))
+        measured[same] = np.exp(np.median(logs, axis=1))
+        spread[same] = np.expm1((logs[:, -1] - logs[:, 0]) / 2.0)
+    first = order[starts]
+    columns = {
+        name: values[first] if name == "pool_method" else values[first].astype(np.float64)
+        for name, values in visits.columns.items()
+    }
+    layers = Layers(visits.family, target, columns, measured, sizes, spread, ())
+    networks = [visits.networks[code] for code in visits.network[first].tolist()]
+    groups = (
+        f"network {network}" if network else key_of(row)
+        for row, network in zip(layers.rows(), networks, strict=True)
     )
+    return replace(layers, groups=tuple(groups))
 
 
-def _target(row: Row, target: str) -> float:
-    if target == "energy_mj":
-        return float(row.values["power_w"]) * float(row.values["runtime_ms"])
-    return float(row.values[target])
-
-
-def _columns(configurations: Sequence[tuple[Any, ...]]) -> dict[str, np.ndarray]:
-    columns: dict[str, np.ndarray] = {}
-    for name, values in zip(
-        CONFIGURATION_COLUMNS[1:], zip(*configurations, strict=True), strict=True
-    ):
-        kind = np.str_ if name == "pool_method" else np.float64
-        columns[name] = np.array(values, dtype=kind)
-    return columns
-
-
-def _merge(family: str, target: str, rows: Sequence[Row]) -> Layers:
-    visits: dict[tuple[Any, ...], list[float]] = {}
-    networks: dict[tuple[Any, ...], str] = {}
-    for row in rows:
-        key = _configuration(row)
-        visits.setdefault(key, []).append(_target(row, target))
-        networks.setdefault(key, str(row.values.get("network", "") or ""))
-    order = sorted(visits)
-    measured, spread = np.empty(len(order)), np.zeros(len(order))
-    for i, key in enumerate(order):
-        values = visits[key]
-        if len(values) == 1:  # a single visit keeps its exact figure
-            measured[i] = values[0]
-        else:
-            logs = np.log(np.sort(np.array(values)))
-            measured[i] = np.exp(np.median(logs))
-            spread[i] = np.expm1((logs[-1] - logs[0]) / 2.0)
-    groups = tuple(
-        f"network {networks[key]}" if networks[key] else key_of((family, *key)) for key in order
-    )
-    return Layers(
-        family,
-        target,
-        _columns(order),
-        measured,
-        np.array([len(visits[key]) for key in order]),
-        spread,
-        groups,
-    )
-
-
-def _without_disagreement(rows: list[Row], left_out: list[Fault]) -> list[Row]:
-    visits: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        visits.setdefault(_configuration(row), []).append(row)
-    bad: set[tuple[str, int]] = set()
-    for group in visits.values():
-        if len(group) < 2:
-            continue
-        values = np.array([_target(row, "runtime_ms") for row in group])
-        if values.max() <= DISAGREE * values.min():
-            continue
-        middle = float(np.median(values))
-        off = (values > DISAGREE * middle) | (values * DISAGREE < middle)
+def _without_disagreement(visits: Visits, left_out: list[Fault]) -> Visits:
+    if not len(visits):
+        return visits
+    order, starts = visits.configurations()
+    ends = np.append(starts[1:], len(order))
+    values = visits.runtime_ms[order]
+    apart = np.maximum.reduceat(values, starts) > DISAGREE * np.minimum.reduceat(values, starts)
+    good = np.ones(len(visits), dtype=bool)
+    for i in sorted(np.flatnonzero(apart), key=lambda i: int(order[starts[i]])):
+        group = values[starts[i] : ends[i]]
+        middle = float(np.median(group))
+        off = (group > DISAGREE * middle) | (group * DISAGREE < middle)
         if len(group) == 2 or 2 * int(off.sum()) >= len(group):
             off[:] = True
-        for row, value, is_off in zip(group, values, off, strict=True):
-            if is_off:
-                bad.add((row.file, row.number))
-                reason = (
-                    f"{len(group)} visits of this configuration disagree: "
-                    f"{value:g} ms, their median {middle:g} ms"
-                )
-                left_out.append(Fault(row.file, row.number, "runtime_ms", reason))
-    return [row for row in rows if (row.file, row.number) not in bad]
+        for at, value in zip(order[starts[i] : ends[i]][off], group[off], strict=True):
+            good[at] = False
+            reason = (
+                f"{len(group)} visits of this configuration disagree: "
+                f"{value:g} ms, their median {middle:g} ms"
+            )
+            file = visits.files[visits.file[at]]
+            left_out.append(Fault(file, int(visits.row[at]), "runtime_ms", reason))
+    return visits.take(good)
 
 
-def _without_slips(rows: list[Row], target: str, left_out: list[Fault]) -> list[Row]:
+def _without_slips(visits: Visits, target: str, left_out: list[Fault]) -> Visits:
     """Leave out shards and rows that are 1000 times off the nearest configurations.
 
     Neighbours, not a global fit, are the yardstick: a floor or a bend moves them alike.
     """
-    if len(rows) < _LIKE + 4:
-        return rows
-    position, residual = _residuals(rows, target)
-    files = np.array([row.file for row in rows])
-    shift = np.zeros(len(rows))
-    slipped = np.zeros(len(rows), dtype=bool)
-    for name in sorted(set(files)):
-        inside = files == name
-        if int(inside.sum()) * 2 >= len(rows) or int((~inside).sum()) < _LIKE:
+    n = len(visits)
+    if n < _LIKE + 4:
+        return visits
+    position, residual = _residuals(visits, target)
+    shift = np.zeros(n)
+    slipped = np.zeros(n, dtype=bool)
+    for code in sorted(np.unique(visits.file), key=lambda code: visits.files[code]):
+        inside = visits.file == code
+        if int(inside.sum()) * 2 >= n or int((~inside).sum()) < _LIKE:
             continue
         apart = residual[inside] - _like(position[~inside], residual[~inside], position[inside])
-        if _is_slip(float(np.median(apart))):
+        if _is_slip(np.median(apart)):
             slipped |= inside
             shift[inside] = apart
     rest = ~slipped
     if int(rest.sum()) >= _LIKE + 4:
         apart = residual[rest] - _like(position[rest], residual[rest], position[rest], skip=1)
         spread = 1.4826 * float(np.median(np.abs(apart)))
-        alone = (np.abs(apart) > 8.0 * spread) & np.array([_is_slip(a) for a in apart.tolist()])
+        alone = (np.abs(apart) > 8.0 * spread) & _is_slip(apart)
         shift[rest] = apart
         slipped[rest] = alone
     unit = "us for ms" if target == "runtime_ms" else "mW for W"
     action = "left out" if target == "runtime_ms" else "power left out"
-    for row, is_slip, log_factor in zip(rows, slipped, shift.tolist(), strict=True):
-        if is_slip:
-            factor = float(np.exp(log_factor))
-            reason = f"{factor:.3g} times what its like take: a slip of units ({unit})?"
-            left_out.append(Fault(row.file, row.number, target, reason, action))
-    return [row for row, is_slip in zip(rows, slipped, strict=True) if not is_slip]
+    for i in np.flatnonzero(slipped):
+        factor = float(np.exp(shift[i]))
+        reason = f"{factor:.3g} times what its like take: a slip of units ({unit})?"
+        file = visits.files[visits.file[i]]
+        left_out.append(Fault(file, int(visits.row[i]), target, reason, action))
+    return visits.take(~slipped)
 
 
-def _is_slip(shift: float) -> bool:
-    return bool(abs(abs(shift) - np.log(SLIP)) < np.log(SLIP_TOLERANCE))
+def _is_slip(shift: Array | np.floating[Any]) -> Any:
+    """Whether logarithms of factors are about that of a slip of units."""
+    return np.abs(np.abs(shift) - np.log(SLIP)) < np.log(SLIP_TOLERANCE)
 
 
 def _like(known: Array, values: Array, wanted: Array, skip: int = 0) -> Array:
@@ -281,20 +246,19 @@ def _like(known: Array, values: Array, wanted: Array, skip: int = 0) -> Array:
     return np.asarray(np.median(values[nearest[:, skip:]], axis=1))
 
 
-def _residuals(rows: Sequence[Row], target: str) -> tuple[Array, Array]:
+def _residuals(visits: Visits, target: str) -> tuple[Array, Array]:
     """Positions in log space (n, d) and residual logarithms of an L1 fit on them (n,)."""
     from neuralpower.modeling.libraries import varying, vocabulary
 
-    table = FeatureTable(_columns([_configuration(row) for row in rows]))
-    words = vocabulary(str(rows[0].values["family"]))
+    n = len(visits)
+    table = FeatureTable(visits.columns)
+    words = vocabulary(visits.family)
     physical = (words.main, "input_elements", "output_elements", "weight_elements")
     names = varying(table, physical)
-    logs = (
-        np.stack([np.log(table[n]) for n in names], axis=1) if names else np.zeros((len(rows), 1))
-    )
-    design = np.concatenate([np.ones((len(rows), 1)), logs], axis=1)
-    measured = np.log(np.array([_target(row, target) for row in rows]))
-    weights = np.ones(len(rows))
+    logs = np.stack([np.log(table[n]) for n in names], axis=1) if names else np.zeros((n, 1))
+    design = np.concatenate([np.ones((n, 1)), logs], axis=1)
+    measured = np.log(visits.target(target))
+    weights = np.ones(n)
     residual = measured
     for _ in range(30):  # iteratively reweighted least squares towards the L1 fit
         root = np.sqrt(weights)[:, None]
@@ -302,5 +266,5 @@ def _residuals(rows: Sequence[Row], target: str) -> tuple[Array, Array]:
         residual = measured - design @ solution
         weights = 1.0 / np.maximum(np.abs(residual), 1e-3)
     # Equal positions (repeats) are told apart by their order only: a tiny, fixed shift.
-    nudge = 1e-9 * np.arange(len(rows))[:, None]
+    nudge = 1e-9 * np.arange(n)[:, None]
     return np.asarray(logs + nudge), np.asarray(residual)

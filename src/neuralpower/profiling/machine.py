@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -32,6 +33,15 @@ def machine_facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "governor": _line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
     }
+
+
+def board_context(executor: Any) -> dict[str, str]:
+    """``board``: a digest of the UUID of the executor's board, which tells boards apart.
+
+    The UUID itself is never recorded. Empty where the device has none.
+    """
+    uuid = str(getattr(executor, "uuid", "") or "")
+    return {"board": hashlib.sha256(uuid.encode()).hexdigest()[:12]} if uuid else {}
 
 
 def caches(folder: Path = CPU_CACHE) -> dict[str, int]:

@@ -24,7 +24,7 @@ from neuralpower.profiling.design import (
 )
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.executor import Executor, anchor_of
-from neuralpower.profiling.machine import machine_facts
+from neuralpower.profiling.machine import board_context, machine_facts
 from neuralpower.profiling.power.adaptive import AdaptiveProtocol, idle_power
 from neuralpower.profiling.power.meter import PowerMeter
 from neuralpower.profiling.power.phase import PowerProtocol
@@ -163,6 +163,7 @@ def _visit_all(
     left = sum(expected[v.visit_id] for v in visits if v.visit_id not in records)
     ratios = [1.0]
     made = failed = 0
+    context = board_context(visitor.executor)
     predecessor = ""
     for visit in visits:
         if visit.visit_id in records:
@@ -173,7 +174,7 @@ def _visit_all(
         if deadline is not None and now() + cost * factor > deadline:
             break
         report(_title(visit), len(records), len(visits), left * factor)
-        record = visitor.visit(visit, predecessor, {})
+        record = visitor.visit(visit, predecessor, context)
         log.append(record)
         records[visit.visit_id] = record
         predecessor = record["key"]

@@ -1,4 +1,4 @@
-"""``neuralpower measurements check DIR``: is a folder of measurements sound?"""
+"""``neuralpower measurements``: check, merge, export and seal folders of measurements."""
 
 from __future__ import annotations
 
@@ -8,34 +8,95 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.errors import InputError
-from neuralpower.files import aligned_text
+from neuralpower.files import aligned_text, safe_name
 
 if TYPE_CHECKING:
     from neuralpower.measurements import Platform
     from neuralpower.profiling.checks import Report
 
+#: Kinds of differences between runs that can be allowed (``profiling.merging.compatible``).
+_DIFFERENCES = ("anchor", "device", "precision", "protocol", "software")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("action", choices=["check"], help="what to do")
-    parser.add_argument(
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="is a folder sound? findings and a summary")
+    check.add_argument(
         "folders", nargs="+", type=Path, metavar="DIR", help="a platform, or a folder of platforms"
     )
-    parser.add_argument(
+    check.add_argument(
         "--show", type=int, default=20, metavar="N", help="findings to print a platform"
     )
+    merge = actions.add_parser("merge", help="runs and boards of one kind as one platform")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")
+    merge.add_argument("--platform", required=True, help="name of the merged platform")
+    merge.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
+    merge.add_argument(
+        "--level-gain",
+        action="store_true",
+        help="bring the boards' power to their common level (as read: power_w_raw)",
+    )
+    merge.add_argument(
+        "--allow-different",
+        action="append",
+        default=[],
+        choices=_DIFFERENCES,
+        help="merge runs that differ in this; may be given several times, and is recorded",
+    )
+    export = actions.add_parser("export", help="visits, raw samples and networks as tables")
+    export.add_argument("folder", type=Path, metavar="DIR", help="a platform")
+    export.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    export.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
+    seal = actions.add_parser("seal", help="take files that came later into the manifest")
+    seal.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; 0 without errors, 1 with. A table that cannot be read ends with 2."""
+    """Do what was asked; ``check`` returns 1 when it found errors. Unreadable tables end with 2."""
+    if arguments.action == "check":
+        return _check(arguments.folders, arguments.show)
+    if arguments.action == "merge":
+        return _merge(arguments)
+    if arguments.action == "export":
+        from neuralpower.profiling.export import export
+
+        counts = export(arguments.folder, arguments.out, arguments.format)
+        told = ", ".join(f"{name} {rows}" for name, rows in counts.items())
+        sys.stderr.write(f"rows: {told}; in {arguments.out}\n")
+        return 0
+    from neuralpower.measurements import load_platform
+    from neuralpower.profiling.manifest import seal
+
+    for folder in arguments.folders:
+        added = seal(load_platform(folder))
+        sys.stderr.write(f"{folder}: {', '.join(added) or 'nothing'} added to the manifest\n")
+    return 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from neuralpower.profiling.merging.merge import merge
+
+    facts = merge(
+        arguments.folders,
+        safe_name(arguments.platform, "platform"),
+        arguments.out,
+        level_gain=arguments.level_gain,
+        allowed=frozenset(arguments.allow_different),
+    )
+    sys.stderr.write(f"{facts['description']} In {arguments.out}\n")
+    return 0
+
+
+def _check(folders: list[Path], show: int) -> int:
     from neuralpower.profiling.checks import check
 
     errors = 0
-    for folder in arguments.folders:
+    for folder in folders:
         for platform in _platforms(folder):
             report = check(platform)
             errors += report.errors
-            sys.stdout.write(_text(platform, report, arguments.show))
+            sys.stdout.write(_text(platform, report, show))
     return 1 if errors else 0
 
 
@@ -63,6 +124,9 @@ def _text(platform: Platform, report: Report, show: int) -> str:
             f"networks: {report.networks} at a batch size, {report.network_rows} measurements"
         )
     lines += _repeats(report)
+    lines += _power(platform, report)
+    if report.flags:
+        lines.append("flags: " + ", ".join(f"{name} {n}" for name, n in report.flags.items()))
     for finding in report.findings[:show]:
         lines.append(f"{finding.severity}: {finding.place}: {finding.text}")
     if len(report.findings) > show:
@@ -86,4 +150,33 @@ def _repeats(report: Report) -> list[str]:
             f"repeats: {r.repeated} of {r.configurations} configurations, spread (slowest over "
             f"fastest, less 1) median {r.spread_median:.1%}, 90th percentile {r.spread_p90:.1%}"
         )
+    return lines
+
+
+def _power(platform: Platform, report: Report) -> list[str]:
+    from neuralpower.profiling.power_figures import idle_states
+
+    p = report.power
+    if p is None:
+        return []
+    line = f"power: {p.powered} of {p.rows} rows ({p.share:.0%}), {p.lowest_w:.4g} to "
+    line += f"{p.highest_w:.4g} W"
+    if p.u_within_median is not None and p.u_within_p90 is not None:
+        line += f", half-width within a visit: median {p.u_within_median:.2%}, 90th percentile "
+        line += f"{p.u_within_p90:.2%}"
+    lines = [line]
+    if p.anchor_cv is not None:
+        drift = "" if p.anchor_drift is None else f", drift {p.anchor_drift:+.2%}"
+        lines.append(
+            f"anchor's power: {p.anchors} visits, coefficient of variation {p.anchor_cv:.2%}{drift}"
+        )
+    if p.repeat_spread is not None:
+        lines.append(f"repeats' power: spread (highest over lowest, less 1) {p.repeat_spread:.2%}")
+    if p.counter_ratio is not None:
+        lines.append(f"energy counter over the sensor's power: {p.counter_ratio:.3f}")
+    idle = idle_states(platform.manifest)
+    if idle:
+        lines.append("idle: " + ", ".join(f"{watts:.4g} W {words}" for words, watts in idle))
+    if p.boards:
+        lines.append(f"boards: {', '.join(p.boards)}")
     return lines

@@ -17,7 +17,15 @@ from neuralpower.measurements import (
     load_network_rows,
     load_rows,
 )
-from neuralpower.profiling.manifest import checksum_faults
+from neuralpower.profiling.flags import flag_counts
+from neuralpower.profiling.power_figures import PowerFigures, power_figures
+from neuralpower.profiling.record_checks import (
+    Finding,
+    flag_findings,
+    log_findings,
+    manifest_findings,
+    record_findings,
+)
 from neuralpower.profiling.repeatability import Repeatability, is_anchor, repeatability
 
 #: Repeats that disagree by more than this factor cannot both be the runtime of one layer.
@@ -28,24 +36,20 @@ _MOST_WATTS = 5e3
 _SLIP = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``severity``: ``error`` (the row or file cannot be trusted) or ``warning`` (look at it)."""
-
-    severity: str
-    place: str
-    text: str
-
-
 @dataclass(frozen=True)
 class Report:
-    """What ``check`` found: findings, a summary row a family, repeatability, counts."""
+    """What ``check`` found: findings, a summary row a family, repeatability, counts.
+
+    ``power`` is ``None`` where no row holds any; ``flags``: rows that carry each.
+    """
 
     findings: tuple[Finding, ...]
     families: tuple[dict[str, Any], ...]
     repeatability: Repeatability
     networks: int
     network_rows: int
+    power: PowerFigures | None
+    flags: dict[str, int]
 
     @property
     def errors(self) -> int:
@@ -58,7 +62,7 @@ def check(platform: Platform) -> Report:
     rows = load_rows(platform)
     networks = load_network_rows(platform)
     load_network_layer_rows(platform)
-    findings = [Finding("error", "manifest.json", text) for text in checksum_faults(platform)]
+    findings = manifest_findings(platform)
     bad = faults((*rows, *networks))
     findings += [Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}") for f in bad]
     excluded = {(fault.file, fault.row) for fault in bad if fault.action == "left out"}
@@ -66,6 +70,9 @@ def check(platform: Platform) -> Report:
     findings += _duplicates(sound)
     findings += _disagreements(sound)
     findings += _slips(sound)
+    findings += flag_findings((*rows, *networks))
+    findings += record_findings(platform.folder, rows, networks)
+    findings += log_findings(platform.folder)
     pairs = {(row.values["network"], row.values["batch"]) for row in networks}
     return Report(
         findings=tuple(findings),
@@ -73,6 +80,8 @@ def check(platform: Platform) -> Report:
         repeatability=repeatability(sound),
         networks=len(pairs),
         network_rows=len(networks),
+        power=power_figures(sound),
+        flags=flag_counts(row.values.get("flags") for row in (*rows, *networks)),
     )
 
 

@@ -1,0 +1,1 @@
+"""Several recorded runs, of one board or of several of one kind, as one platform."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from neuralpower.columns import CONFIGURATION_COLUMNS
 from neuralpower.errors import InputError
 from neuralpower.files import write_json
 from neuralpower.modeling import libraries
@@ -154,6 +155,34 @@ def test_height_and_width_for_the_batch(baseline: dict[str, Any], spoilt: Path) 
     for shard in (1, 2, 3):
         change(spoilt / f"softmax.{shard}.csv", swap)
     assert "softmax" in {name for name, _ in red(score(spoilt), baseline)}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_repeats_that_were_lost_while_every_configuration_is_there(
+    baseline: dict[str, Any], spoilt: Path, share: float
+) -> None:
+    kept: set[tuple[str, ...]] = set()
+    draw = random.Random(0)
+
+    def lose(rows: Rows) -> None:
+        def key(row: dict[str, str]) -> tuple[str, ...]:
+            return tuple(row[name] for name in CONFIGURATION_COLUMNS)
+
+        for row in list(rows):
+            if key(row) in kept and draw.random() >= share:
+                rows.remove(row)
+            kept.add(key(row))
+
+    for shard in (1, 2, 3):
+        change(spoilt / f"softmax.{shard}.csv", lose)
+    now = score(spoilt)
+    entry, before = (a["layers"]["softmax"]["runtime_ms"] for a in (now, baseline))
+    assert entry["n"] == before["n"]
+    assert entry["visits"] < before["visits"]
+    rows = compare(figures_of(now), figures_of(baseline), Tolerances())
+    verdicts = {(row["name"], row["figure"]): row["verdict"] for row in rows}
+    assert verdicts["softmax", "visits"] == "fewer"
+    assert verdicts["softmax", "n"] == verdicts["relu", "visits"] == "ok"
 
 
 def test_a_truncated_shard_gives_no_accuracy_at_all(spoilt: Path, tmp_path: Path) -> None:

@@ -21,13 +21,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def family(
-    rmspe: float, n: int = 100, coverage: float = 90.0, size: float = 10.0
+    rmspe: float, n: int = 100, coverage: float = 90.0, size: float = 10.0, visits: int = 250
 ) -> dict[str, Any]:
     return {
         "rmspe": rmspe,
         "mape": 0.7 * rmspe,
         "rmse": rmspe * size / 100,
         "n": n,
+        "visits": visits,
         "interval_coverage": coverage,
     }
 
@@ -39,11 +40,20 @@ def accuracy() -> dict[str, Any]:
         "data_sha256": "0" * 64,
         "layers": {"conv": {"runtime_ms": family(10.0)}, "fc": {"runtime_ms": family(12.0)}},
         "networks": {
-            "a": {"runtime_ms": [{"batch": 1, "error_percent": -4.0}]},
-            "b": {"runtime_ms": [{"batch": 1, "error_percent": 9.0}]},
+            "a": {"runtime_ms": [{"batch": 1, "error_percent": -4.0, "runs": 3}]},
+            "b": {"runtime_ms": [{"batch": 1, "error_percent": 9.0, "runs": 3}]},
         },
         "network_summary": {
-            "runtime_ms": {"mape": 6.5, "rmspe": 7.0, "n": 2, "interval_coverage": 50.0}
+            "runtime_ms": {
+                "mape": 6.5,
+                "rmspe": 7.0,
+                "n": 2,
+                "networks": 2,
+                "interval_coverage": 50.0,
+            }
+        },
+        "network_decomposition": {
+            "entries": [{"layers_from": "the same passes"} for _ in range(2)]
         },
     }
 
@@ -68,7 +78,7 @@ def test_every_kind_of_regression_is_named(accuracy: dict[str, Any]) -> None:
     now["network_summary"]["runtime_ms"]["mape"] = 15.0
     found = verdicts(now, accuracy)
     assert found["conv rmspe"] == "worse"
-    assert {found[f"fc {name}"] for name in ("rmspe", "n", "magnitude")} == {"gone"}
+    assert {found[f"fc {name}"] for name in ("rmspe", "n", "visits", "magnitude")} == {"gone"}
     assert found["a (batch 1) error_percent"] == "gone"
     assert found["b (batch 1) error_percent"] == "worse"
     assert found["all networks mape"] == "worse"
@@ -80,6 +90,9 @@ def test_every_kind_of_regression_is_named(accuracy: dict[str, Any]) -> None:
     [
         (family(10.0, n=97), {"conv n": "fewer"}),
         (family(10.0, n=99), {}),
+        (family(10.0, visits=125), {"conv visits": "fewer"}),
+        (family(10.0, visits=246), {}),
+        (family(10.0, visits=500), {}),
         (family(10.0, coverage=75.0), {"conv interval_coverage": "coverage"}),
         (family(10.0, coverage=80.0), {}),
         (family(10.0, size=10_000.0), {"conv magnitude": "units"}),
@@ -94,6 +107,21 @@ def test_the_bounds(
     now = copy.deepcopy(accuracy)
     now["layers"]["conv"]["runtime_ms"] = entry
     assert verdicts(now, accuracy) == expected
+
+
+def test_lost_runs_networks_and_layers_of_passes_are_seen(accuracy: dict[str, Any]) -> None:
+    now = copy.deepcopy(accuracy)
+    now["networks"]["a"]["runtime_ms"][0]["runs"] = 1
+    now["network_summary"]["runtime_ms"].update(networks=1, n=1)
+    now["network_decomposition"]["entries"][0]["layers_from"] = "layers measured alone"
+    assert verdicts(now, accuracy) == {
+        "a (batch 1) runs": "fewer",
+        "all networks networks": "fewer",
+        "all networks n": "fewer",
+        "passes with their layers n": "fewer",
+    }
+    now["network_decomposition"] = {"entries": []}
+    assert verdicts(now, accuracy)["passes with their layers n"] == "gone"
 
 
 def test_a_few_intervals_may_miss_more_than_many() -> None:
@@ -119,6 +147,18 @@ def test_accepting_moves_to_what_is_better_and_does_not_slide(accuracy: dict[str
     kept = gate.accepted(figures_of(now), figures_of(accuracy), Tolerances())
     assert kept["layers", "conv", "runtime_ms", "rmspe"] == 8.0
     assert kept["layers", "fc", "runtime_ms", "rmspe"] == 12.0
+
+
+def test_accepting_again_and_again_does_not_let_measurements_trickle_away(
+    accuracy: dict[str, Any],
+) -> None:
+    baseline = figures_of(accuracy)
+    key = ("layers", "conv", "runtime_ms", "visits")
+    accuracy["layers"]["conv"]["runtime_ms"]["visits"] = 246
+    kept = gate.accepted(figures_of(accuracy), baseline, Tolerances())
+    assert kept[key] == 250
+    accuracy["layers"]["conv"]["runtime_ms"]["visits"] = 300
+    assert gate.accepted(figures_of(accuracy), kept, Tolerances())[key] == 300
 
 
 def write(path: Path, value: dict[str, Any]) -> str:

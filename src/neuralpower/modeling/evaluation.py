@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.errors import InputError
-from neuralpower.files import read_rows, read_text
+from neuralpower.files import read_pieces, read_text
 from neuralpower.measurements import Platform, load_platform
 from neuralpower.modeling.baselines import Baseline
 from neuralpower.modeling.data import Layers, load_dataset
@@ -72,7 +72,7 @@ def score_layers(
         if model is None:
             continue
         guess = model.predict(layers.columns)
-        entry = _entry(model, layers.measured, guess.value, guess.lo, guess.hi)
+        entry = _entry(model, layers.measured, guess.value, guess.lo, guess.hi, layers.visits)
         beside = baselines.get((family, target), [])
         entry["baselines"] = {b.name: _rmspe_of(b, layers) for b in beside}
         entry["extrapolating"] = sum(bool(name) for name in guess.extrapolates)
@@ -88,23 +88,25 @@ def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
 def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
     path = folder / "out_of_fold.csv"
-    numbers = ("measured", "predicted", "lo", "hi")
-    _, rows = read_rows(path, ("family", "target", "key", *numbers))
+    numbers = ("measured", "predicted", "lo", "hi", "visits")
     table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     keys: dict[tuple[str, str], list[str]] = {}
-    for number, row in enumerate(rows, 1):
-        try:
-            values = tuple(float(row[name]) for name in numbers)
-        except ValueError:
-            raise InputError("a number is damaged: fit again", path=path, row=number) from None
-        table.setdefault((row["family"], row["target"]), []).append(values)
-        keys.setdefault((row["family"], row["target"]), []).append(row["key"])
+    for piece in read_pieces(path, ("family", "target", "key", *numbers)):
+        at = [piece.header.index(name) for name in ("family", "target", "key", *numbers)]
+        for number, fields in enumerate(piece.records, piece.first):
+            family, target, key, *texts = (fields[i] for i in at)
+            try:
+                values = tuple(map(float, texts))
+            except ValueError:
+                raise InputError("a number is damaged: fit again", path=path, row=number) from None
+            table.setdefault((family, target), []).append(values)
+            keys.setdefault((family, target), []).append(key)
     result: dict[str, dict[str, Any]] = {}
     for (family, target), model in sorted(models.models.items()):
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)
-        measured, predicted, lo, hi = np.array(table[family, target]).T
-        entry = _entry(model, measured, predicted, lo, hi)
+        measured, predicted, lo, hi, visits = np.array(table[family, target]).T
+        entry = _entry(model, measured, predicted, lo, hi, visits)
         entry["baselines"] = dict(model.facts.get("baselines", {}))
         if target == "energy_mj":
             products = _products(family, table, keys)
@@ -127,9 +129,12 @@ def _products(
     return {key: value * parts[1][key] for key, value in parts[0].items() if key in parts[1]}
 
 
-def _entry(model: Model, measured: Array, predicted: Array, lo: Array, hi: Array) -> dict[str, Any]:
+def _entry(
+    model: Model, measured: Array, predicted: Array, lo: Array, hi: Array, visits: np.ndarray
+) -> dict[str, Any]:
     return {
         **scores(measured, predicted),
+        "visits": int(visits.sum()),
         "n_terms": model.n_terms,
         "candidate": model.candidate,
         "interval_coverage": coverage(measured, lo, hi),

@@ -1,7 +1,8 @@
 """Comparing an accuracy file with a baseline: what moved, and whether it may.
 
-Compared are errors out of fold, the number of configurations behind them, the share of intervals
-that hold, and the size of what was measured: relative errors alone are blind to a change of units.
+Compared are errors out of fold, how much was measured (configurations, visits, networks, runs), the
+share of intervals that hold, and the size of what was measured: relative errors alone are blind to
+lost measurements and to a change of units.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "ver
 SCHEMA_VERSION = 1
 #: Verdicts that fail the gate.
 RED = ("worse", "gone", "fewer", "coverage", "units")
+#: Figures that count measurements: configurations, their visits, networks, runs of a network.
+COUNTS = ("n", "visits", "networks", "runs")
 
 #: part (layers, networks, summary), name, target, figure
 Key = tuple[str, str, str, str]
@@ -32,7 +35,8 @@ class Tolerances:
 
     ``points``, ``relative_percent``: rise of a family's or a summary's error, in percentage points
     and in per cent of the baseline's. ``network_points``: the same for one network at one batch
-    size, a single figure that moves more. ``rows_percent``: configurations that may be missing.
+    size, a single figure that moves more. ``rows_percent``: share of the configurations, visits,
+    networks or runs that may be missing.
     ``coverage_percent``, ``network_coverage_percent``: least share of intervals that hold, less
     two standard errors of so many draws. ``magnitude_factor``: by how much the size of what was
     measured may change.
@@ -107,7 +111,7 @@ def compare(now: Figures, baseline: Figures, tolerances: Tolerances) -> list[dic
     """A row for every figure of either side, with its verdict.
 
     ok, better, new; and those that fail the gate: worse (beyond the tolerances), gone, fewer
-    (configurations), coverage (below its bound), units (the measurements changed in size).
+    (measurements), coverage (below its bound), units (the measurements changed in size).
     """
     rows = []
     for key in sorted(baseline | now):
@@ -131,8 +135,10 @@ def accepted(now: Figures, baseline: Figures, tolerances: Tolerances) -> Figures
     result = dict(now)
     for row in compare(now, baseline, tolerances):
         key = (row["part"], row["name"], row["target"], row["figure"])
-        if row["verdict"] == "ok" and row["figure"] not in ("n", "magnitude"):
-            result[key] = row["baseline"]
+        if row["verdict"] != "ok" or row["figure"] == "magnitude":
+            continue
+        more = row["figure"] in COUNTS and row["now"] > row["baseline"]
+        result[key] = row["now"] if more else row["baseline"]
     return result
 
 
@@ -167,7 +173,7 @@ def _verdict(
         return "new" if before is None else "ok"
     if before is None:
         return "new"
-    if figure == "n":
+    if figure in COUNTS:
         enough = after >= before * (1.0 - tolerances.rows_percent / 100.0)
         return "ok" if enough else "fewer"
     if figure == "magnitude":
@@ -184,7 +190,7 @@ def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
         for target, entry in targets.items():
             key = ("layers", str(family), str(target))
             yield (*key, "rmspe"), _finite(entry["rmspe"])
-            yield from _optional(key, entry, ("mape", "interval_coverage", "n"))
+            yield from _optional(key, entry, ("mape", "interval_coverage", "n", "visits"))
             if entry.get("rmse") and entry["rmspe"]:
                 yield (*key, "magnitude"), _finite(100.0 * entry["rmse"] / entry["rmspe"])
     for network, targets in (accuracy.get("networks") or {}).items():
@@ -193,9 +199,13 @@ def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
                 key = ("networks", f"{network} (batch {entry['batch']})", str(target))
                 if entry.get("error_percent") is not None:
                     yield (*key, "error_percent"), abs(_finite(entry["error_percent"]))
+                    yield from _optional(key, entry, ("runs",))
     for target, entry in (accuracy.get("network_summary") or {}).items():
         key = ("summary", "all networks", str(target))
-        yield from _optional(key, entry, ("mape", "rmspe", "interval_coverage", "n"))
+        yield from _optional(key, entry, ("mape", "rmspe", "interval_coverage", "n", "networks"))
+    decomposed = (accuracy.get("network_decomposition") or {}).get("entries") or []
+    if inside := sum(entry.get("layers_from") == "the same passes" for entry in decomposed):
+        yield ("summary", "passes with their layers", "runtime_ms", "n"), float(inside)
 
 
 def _optional(

@@ -71,8 +71,11 @@ class Executor(Protocol):
 #: The anchor on a CPU: a 3x3 convolution like that of the measurement protocol, of about 1 GMAC.
 CPU_ANCHOR = Configuration("conv", 8, 64, 56, 56, 64, 56, 56, 3, 3, 1, 1, 1, 1, bias=1)
 
+#: The anchor on a GPU: the reference layer of the measurement protocol.
+GPU_ANCHOR = Configuration("conv", 64, 256, 28, 28, 256, 28, 28, 3, 3, 1, 1, 1, 1, bias=1)
+
 #: Names that ``make_executor`` knows.
-EXECUTORS = ("onnxruntime", "torch")
+EXECUTORS = ("onnxruntime", "torch", "jax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +116,8 @@ def make_executor(name: str, threads: int, options: ExecutorOptions | None = Non
         from neuralpower.profiling.torch_executor import TorchExecutor
 
         return TorchExecutor(threads, options)
+    if name == "jax":
+        from neuralpower.profiling.jax_executor import JaxExecutor
+
+        return JaxExecutor(threads, options)
     raise InputError(f"executor {name!r} is not known: take one of {', '.join(EXECUTORS)}")

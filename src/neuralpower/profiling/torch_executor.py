@@ -12,7 +12,7 @@ import numpy
 
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
-from neuralpower.profiling.executor import ExecutorOptions, RunError
+from neuralpower.profiling.executor import GPU_ANCHOR, ExecutorOptions, RunError
 from neuralpower.profiling.machine import caches, memory_available
 
 try:
@@ -33,8 +33,6 @@ _DTYPES = {
 _CACHE_FACTOR = 3
 _MAX_BUFFERS = {"cpu": 16, "cuda": 64}
 _L2_DEFAULT = 1 << 20
-#: The reference layer of the measurement protocol for GPUs.
-GPU_ANCHOR = Configuration("conv", 64, 256, 28, 28, 256, 28, 28, 3, 3, 1, 1, 1, 1, bias=1)
 
 
 class TorchExecutor:

@@ -66,5 +66,6 @@ def run_identity(records: Sequence[Mapping[str, Any]]) -> str | None:
     if first.get("run"):
         return str(first["run"])
     # Its place in the plan and what publishing adds are not part of it.
-    known = {k: first.get(k) for k in ("visit", "key", "seed", "time_utc", "timing", "wall_s")}
+    names = ("visit", "key", "seed", "board", "time_utc", "wall_s", "timing", "power")
+    known = {name: first.get(name) for name in names}
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]

@@ -47,6 +47,12 @@ def test_the_sensor_is_found_as_it_is() -> None:
         assert step["light_w"] == pytest.approx(150, rel=5e-3)
         assert 0.0004 < step["noise_relative_sd"] < 0.002
         assert step["rise_ms"] < 230
+        before = [w for ms, w in step["published"] if ms < 0]
+        heavy = [w for ms, w in step["published"] if 300 < ms < step["light_from_ms"]]
+        assert before == pytest.approx([IDLE_W] * len(before), rel=5e-3)
+        assert len(before) >= 5
+        assert heavy == pytest.approx([500] * len(heavy), rel=5e-3)
+        assert len(heavy) >= 20
         # The fake's die does not warm.
         assert step["tau_s"] is None
     assert facts["warm_up"]["converged"]

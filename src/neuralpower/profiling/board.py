@@ -80,7 +80,11 @@ def board_facts(
 
 
 def step_response(board: Board, seconds: float) -> dict[str, Any]:
-    """Idle, heavy, light: levels, period, rise from 10 to 90 %, time constant, noise."""
+    """Idle, heavy, light: levels, period, rise to 90 %, time constant, noise, and the series.
+
+    ``published``: [ms after the step, W] of each publication from a second before it on;
+    ``light_from_ms``: when the light load took over.
+    """
     idle = idle_power(board.source, 1.5, board.clock, board.sleep)
     t0, t1 = board.run(board.load, seconds)
     _, t2 = board.run(board.light, seconds / 2)
@@ -104,6 +108,11 @@ def step_response(board: Board, seconds: float) -> dict[str, Any]:
         "rise_ms": _rise_ms(heavy, t0, idle["mean_w"], level),
         "tau_s": _tau_s(heavy, t0, level),
         "noise_relative_sd": noise,
+        "light_from_ms": round((t1 - t0) / 1e6, 1),
+        "published": [
+            [round((t - t0) / 1e6, 1), round(p, 2)]
+            for t, p in board.published(t0 - 1_000_000_000, t2)
+        ],
     }
 
 

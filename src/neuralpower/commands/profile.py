@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device_arguments(parser)
     parser.add_argument(
-        "--meter", default="auto", help="power meter: auto, none, nvml, rapl, ina3221"
+        "--meter", default="auto", help="power meter: auto, none, nvml, amd, rapl, ina3221"
     )
     parser.add_argument(
         "--power-share",

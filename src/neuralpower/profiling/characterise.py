@@ -13,6 +13,7 @@ from neuralpower.columns import Configuration
 from neuralpower.profiling.design import CPU_ANCHOR
 from neuralpower.profiling.executor import Executor
 from neuralpower.profiling.machine import load_average, machine_facts
+from neuralpower.profiling.power.amd import AmdMeter
 from neuralpower.profiling.power.choose import meters
 from neuralpower.profiling.power.nvml import NvmlMeter
 from neuralpower.profiling.probe import probe
@@ -76,8 +77,8 @@ def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, A
 def sensor_facts() -> list[dict[str, Any]]:
     """Each power meter that is known: whether it works here, and if not, why."""
     found = []
-    # NVML is told of, though no executor here measures with it.
-    for meter in (*meters(), NvmlMeter()):
+    # Meters of a GPU are told of, though no executor here measures with them.
+    for meter in (*meters(), NvmlMeter(), AmdMeter()):
         state = meter.available()
         found.append(
             {

@@ -19,6 +19,11 @@ from neuralpower.profiling.power.sampler import SampledMeter
 from neuralpower.profiling.records import locked
 
 NVML_FACTORY = "neuralpower.profiling.power.nvml:NvmlMeter"
+#: Meters of a GPU by name, in the order in which ``auto`` tries them.
+FACTORIES = {
+    "nvml": NVML_FACTORY,
+    "amd": "neuralpower.profiling.power.amd:AmdMeter",
+}
 
 
 @dataclass(frozen=True)
@@ -38,28 +43,28 @@ def measuring(
     device: str,
     logs: Path,
     make: Callable[[], Executor],
-    factory: str = NVML_FACTORY,
+    factory: str = "",
 ) -> Iterator[Bench]:
     """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
 
-    Raises ``InputError`` when a meter was asked for by name and does not work.
+    ``factory`` stands in for those of ``FACTORIES``. Raises ``InputError`` when a meter was asked
+    for by name and does not work.
     """
     if device != "cuda":
-        if meter == "nvml":
-            raise InputError("meter nvml measures a GPU: give --executor torch --device cuda")
         yield Bench(make(), choose_meter(meter))
         return
-    if meter not in ("auto", "none", "nvml"):
-        raise InputError(f"meter {meter} measures no GPU: take nvml, auto or none")
+    if meter not in ("auto", "none", *FACTORIES):
+        raise InputError(
+            f"meter {meter} measures no GPU: take {', '.join(FACTORIES)}, auto or none"
+        )
     if meter == "none":
         yield Bench(make(), NoMeter("power was not asked for (meter none)"))
         return
-    sampled = SampledMeter(factory, next_log(logs))
-    state = sampled.available()
-    if not state.ok:
-        if meter == "nvml":
-            raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
-        yield Bench(make(), NoMeter(state.reason))
+    sampled, factory, reason = _working(meter, factory, logs)
+    if sampled is None:
+        if meter != "auto":
+            raise InputError(f"meter {meter}: {reason}; --meter none measures time only")
+        yield Bench(make(), NoMeter(reason))
         return
     # Another run into the same folder would take the logs away from under this one.
     with locked(logs):
@@ -70,12 +75,15 @@ def measuring(
             executor = make()
             uuid = str(getattr(executor, "uuid", ""))
             if uuid and uuid != sampled.uuid():
-                # Not the first GPU that NVML shows: measure the one that computes.
+                # Not the first GPU that the meter shows: measure the one that computes.
                 sampled.stop()
                 sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
                 state = sampled.available()
                 if not state.ok:
-                    raise InputError(f"meter nvml: {state.reason}; --meter none measures time only")
+                    name = sampled.info.name
+                    raise InputError(
+                        f"meter {name}: {state.reason}; --meter none measures time only"
+                    )
                 sampled.start()
                 idle = None
             yield Bench(executor, sampled, idle)
@@ -83,3 +91,17 @@ def measuring(
         finally:
             sampled.end()
             compress_logs(logs)
+
+
+def _working(meter: str, stand_in: str, logs: Path) -> tuple[SampledMeter | None, str, str]:
+    """The first meter that works and its factory, or why none does."""
+    named = {meter: stand_in} if stand_in else FACTORIES
+    reasons = []
+    for name, factory in named.items():
+        if meter in ("auto", name):
+            sampled = SampledMeter(factory, next_log(logs))
+            state = sampled.available()
+            if state.ok:
+                return sampled, factory, ""
+            reasons.append(state.reason)
+    return None, "", "; ".join(reasons)

@@ -8,6 +8,8 @@ from neuralpower.profiling.power.meter import NoMeter, PowerMeter
 from neuralpower.profiling.power.rapl import RaplMeter
 
 METERS = ("auto", "none", "rapl", "ina3221")
+#: Meters of a GPU (``bench``): none of them measures a processor.
+GPU_METERS = ("nvml", "amd")
 
 
 def meters() -> list[PowerMeter]:
@@ -20,6 +22,8 @@ def choose_meter(name: str) -> PowerMeter:
 
     Raises ``InputError`` when a meter was asked for by name and does not work.
     """
+    if name in GPU_METERS:
+        raise InputError(f"meter {name} measures a GPU: give --device cuda and an executor for it")
     if name not in METERS:
         raise InputError(f"meter {name!r} is not known: take one of {', '.join(METERS)}")
     if name == "none":

@@ -137,14 +137,25 @@ def _families(rows: Sequence[Row]) -> str:
 
 
 def _protocol(facts: Mapping[str, Any]) -> str:
+    text = protocol_text(facts)
+    return f"## Protocol\n\n{text}" if text else ""
+
+
+def protocol_text(facts: Mapping[str, Any]) -> str:
+    """How a visit is made, in words; empty where the manifest's protocol is not ours."""
     timing = (facts.get("protocol") or {}).get("timing")
     executor = facts.get("executor")
     if not isinstance(timing, Mapping) or not isinstance(executor, Mapping):
         return ""
-    if "min_replays" in timing:
-        return _replayed(timing, facts)
+    try:
+        return _replayed(timing, facts) if "min_replays" in timing else _called(timing, executor)
+    except (KeyError, TypeError, ValueError):
+        # A manifest of another origin: its numbers are told, not put into these words.
+        return ""
+
+
+def _called(timing: Mapping[str, Any], executor: Mapping[str, Any]) -> str:
     return (
-        "## Protocol\n\n"
         f"Threads {executor.get('threads_intra')}, graph optimisation "
         f"{executor.get('graph_optimisation')}, buffers {executor.get('buffers')}. A visit builds "
         f"the layer anew, warms up for {timing['warm_up_calls']} calls and {timing['warm_up_s']} s "
@@ -159,7 +170,6 @@ def _protocol(facts: Mapping[str, Any]) -> str:
 def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     executor, power = facts["executor"], facts["protocol"].get("power")
     text = (
-        "## Protocol\n\n"
         f"Precision {executor.get('precision')} (TF32 in convolutions "
         f"{executor.get('tf32_convolution')}, in matrix products {executor.get('tf32_matmul')}), "
         f"memory format {executor.get('memory_format')}, autotuning {executor.get('autotune')}, "

@@ -1,0 +1,454 @@
+"""The page of a recorded folder: what was measured, how, by which sensor, and how far to trust it.
+
+Everything comes from the folder itself: manifest, facts of the board, tables, records of visits
+and raw power logs. What it does not hold is said, and its part of the page is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neuralpower.measurements import (
+    Platform,
+    Row,
+    load_network_rows,
+    load_platform,
+    load_rows,
+)
+from neuralpower.profiling.checks import Report, check
+from neuralpower.profiling.export import flat
+from neuralpower.profiling.flags import FLAGS
+from neuralpower.profiling.power_figures import positive
+from neuralpower.profiling.readme import protocol_text
+from neuralpower.profiling.repeatability import is_anchor, run_of
+from neuralpower.profiling.visit_records import read_visit_records
+from neuralpower.reporting import figures_power as figures
+from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.results import PlatformResults, read_json
+from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
+from neuralpower.reporting.tables import (
+    Column,
+    Table,
+    figure,
+    inline_download,
+    per_cent,
+    whole,
+    word,
+)
+
+#: Findings that the page shows; ``neuralpower measurements check`` prints all.
+_SHOWN_FINDINGS = 50
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded folder, each part read once."""
+
+    platform: Platform
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Rows of the layer tables."""
+        return load_rows(self.platform)
+
+    @cached_property
+    def networks(self) -> list[Row]:
+        """Rows of the tables of whole networks."""
+        return load_network_rows(self.platform)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """Records of visits, empty where the folder holds none."""
+        return read_visit_records(self.platform.folder)
+
+    @cached_property
+    def board(self) -> dict[str, Any]:
+        """The facts of ``characterise``: the folder's own, or those of its first run."""
+        found = sorted(self.platform.folder.glob("characterise*.json"))
+        return read_json(found[0]) if found else {}
+
+    @cached_property
+    def report(self) -> Report:
+        """What ``check`` finds."""
+        return check(self.platform)
+
+
+def recorded(platform: PlatformResults) -> Platform | None:
+    """The folder of a platform's measurements; ``None`` where there are no tables to show."""
+    folder = platform.measurements
+    if folder is None or (not any(folder.glob("*.csv*")) and not any(folder.glob("*.parquet"))):
+        return None
+    return load_platform(folder)
+
+
+def measurement_context(results_of: PlatformResults, page: Path) -> dict[str, Any]:
+    """What the template ``measurement.html`` shows; ``page`` is where it will stand."""
+    platform = recorded(results_of)
+    assert platform is not None, "asked for only where there are tables"
+    folder = Recorded(platform)
+    manifest = platform.manifest
+    report = folder.report
+    context: dict[str, Any] = {
+        "title": f"How {results_of.name} was measured",
+        "name": results_of.name,
+        "lead": _lead(folder),
+        "facts": _facts(folder),
+        "families": _families(report),
+        "runs": _runs(manifest),
+        "boards": _boards(manifest),
+        "unrecorded": _unrecorded(folder),
+        "protocol": _protocol(manifest),
+        "why_no_power": "" if report.power else _why_no_power(platform),
+        "sensor": sensor_section(folder.board, manifest),
+        "power": raw_power_section(platform.folder, folder.records) if report.power else None,
+        "repeats": _repeats(folder),
+        "flags": _flags(report),
+        "time": _time(folder.records),
+        "sound": _sound(report),
+    }
+    later = (
+        ("protocol", "how", "How a visit was made"),
+        ("sensor", "sensor", "Power sensor"),
+        ("power", "power", "Raw power"),
+        ("repeats", "repeats", "How well it repeats"),
+        ("flags", "flags", "Flags"),
+        ("time", "time", "Where the time went"),
+        ("sound", "sound", "Is it sound?"),
+    )
+    shown = dict(context) | {"protocol": any(context["protocol"].values())}
+    context["contents"] = [
+        ("what", "What was measured"),
+        *((id, text) for key, id, text in later if shown[key]),
+    ]
+    return context
+
+
+def _lead(folder: Recorded) -> str:
+    report = folder.report
+    configurations = sum(row["configurations"] for row in report.families)
+    text = f"{configurations} layer configurations in {len(folder.rows)} visits"
+    if report.networks:
+        text += f", {report.networks} networks at a batch size in {report.network_rows} passes"
+    if report.power:
+        text += f"; power in {report.power.share:.0%} of the layer visits"
+    return text + "."
+
+
+def _facts(folder: Recorded) -> list[tuple[str, str]]:
+    manifest = folder.platform.manifest
+    executor = _mapping(manifest.get("executor"))
+    machine = _mapping(manifest.get("machine"))
+    gpu = _mapping(executor.get("gpu"))
+    told = _mapping(_mapping(folder.board.get("nvml")).get("software"))
+    precision = executor.get("precision")
+    tf32 = [name for name in ("convolution", "matmul") if executor.get(f"tf32_{name}")]
+    days = manifest.get("measured_on") or ""
+    return [
+        ("Device", folder.platform.device),
+        ("Software", folder.platform.software),
+        ("Precision", "" if precision is None else f"{precision}{_tf32(tf32, executor)}"),
+        ("Driver", _joined(told.get("driver"), _of("CUDA", executor.get("cuda")),
+                           _of("cuDNN", executor.get("cudnn")))),
+        ("Board", _joined(_of("VBIOS", told.get("vbios")),
+                          _of("power limit", told.get("power_limit_w"), "W"),
+                          _of("processor clock at most", told.get("sm_mhz_max"), "MHz"),
+                          _of("memory clock at most", told.get("memory_mhz_max"), "MHz"),
+                          _of("L2", gpu.get("l2_bytes"), "B"))),
+        ("Host", _joined(machine.get("cpu") if gpu else None, _of("kernel", machine.get("kernel")),
+                         _of("Python", machine.get("python")))),
+        ("Threads", _words(executor.get("threads_intra"))),
+        ("Data", _joined(executor.get("data"), _of("seed", manifest.get("seed")))),
+        ("Measured on", ", ".join(map(str, days)) if isinstance(days, list) else str(days)),
+        ("By", _of("NeuralPower", manifest.get("neuralpower")) or ""),
+        ("What", folder.platform.description),
+        ("Complete", "" if manifest.get("complete", True) else _incomplete(manifest)),
+        ("Notes", _words(manifest.get("notes"))),
+    ]  # fmt: skip
+
+
+def _tf32(used: Sequence[str], executor: Mapping[str, Any]) -> str:
+    if "tf32_convolution" not in executor:
+        return ""
+    return f", TF32 in {' and '.join(used)}" if used else ", TF32 off"
+
+
+def _incomplete(manifest: Mapping[str, Any]) -> str:
+    visits = _mapping(manifest.get("visits"))
+    return f"no: {visits.get('made')} of {visits.get('planned')} visits were made"
+
+
+def _families(report: Report) -> Table:
+    columns = [
+        Column("Family", False), Column("Visits"), Column("Configurations"),
+        Column("Fastest ms"), Column("Median ms"), Column("Slowest ms"),
+        Column("Visits with power"), Column("Lowest W"), Column("Highest W"),
+        Column("Flagged visits"),
+    ]  # fmt: skip
+    names = list(report.families[0]) if report.families else []
+    rows = [
+        [word(row["family"]), whole(row["rows"]), whole(row["configurations"]),
+         *(figure(row[n]) for n in ("fastest_ms", "median_ms", "slowest_ms")),
+         whole(row["with_power"] or None), figure(row["lowest_w"]), figure(row["highest_w"]),
+         whole(row["flagged"])]
+        for row in report.families
+    ]  # fmt: skip
+    caption = (
+        "Visits of each family, anchors included; configurations, times and power without the "
+        "anchors. From the layer tables."
+    )
+    download = inline_download("families.csv", names, report.families)
+    return slim(Table("families", "Layer families", caption, columns, rows, download=download))
+
+
+def _runs(manifest: Mapping[str, Any]) -> Table | None:
+    runs = manifest.get("runs")
+    if not isinstance(runs, list):
+        return None
+    levels = _mapping(manifest.get("runtime_levels"))
+    rows = []
+    for run in runs:
+        level = _mapping(levels.get(run.get("run")))
+        days, boards = run.get("measured_on") or [], run.get("boards") or []
+        rows.append([
+            word(run.get("run")), word(days if isinstance(days, str) else ", ".join(days)),
+            word(", ".join(boards)), whole(run.get("rows")), *_level(level),
+        ])  # fmt: skip
+    columns = [Column("Run", False), Column("Measured on", False), Column("Board", False),
+               Column("Visits"), *_LEVEL_COLUMNS]  # fmt: skip
+    caption = (
+        "Runs that were merged. Level: the run's runtimes over the geometric mean of the runs, "
+        "from the configurations that it shares with others (two-way model of the logarithms, "
+        "95 % interval)."
+    )
+    return Table("runs", "Runs", caption, columns, rows)
+
+
+_LEVEL_COLUMNS = (Column("Level"), Column("From"), Column("To"), Column("Shared configurations"))
+
+
+def _level(level: Mapping[str, Any]) -> list[Any]:
+    values = (figure(level.get(name), 5) for name in ("factor", "lo", "hi"))
+    return [*values, whole(level.get("shared_configurations"))]
+
+
+def _boards(manifest: Mapping[str, Any]) -> Table | None:
+    gain = _mapping(manifest.get("gain"))
+    if len(gain) < 2:
+        return None
+    columns = [Column("Board", False), *_LEVEL_COLUMNS]
+    rows = [[word(board), *_level(_mapping(level))] for board, level in sorted(gain.items())]
+    levelled = "taken out of" if manifest.get("gain_levelled") else "left in"
+    caption = (
+        "Power of each board over the geometric mean of the boards, from shared configurations; "
+        f"{levelled} the power column. Boards are named by a digest of their UUID. A sensor's gain "
+        "and a board's own draw cannot be told apart this way; the gain common to all stays "
+        "uncertain by about 5 %."
+    )
+    return Table("boards", "Boards", caption, columns, rows)
+
+
+def _unrecorded(folder: Recorded) -> list[str]:
+    """What cannot be shown, in words."""
+    rows, manifest = folder.rows, folder.platform.manifest
+    found = []
+    if not manifest:
+        found.append("A manifest: device, software and protocol are not told.")
+    elif "files" not in manifest:
+        found.append("Checksums of its files.")
+    if not folder.records:
+        found.append(
+            "Records of single visits (visits.jsonl.gz): when each was made and what its time was "
+            "spent on is not known; the figures here come from the tables."
+        )
+    if not any(row.values.get("runtime_ms_lo") is not None for row in rows):
+        found.append("Intervals of the runtimes within a visit.")
+    if not any(is_anchor(row) for row in rows):
+        found.append("Anchor visits: drift of the machine cannot be told.")
+    if not folder.board:
+        found.append("Facts of the device (characterise.json).")
+    if folder.report.power and not any(folder.platform.folder.glob("power/*.csv.gz")):
+        found.append("Raw power logs: power can be looked at visit by visit only.")
+    return found
+
+
+def _protocol(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = manifest.get("protocol")
+    rows = []
+    if isinstance(protocol, Mapping):
+        rows = [
+            [word(name.replace("_", " ").replace(".", ": ")), word(value)]
+            for name, value in flat(protocol)
+            if value is not None
+        ]
+    table = None
+    if rows:
+        columns = [Column("Rule", False), Column("Value", False)]
+        caption = "The protocol's numbers as the run recorded them; names end in their unit."
+        table = Table("protocol", "Protocol", caption, columns, rows, sortable=False)
+    return {"text": protocol_text(manifest).replace("`", ""), "numbers": table}
+
+
+def _why_no_power(platform: Platform) -> str:
+    return platform.power_reason or "the tables hold none, and no reason is told"
+
+
+def _repeats(folder: Recorded) -> dict[str, Any] | None:
+    r, power = folder.report.repeatability, folder.report.power
+    runtimes: dict[str, list[tuple[float, float]]] = {}
+    powers: dict[str, list[tuple[float, float]]] = {}
+    groups: dict[str, list[float]] = {}
+    widths = []
+    for row in folder.rows:
+        runtime = positive(row.values.get("runtime_ms"))
+        if runtime is None:
+            continue
+        lo, hi = (positive(row.values.get(f"runtime_ms_{end}")) for end in ("lo", "hi"))
+        if lo and hi:
+            widths.append((runtime, (hi - lo) / 2 / runtime))
+        if is_anchor(row):
+            order = row.values.get("order")
+            place = float(row.number if order is None else order)
+            runtimes.setdefault(run_of(row), []).append((place, runtime))
+            if watts := positive(row.values.get("power_w")):
+                powers.setdefault(run_of(row), []).append((place, watts))
+        else:
+            groups.setdefault(_configuration(row), []).append(runtime)
+    several = [sorted(own) for own in groups.values() if len(own) > 1]
+    spread = [(own[len(own) // 2], own[-1] / own[0] - 1) for own in several]
+    facts = [
+        ("Anchor, runtime", _joined(
+            _of("visits", r.anchors or None), _of("median", _short(r.anchor_median_ms), "ms"),
+            _of("coefficient of variation", _percent(r.anchor_cv)),
+            _of("last third against the first", _percent(r.anchor_drift, "+")))),
+        ("Anchor, power", "" if power is None else _joined(
+            _of("visits", power.anchors or None),
+            _of("coefficient of variation", _percent(power.anchor_cv)),
+            _of("last third against the first", _percent(power.anchor_drift, "+")))),
+        ("Repeats, runtime", _joined(
+            _of("configurations", r.repeated or None),
+            _of("spread, median", _percent(r.spread_median)),
+            _of("90th percentile", _percent(r.spread_p90)))),
+        ("Repeats, power", "" if power is None else _joined(
+            _of("spread, median", _percent(power.repeat_spread)))),
+        ("Power within a visit", "" if power is None else _joined(
+            _of("half-width, median", _percent(power.u_within_median)),
+            _of("90th percentile", _percent(power.u_within_p90)))),
+        ("Energy counter", "" if power is None else _joined(
+            _of("over the sensor's power, median", _short(power.counter_ratio)))),
+    ]  # fmt: skip
+    found = {
+        "facts": [(name, text) for name, text in facts if text],
+        "anchors": figures.anchors(runtimes, powers) if runtimes else None,
+        "spread": figures.repeat_spread(spread),
+        "widths": figures.interval_widths(widths),
+    }
+    return found if any(found.values()) else None
+
+
+def _configuration(row: Row) -> str:
+    from neuralpower.columns import CONFIGURATION_COLUMNS
+
+    return ",".join(str(row.values.get(name)) for name in CONFIGURATION_COLUMNS)
+
+
+def _flags(report: Report) -> Table | None:
+    if not report.flags:
+        return None
+    rows = [
+        [word(name), whole(n), word(FLAGS.get(name, "not a flag that is known"))]
+        for name, n in report.flags.items()
+    ]
+    caption = "Visits of layers and networks that carry each flag; flagged rows are kept."
+    columns = [Column("Flag", False), Column("Visits"), Column("What it means", False)]
+    return Table("flag-table", "Flags", caption, columns, rows)
+
+
+def _time(records: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Seconds by kind of visit, and what they were spent on."""
+    kinds = {"anchor": "anchor", "layer": "layers", "network": "networks"}
+    rows, total = [], [0.0, 0.0, 0.0]
+    for kind, label in kinds.items():
+        own = [r for r in records if r["kind"] == kind]
+        if not own or any("wall_s" not in r for r in own):
+            continue
+        spent = [
+            sum(float(r["wall_s"]) for r in own),
+            sum(_seconds(r["timing"]) for r in own),
+            sum(_seconds(r.get("power")) + _settle_s(r) for r in own),
+        ]
+        total = [a + b for a, b in zip(total, spent, strict=True)]
+        rows.append([word(label), whole(len(own)), *(figure(s) for s in spent), *_shares(spent)])
+    if not rows:
+        return None
+    foot = [[word("all"), whole(len(records)), *(figure(s) for s in total), *_shares(total)]]
+    columns = [Column("Visits of", False), Column("Visits"), Column("Whole visits, s"),
+               Column("Timing, s"), Column("Power, s"), Column("Rest, s"),
+               Column("Rest, %")]  # fmt: skip
+    caption = (
+        "Seconds of the visits: sampling of the runtime, settling and window of the power, and the "
+        "rest (building the layer, autotuning, warming up, giving back). From visits.jsonl.gz."
+    )
+    return Table("time-table", "Time", caption, columns, rows, foot)
+
+
+def _seconds(window: Any) -> float:
+    known = _mapping(window)
+    t0, t1 = known.get("t0_ns"), known.get("t1_ns")
+    return (t1 - t0) / 1e9 if isinstance(t0, int) and isinstance(t1, int) else 0.0
+
+
+def _settle_s(record: Mapping[str, Any]) -> float:
+    return float(_mapping(record.get("power")).get("settle_s") or 0.0)
+
+
+def _shares(spent: Sequence[float]) -> list[Any]:
+    whole_s, timing_s, power_s = spent
+    rest = whole_s - timing_s - power_s
+    if rest < 0:
+        # Visits whose windows are of another clock (a fake, a replay).
+        return [figure(None), figure(None)]
+    return [figure(rest), per_cent(100 * rest / whole_s if whole_s else None)]
+
+
+def _sound(report: Report) -> dict[str, Any]:
+    findings = report.findings
+    warnings = len(findings) - report.errors
+    text = (
+        "neuralpower measurements check compares manifest, checksums, tables, records of visits "
+        f"and raw logs: {report.errors} errors, {warnings} warnings."
+    )
+    table = None
+    if findings:
+        rows = [[word(f.severity), word(f.place), word(f.text)] for f in findings[:_SHOWN_FINDINGS]]
+        columns = [Column("Severity", False), Column("Place", False), Column("Finding", False)]
+        caption = f"The first {len(rows)} findings." if len(findings) > len(rows) else "Findings."
+        table = Table("findings", "Findings", caption, columns, rows)
+    return {"text": text, "table": table}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _words(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _of(name: str, value: Any, unit: str = "") -> str | None:
+    return None if value is None else f"{name} {value}{' ' + unit if unit else ''}"
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part is not None)
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None, sign: str = "") -> str | None:
+    return None if value is None else f"{100 * value:{sign}.3g} %"

@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuralpower.networks.composition import TOTAL
 from neuralpower.networks.published import ERRORS, published_error
+from neuralpower.networks.text import TOTAL
 
 ALPHAS = (1, 2, 3, 4)
 _IMAGE = tuple(f"{t}_per_image{e}" for t in ("runtime_ms", "energy_mj") for e in ("", "_lo", "_hi"))

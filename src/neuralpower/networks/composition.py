@@ -24,14 +24,12 @@ from neuralpower.networks.estimates import (
     in_networks,
     total,
 )
+from neuralpower.networks.text import TOTAL
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Layer, Network
 
 TARGETS = ("runtime_ms", "power_w", "energy_mj")
-
-#: The name of the last row of a network's predictions.
-TOTAL = "TOTAL"
 
 #: Families that do nothing at inference: their layers need no model, but one is used if fitted.
 _IDLE_AT_INFERENCE = frozenset({"dropout"})

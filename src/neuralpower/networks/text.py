@@ -8,6 +8,8 @@ from typing import Any
 
 #: Widest line of a table printed to a terminal.
 WIDTH = 100
+#: The name of the last row of a network's predictions.
+TOTAL = "TOTAL"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -58,7 +60,7 @@ def interval(row: Mapping[str, Any], target: str) -> str:
 
 def _remarks(row: Mapping[str, Any]) -> str:
     """What the figures of a row do not say, in short; the table's note says it in full."""
-    if row["name"] == "TOTAL":
+    if row["name"] == TOTAL:
         return ""
     if row["source"] == "none":
         return "no computation" if "no computation" in (row["note"] or "") else "no model"
@@ -147,7 +149,7 @@ def by_network(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]
     parts: list[list[Mapping[str, Any]]] = [[]]
     for row in rows:
         parts[-1].append(row)
-        if row["name"] == "TOTAL" and row["index"] in (None, ""):
+        if row["name"] == TOTAL and row["index"] in (None, ""):
             parts.append([])
     return [part for part in parts if part]
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuralpower.networks.composition import TOTAL
-from neuralpower.reporting.plots import (
-    SERIES,
-    Picture,
-    dots,
-    fixed_axis,
-    linear_axis,
-    log_axis,
-    new_figure,
-    picture,
-)
+from neuralpower.networks.text import TOTAL, number
+from neuralpower.reporting.charts import LETTER, LINE, Chart, Scale, colour
+from neuralpower.reporting.plots import Picture, log_ticks, plain
 
 Row = Mapping[str, Any]
+
+_WIDTH = 720.0
 
 
 def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
@@ -29,31 +23,37 @@ def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
     ]
     if not any(len(points) > 1 for _, _, chosen in series for points in chosen.values()):
         return None
-    drawn, panels = new_figure(
-        1, len(series), width=3.7 * len(series) + 0.4, height=2.6, between=0.8
-    )
+    wide = _WIDTH / 2
+    chart = Chart(wide * len(series), 0)
     names = sorted(totals)
-    for axes, (_, unit, chosen) in zip(panels, series, strict=True):
-        for name, points in chosen.items():
-            x, y, lo, hi = ([point[i] for point in points] for i in range(4))
-            colour = SERIES[names.index(name) % len(SERIES)]
-            axes.fill_between(x, lo, hi, color=colour, alpha=0.15, linewidth=0)
-            axes.plot(x, y, "-o", ms=3, color=colour, linewidth=1.5, label=name)
+    top = chart.legend_height(60, names) + 8
+    chart.height = top + 200
+    chart.legend(60, [(name, colour(i)) for i, name in enumerate(names)])
+    for i, (_, unit, chosen) in enumerate(series):
         everything = [point for points in chosen.values() for point in points]
         sizes = sorted({point[0] for point in everything})
-        shown = sizes[:: -(-len(sizes) // 8)]
-        fixed_axis(
-            axes,
-            "x",
-            {size: f"{size:g}" for size in shown},
-            (sizes[0] / 1.2, sizes[-1] * 1.2),
-        )
         lowest, highest = min(p[2] for p in everything), max(p[3] for p in everything)
-        log_axis(axes, "y", (lowest / 1.15, highest * 1.15))
-        axes.set(xlabel="batch size", ylabel=unit)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0)
-    return picture(
-        drawn,
+        ends = (lowest / 1.15, highest * 1.15)
+        left, right, bottom = i * wide + 60, (i + 1) * wide - 12, top + 156
+        x = Scale((sizes[0] / 1.2, sizes[-1] * 1.2), (left, right))
+        y = Scale(ends, (bottom, top))
+        shown = sizes[:: -(-len(sizes) // 8)]
+        chart.x_axis(x, {size: f"{size:g}" for size in shown}, (top, bottom))
+        chart.y_axis(y, {tick: plain(tick) for tick in log_ticks(ends)}, (left, right))
+        chart.text((left + right) / 2, bottom + 2 * LINE + 4, "batch size", "middle")
+        chart.turned(i * wide + 12, (top + bottom) / 2, unit)
+        for name, points in chosen.items():
+            own = colour(names.index(name))
+            upper = [(x(size), y(hi)) for size, _, _, hi in points]
+            lower = [(x(size), y(lo)) for size, _, lo, _ in points]
+            chart.band([*upper, *lower[::-1]], own)
+            chart.line([(x(size), y(value)) for size, value, _, _ in points], own)
+            marks = [
+                (x(size), y(value), f"{name}, batch {size:g}: {number(value)} {unit}")
+                for size, value, _, _ in points
+            ]
+            chart.dots(marks, own)
+    return chart.picture(
         "per-image",
         "Runtime and energy per image against batch size",
         "Cost of one image against the batch size: the total of the prediction table divided by "
@@ -94,35 +94,40 @@ def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
                 bars.append((f"{name}, {what}", shares))
     if not bars:
         return None
-    longest = max(len(label) for label, _ in bars)
-    drawn, (axes,) = new_figure(
-        height=0.8 + 0.32 * len(bars), left=min(0.3 + 0.075 * longest, 2.5), top=0.28
-    )
+    left = 20 + LETTER * max(len(label) for label, _ in bars)
     families = [f for f in (*_COLOURED, "other") if any(f in shares for _, shares in bars)]
-    lefts = [0.0] * len(bars)
-    for family in families:
-        widths = [shares.get(family, 0.0) for _, shares in bars]
-        index = (*_COLOURED, "other").index(family)
-        axes.barh(range(len(bars)), widths, 0.7, lefts, color=SERIES[index], label=family)
-        for y, (left, wide) in enumerate(zip(lefts, widths, strict=True)):
-            if wide >= 6:
-                axes.text(left + wide / 2, y, f"{wide:.0f}", color="#ffffff", ha="center",
-                          va="center")  # fmt: skip
-        lefts = [left + wide for left, wide in zip(lefts, widths, strict=True)]
-    labels = {float(i): label for i, (label, _) in enumerate(bars)}
-    fixed_axis(axes, "y", labels, (len(bars) - 0.5, -0.5), "linear")
-    linear_axis(axes, "x", (0, 100))
-    axes.set_xlabel("per cent of the predicted total")
-    axes.grid(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=8, handlelength=1,
-                columnspacing=1, borderpad=0)  # fmt: skip
-    return picture(
-        drawn,
+    chart = Chart(_WIDTH, 0)
+    top = chart.legend_height(left, families) + 8
+    bottom = top + 26 * len(bars)
+    chart.height = bottom + 2 * LINE + 10
+    colours = {family: colour(i) for i, family in enumerate((*_COLOURED, "other"))}
+    chart.legend(left, [(family, colours[family]) for family in families])
+    x = Scale((0, 100), (left, _WIDTH - 20), log=False)
+    chart.x_axis(x, {share: f"{share}" for share in range(0, 101, 20)}, (top, bottom))
+    chart.text((left + _WIDTH) / 2, bottom + 2 * LINE + 4, _OF_TOTAL, "middle")
+    for i, (label, shares) in enumerate(bars):
+        y = top + 26 * i + 3
+        chart.text(left - 8, y + 14, label, "end")
+        start = 0.0
+        for family in families:
+            share = shares.get(family, 0.0)
+            if share <= 0:
+                continue
+            wide = x(start + share) - x(start)
+            title = f"{family}: {number(share)} % ({label})"
+            chart.bar(x(start), y, (wide, 20), colours[family], title)
+            if share >= 6:
+                chart.text(x(start) + wide / 2, y + 14, f"{share:.0f}", "middle", "on")
+            start += share
+    return chart.picture(
         "breakdown",
         "Share of each layer family in the predicted totals",
         "Where the time and the energy go, by layer family: sums of the layers' shares in the "
         "prediction table at its first batch size. Layers without a model have no share.",
     )
+
+
+_OF_TOTAL = "per cent of the predicted total"
 
 
 def roofline(
@@ -137,38 +142,51 @@ def roofline(
     }
     if not clouds:
         return None
-    drawn, (axes,) = new_figure(width=7.2, height=3.3)
-    xs = [x for points in clouds.values() for x, _ in points]
-    ys = [y for points in clouds.values() for _, y in points]
-    left, right, top = min(xs) / 2, max(xs) * 2, max(ys) * 3
+    xs = [x for points in clouds.values() for x, _, _ in points]
+    ys = [y for points in clouds.values() for _, y, _ in points]
+    roofs = {name: roof for name in clouds if (roof := _roof(platforms[name][1]))}
+    high = max([3 * max(ys), *(1.5 * peak for peak, _ in roofs.values())])
+    across, up = (min(xs) / 2, max(xs) * 2), (min(ys) / 3, high)
     names = sorted(platforms)
+    chart = Chart(_WIDTH, 0)
+    top, left = chart.legend_height(60, sorted(clouds)) + 8, 60.0
+    bottom = top + 240
+    chart.height = bottom + 2 * LINE + 10
+    chart.legend(60, [(name, colour(names.index(name))) for name in sorted(clouds)])
+    x, y = Scale(across, (left, _WIDTH - 12)), Scale(up, (bottom, top))
+    chart.x_axis(x, {tick: plain(tick) for tick in log_ticks(across)}, (top, bottom))
+    chart.y_axis(y, {tick: plain(tick) for tick in log_ticks(up)}, (left, _WIDTH - 12))
+    chart.text((left + _WIDTH) / 2, bottom + 2 * LINE + 4, "MACs per byte", "middle")
+    chart.turned(12, (top + bottom) / 2, "predicted 10⁹ MACs per s")
     for name, points in clouds.items():
-        colour = SERIES[names.index(name) % len(SERIES)]
-        dots(axes, [x for x, _ in points], [y for _, y in points], colour, 4.5)
-        axes.plot([], [], "o", ms=4, color=colour, label=name)
-        manifest = platforms[name][1]
-        peak, bandwidth = manifest.get("peak_gflops"), manifest.get("bandwidth_gb_s")
-        if isinstance(peak, int | float) and isinstance(bandwidth, int | float):
-            corner = min(max(peak / 2 / bandwidth, left), right)
-            roof = [min(peak / 2, bandwidth * x) for x in (left, corner, right)]
-            axes.plot([left, corner, right], roof, "--", color=colour, linewidth=1)
-            top = max(top, 1.5 * peak / 2)
-    log_axis(axes, "x", (left, right))
-    log_axis(axes, "y", (min(ys) / 3, top))
-    axes.set(xlabel="MACs per byte", ylabel="predicted 10⁹ MACs per s")
-    axes.legend(loc="lower right")
-    return picture(
-        drawn,
+        own = colour(names.index(name))
+        if name in roofs:
+            peak, bandwidth = roofs[name]
+            corner = min(max(peak / bandwidth, across[0]), across[1])
+            bends = (across[0], corner, across[1])
+            chart.line([(x(v), y(min(peak, bandwidth * v))) for v in bends], own, "line roof")
+        chart.dots([(x(v), y(rate), f"{layer}: {number(rate)}") for v, rate, layer in points], own)
+    return chart.picture(
         "roofline",
         "Predicted rate of the layers against their arithmetic intensity",
         "A dot a layer that multiplies: its MACs over its predicted runtime, against its MACs over "
         "the bytes of its inputs, weights and outputs at 4 bytes an element (layer table). "
         "Dashed: the platform's roof, where its manifest states peak and bandwidth. Far left: "
-        "bound by memory.",
+        "bound by memory. Pointing at a dot tells its layer.",
     )
 
 
-def _roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[tuple[float, float]]:
+def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Peak in 10⁹ MACs per s (two operations each) and bandwidth in GB per s, if both are told."""
+    peak, bandwidth = manifest.get("peak_gflops"), manifest.get("bandwidth_gb_s")
+    if isinstance(peak, int | float) and isinstance(bandwidth, int | float) and bandwidth > 0:
+        return peak / 2, float(bandwidth)
+    return None
+
+
+def _roofline_points(
+    rows: Sequence[Row], sizes: Mapping[Any, Row]
+) -> list[tuple[float, float, str]]:
     points = []
     for row in rows:
         size = sizes.get(row["index"])
@@ -178,5 +196,6 @@ def _roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[tupl
         elements = scale * ((size["input_elements"] or 0) + (size["output_elements"] or 0))
         elements += size["weight_elements"] or 0
         if elements > 0:
-            points.append((row["macs"] / (4 * elements), row["macs"] / row["runtime_ms"] / 1e6))
+            rate = row["macs"] / row["runtime_ms"] / 1e6
+            points.append((row["macs"] / (4 * elements), rate, str(row["name"])))
     return points

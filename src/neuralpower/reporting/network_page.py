@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.networks.choosing import compare
-from neuralpower.networks.composition import TOTAL
-from neuralpower.networks.text import count, number, percent
+from neuralpower.networks.text import TOTAL, count, number, percent
 from neuralpower.reporting import figures_network as figures
 from neuralpower.reporting.diagram import Colouring, draw
 from neuralpower.reporting.plots import Picture

@@ -179,6 +179,11 @@ def dots(axes: Axes, x: Any, y: Any, colour: str, size: float = 2.6, label: str 
 
 def log_axis(axes: Axes, which: str, ends: tuple[float, float], most: int = 5) -> None:
     """A logarithmic axis (``x`` or ``y``) with given ends and a few plain labels."""
+    fixed_axis(axes, which, {tick: plain(tick) for tick in log_ticks(ends, most)}, ends)
+
+
+def log_ticks(ends: tuple[float, float], most: int = 5) -> list[float]:
+    """A few round numbers between the ends of a logarithmic axis."""
     if ends[1] / ends[0] < 8:
         ticks = round_ticks(ends, most)
     else:
@@ -187,7 +192,7 @@ def log_axis(axes: Axes, which: str, ends: tuple[float, float], most: int = 5) -
         ticks = [round(step * 10.0**power, 12) for power in powers for step in steps]
         ticks = [tick for tick in ticks if ends[0] <= tick <= ends[1]]
     every = -(-len(ticks) // most) if ticks else 1
-    fixed_axis(axes, which, {tick: plain(tick) for tick in ticks[::every]}, ends)
+    return ticks[::every]
 
 
 def linear_axis(axes: Axes, which: str, ends: tuple[float, float], most: int = 5) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from neuralpower.columns import PREDICTION_COLUMNS
 from neuralpower.errors import InputError
 from neuralpower.files import read_rows, read_text, safe_name
-from neuralpower.networks.composition import TOTAL
+from neuralpower.networks.text import TOTAL
 
 Row = dict[str, Any]
 
@@ -86,6 +86,14 @@ class PlatformResults:
     def manifest(self) -> dict[str, Any]:
         """``manifest.json`` of the measurements."""
         return {} if self.measurements is None else read_json(self.measurements / "manifest.json")
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the folder of its measurements is here, with tables: it has a page then."""
+        folder = self.measurements
+        return folder is not None and any(
+            path.name.endswith((".csv", ".csv.gz", ".parquet")) for path in folder.glob("*")
+        )
 
     def table(self, name: str, numbers: frozenset[str] = frozenset()) -> list[Row]:
         """A table of the models' folder, empty where there is none."""

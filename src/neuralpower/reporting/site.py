@@ -7,6 +7,7 @@ network adds its page and refreshes those that list networks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from neuralpower.reporting.results import Results
 
 #: Pages that stand at the top of the report, beside a page a network and a page a platform.
 TOP_PAGES = ("index", "accuracy", "choosing")
+
+#: Pages whose figures, if any, are ``charts``: starting matplotlib takes longer than such a page.
+_WITHOUT_MATPLOTLIB = frozenset({"index", "network", "model"})
 
 SECTIONS = (
     ("Networks and platforms", "index.html", "index"),
@@ -39,7 +43,7 @@ def page_path(out: Path, page: str) -> Path:
     kind, colon, name = page.partition(":")
     if not colon and kind in TOP_PAGES:
         return out / f"{kind}.html"
-    if colon and kind in ("network", "platform", "model"):
+    if colon and kind in ("network", "platform", "model", "measurement"):
         return out / f"{kind}s" / f"{safe_name(name, kind)}.html"
     known = ", ".join(TOP_PAGES)
     raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
@@ -49,7 +53,7 @@ def write_page(results: Results, out: Path, page: str) -> None:
     """Write a page, whole or not at all, and those that belong to it.
 
     ``index`` writes all pages at the top, which list the same networks and platforms;
-    ``platform:NAME`` writes a page a model of the platform first.
+    ``platform:NAME`` writes a page a model of the platform and that of its measurements first.
     """
     for name in _with_companions(results, page):
         path = page_path(out, name)
@@ -62,7 +66,8 @@ def _with_companions(results: Results, page: str) -> list[str]:
     kind, _, name = page.partition(":")
     if kind == "platform" and name in results.platforms:
         families = sorted(results.platform(name).accuracy.get("layers", {}))
-        return [*(f"model:{name}.{family}" for family in families), page]
+        recorded = [f"measurement:{name}"] if results.platform(name).is_recorded else []
+        return [*(f"model:{name}.{family}" for family in families), *recorded, page]
     return [page]
 
 
@@ -71,7 +76,7 @@ def render(results: Results, page: str, path: Path) -> str:
     from neuralpower.reporting.plots import style
 
     kind, _, name = page.partition(":")
-    with style():
+    with nullcontext() if kind in _WITHOUT_MATPLOTLIB else style():
         context = _context(results, kind, name, path)
     root = "../" if name else ""
     template = _environment().get_template(f"{kind}.html")
@@ -96,6 +101,11 @@ def _context(results: Results, kind: str, name: str, path: Path) -> dict[str, An
 
         platform, _, family = name.rpartition(".")
         return model_context(results, platform, family, path)
+    if kind == "measurement":
+        from neuralpower.reporting.measurement_page import measurement_context
+
+        _must_be_known(name, results.platforms, "platform", results.folder)
+        return measurement_context(results.platform(name))
     if kind == "accuracy":
         from neuralpower.reporting.accuracy_page import accuracy_context
 

@@ -9,9 +9,11 @@ from neuralpower.profiling.executor import ExecutorOptions
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare device, precision, memory format and autotuning."""
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (executor torch)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
-        "--precision", default="fp32", help="fp32 (TF32 off), tf32, fp16, bf16 (executor torch)"
+        "--precision",
+        default="fp32",
+        help="fp32 (TF32 off), tf32 (GPU), fp16, bf16 (executors torch and jax)",
     )
     parser.add_argument(
         "--memory-format", default="nchw", help="nchw or channels_last (executor torch)"
@@ -20,7 +22,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-autotune",
         dest="autotune",
         action="store_false",
-        help="take cuDNN's first choice of an algorithm (executor torch)",
+        help="take the first choice of an algorithm, do not time several (GPU)",
     )
 
 

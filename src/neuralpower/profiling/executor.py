@@ -80,7 +80,7 @@ EXECUTORS = ("onnxruntime", "torch", "jax")
 
 @dataclass(frozen=True, slots=True)
 class ExecutorOptions:
-    """Where and how numbers are computed; only PyTorch has a choice.
+    """Where and how numbers are computed; executors refuse what they have no choice of.
 
     ``precision``: ``fp32`` (TF32 off), ``tf32``, ``fp16``, ``bf16``; ``memory_format``: ``nchw``
     or ``channels_last``; ``autotune``: let cuDNN time its algorithms first.
@@ -105,9 +105,14 @@ def anchor_of(executor: Executor) -> Configuration:
 def make_executor(name: str, threads: int, options: ExecutorOptions | None = None) -> Executor:
     """The executor of a name; its framework is imported only here."""
     if name == "onnxruntime":
+        if options is not None and options.device == "cuda":
+            from neuralpower.profiling.ort_cuda import OnnxCudaExecutor
+
+            return OnnxCudaExecutor(options)
         if options not in (None, ExecutorOptions()):
             raise InputError(
-                "device, precision, memory format and autotuning need --executor torch"
+                "onnxruntime runs on --device cpu or cuda, and on a cpu has no choice of "
+                "precision, memory format and autotuning"
             )
         from neuralpower.profiling.ort_cpu import OnnxRuntimeExecutor
 

@@ -95,8 +95,8 @@ class BlockingTimer:
         self._ended = self._clock()
 
     def mark(self) -> int:
-        """As ``ReplayTimer.mark``."""
-        return self._ended or self._clock()
+        """As ``ReplayTimer.mark``: nothing is under way."""
+        return self._clock()
 
     def done(self, mark: int) -> bool:
         """As ``ReplayTimer.done``, with the allowance of the class."""

@@ -21,7 +21,7 @@ import numpy
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
 from neuralpower.profiling.cuda_device import gpu_facts
-from neuralpower.profiling.executor import GPU_ANCHOR, ExecutorOptions
+from neuralpower.profiling.executor import GPU_ANCHOR, ExecutorOptions, RunError
 from neuralpower.profiling.machine import caches, memory_available
 
 try:
@@ -169,6 +169,8 @@ class JaxExecutor:
             text = " ".join(str(error).split())[:200]
             if "RESOURCE_EXHAUSTED" in text:
                 raise InputError(f"out of memory: {text}") from None
+            if "CUDA_ERROR_" in text:
+                raise RunError(f"{text}; run again: what was measured is kept") from None
             raise
 
     def _begin(self, threads: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -21,8 +21,8 @@ from neuralpower.profiling.layer_graph import random_input as random_input
 from neuralpower.profiling.machine import caches, memory_available
 
 try:
-    import onnx
-    import onnxruntime
+    import onnx as onnx
+    import onnxruntime as onnxruntime
 
     from neuralpower.profiling.onnx_builder import Built, build_layer, build_network
 except ImportError as error:  # pragma: no cover - depends on the installation
@@ -45,7 +45,7 @@ class OnnxRuntimeExecutor:
         self.threads = threads
         self.optimise = optimise
         self._l2 = caches().get("L2", _L2_DEFAULT)
-        self._options = _options(threads, optimise)
+        self._options = session_options(threads, optimise)
 
     def clock_ns(self) -> int:
         """As ``Executor.clock_ns``."""
@@ -97,7 +97,7 @@ class OnnxRuntimeExecutor:
 
     def _fresh(self) -> Any:
         # Parameters are handed over through the options, so every session has its own.
-        return _options(self.threads, self.optimise)
+        return session_options(self.threads, self.optimise)
 
     def _check_memory(self, needed: int) -> None:
         available = memory_available()
@@ -142,17 +142,20 @@ class OnnxWorkload:
         return binding
 
 
-def open_session(built: Built, options: Any) -> tuple[Any, list[Any]]:
+def open_session(
+    built: Built, options: Any, providers: Sequence[Any] = ("CPUExecutionProvider",)
+) -> tuple[Any, list[Any]]:
     """A session of the model, and the values that must live as long as it does."""
     data, large = built.outlined()
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in large.values()]
     if large:
         options.add_external_initializers(list(large), values)
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(data, options, providers=list(providers))
     return session, [*values, *large.values()]
 
 
-def _options(threads: int, optimise: bool) -> Any:
+def session_options(threads: int, optimise: bool) -> Any:
+    """Options of a session: threads, sequential, graph optimisation all or none."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

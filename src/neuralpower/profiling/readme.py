@@ -175,8 +175,9 @@ def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         f"memory format {executor.get('memory_format')}, autotuning {executor.get('autotune')}, "
         f"buffers {executor.get('buffers')}. A visit builds the layer anew, records a graph of its "
         f"calls, warms up for {timing['warm_up_s']} s and times at least {timing['min_replays']} "
-        f"replays and {timing['min_time_s']} s of them with the device's own events; runtime is "
-        "the median over replays, a call. Anchor rows have `repeat` 100 and up."
+        f"replays and {timing['min_time_s']} s of them with "
+        f"{executor.get('replay_clock') or 'the events of the device'}; runtime is the median over "
+        "replays, a call. Anchor rows have `repeat` 100 and up."
     )
     if power:
         text += (

@@ -165,7 +165,12 @@ def test_a_kill_leaves_whole_files_or_none(project: Path, stage: str) -> None:
 
 def test_an_interrupt_is_one_line(project: Path) -> None:
     run = subprocess.Popen(
-        [*COMMAND, *STAGES["fit"]], cwd=project, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *STAGES["fit"]],
+        cwd=project,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (project / "out").exists():
         assert run.poll() is None

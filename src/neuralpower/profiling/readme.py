@@ -169,13 +169,18 @@ def _called(timing: Mapping[str, Any], executor: Mapping[str, Any]) -> str:
 
 def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     executor, power = facts["executor"], facts["protocol"].get("power")
+    names = ("precision", "tf32_convolution", "tf32_matmul", "memory_format", "autotune", "buffers")
+    labels = ("Precision", "TF32 in convolutions", "TF32 in matrix products", "memory format",
+              "autotuning", "buffers")  # fmt: skip
+    told = [
+        f"{label} {executor[name]}"
+        for name, label in zip(names, labels, strict=True)
+        if executor.get(name) is not None
+    ]
     text = (
-        f"Precision {executor.get('precision')} (TF32 in convolutions "
-        f"{executor.get('tf32_convolution')}, in matrix products {executor.get('tf32_matmul')}), "
-        f"memory format {executor.get('memory_format')}, autotuning {executor.get('autotune')}, "
-        f"buffers {executor.get('buffers')}. A visit builds the layer anew, records a graph of its "
-        f"calls, warms up for {timing['warm_up_s']} s and times at least {timing['min_replays']} "
-        f"replays and {timing['min_time_s']} s of them with "
+        f"{', '.join(told)}{'. ' if told else ''}A visit builds the layer anew, records a graph of "
+        f"its calls, warms up for {timing['warm_up_s']} s and times at least "
+        f"{timing['min_replays']} replays and {timing['min_time_s']} s of them with "
         f"{executor.get('replay_clock') or 'the events of the device'}; runtime is the median over "
         "replays, a call. Anchor rows have `repeat` 100 and up."
     )

@@ -18,7 +18,6 @@ from neuralpower.reporting.plots import (
     log_axis,
     new_figure,
     picture,
-    plain,
     title,
 )
 
@@ -73,7 +72,7 @@ def raw_power(chosen: Sequence[ChosenWindow]) -> Picture | None:
     rows = math.ceil(len(chosen) / 2)
     columns = min(2, len(chosen))
     drawn, panels = new_figure(
-        rows, columns, height=0.85 + 2.25 * rows, between=0.75, below=0.75, left=0.65, top=0.35
+        rows, columns, height=0.85 + 2.35 * rows, between=0.75, below=0.85, left=0.65, top=0.35
     )
     for axes, one in zip(panels, chosen, strict=False):
         _raw_panel(axes, one)
@@ -96,7 +95,7 @@ def _raw_panel(axes: Any, one: ChosenWindow) -> None:
     pairs = [(s, p) for s, p in zip(seconds, raw.power_w, strict=False) if p is not None]
     t0, t1 = ((t - window.start_ns) / 1e9 for t in (window.t0_ns, window.t1_ns))
     # What was before may be far off: the axis is of what the visit itself drew.
-    own = [p for s, p in pairs if s >= min(0.3, t0)] or [p for _, p in pairs]
+    own = [p for s, p in pairs if min(0.3, t0) <= s <= t1] or [p for _, p in pairs]
     half = one.half_width_w or 0.0
     values = [*own, one.mean_w - half, one.mean_w + half]
     room = max((max(values) - min(values)) * 0.25, one.mean_w * 0.002)
@@ -104,7 +103,8 @@ def _raw_panel(axes: Any, one: ChosenWindow) -> None:
     linear_axis(axes, "y", (min(values) - room, max(values) + room), 4)
     axes.axvspan(0.0, t0, color=_SETTLE, alpha=0.14, linewidth=0)
     axes.axvspan(t0, t1, color=_WINDOW, alpha=0.14, linewidth=0)
-    axes.axhspan(one.mean_w - half, one.mean_w + half, xmin=0, color=_MEAN, alpha=0.25, linewidth=0)
+    low, high = one.mean_w - half, one.mean_w + half
+    axes.fill_between([t0, t1], low, high, color=_MEAN, alpha=0.3, linewidth=0)
     axes.step(
         [s for s, _ in pairs], [p for _, p in pairs], where="post", color=_SAMPLE, linewidth=0.8
     )
@@ -206,7 +206,6 @@ def _by_size(
         markersize=3,
     )
     axes.set(xlabel="runtime, ms", ylabel=label)
-    count = f"{len(known)} dots" + (f", every {every}th drawn" if every > 1 else "")
-    middle_share = plain(round(statistics.median(ys), 3))
-    title(axes, f"{count}; median {middle_share} %")
+    count = f"{len(known)} dots" + (f", one in {every} drawn" if every > 1 else "")
+    title(axes, f"{count}; median {statistics.median(ys):.3g} %")
     return picture(drawn, id, label, caption)

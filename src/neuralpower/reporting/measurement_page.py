@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from neuralpower.errors import InputError
 from neuralpower.measurements import (
     Platform,
     Row,
@@ -22,12 +22,11 @@ from neuralpower.measurements import (
 from neuralpower.profiling.checks import Report, check
 from neuralpower.profiling.export import flat
 from neuralpower.profiling.flags import FLAGS
-from neuralpower.profiling.power_figures import positive
 from neuralpower.profiling.readme import protocol_text
-from neuralpower.profiling.repeatability import is_anchor, run_of
+from neuralpower.profiling.repeatability import is_anchor
 from neuralpower.profiling.visit_records import read_visit_records
-from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.network_page import slim
+from neuralpower.reporting.repeats_section import repeats_section, time_table
 from neuralpower.reporting.results import PlatformResults, read_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
 from neuralpower.reporting.tables import (
@@ -35,7 +34,6 @@ from neuralpower.reporting.tables import (
     Table,
     figure,
     inline_download,
-    per_cent,
     whole,
     word,
 )
@@ -77,24 +75,17 @@ class Recorded:
         return check(self.platform)
 
 
-def recorded(platform: PlatformResults) -> Platform | None:
-    """The folder of a platform's measurements; ``None`` where there are no tables to show."""
-    folder = platform.measurements
-    if folder is None or (not any(folder.glob("*.csv*")) and not any(folder.glob("*.parquet"))):
-        return None
-    return load_platform(folder)
-
-
-def measurement_context(results_of: PlatformResults, page: Path) -> dict[str, Any]:
-    """What the template ``measurement.html`` shows; ``page`` is where it will stand."""
-    platform = recorded(results_of)
-    assert platform is not None, "asked for only where there are tables"
+def measurement_context(results: PlatformResults) -> dict[str, Any]:
+    """What the template ``measurement.html`` shows; ``InputError`` where nothing is recorded."""
+    if results.measurements is None:
+        raise InputError(f"no measurements of {results.name} here", path=results.results)
+    platform = load_platform(results.measurements)
     folder = Recorded(platform)
     manifest = platform.manifest
     report = folder.report
     context: dict[str, Any] = {
-        "title": f"How {results_of.name} was measured",
-        "name": results_of.name,
+        "title": f"How {results.name} was measured",
+        "name": results.name,
         "lead": _lead(folder),
         "facts": _facts(folder),
         "families": _families(report),
@@ -105,9 +96,9 @@ def measurement_context(results_of: PlatformResults, page: Path) -> dict[str, An
         "why_no_power": "" if report.power else _why_no_power(platform),
         "sensor": sensor_section(folder.board, manifest),
         "power": raw_power_section(platform.folder, folder.records) if report.power else None,
-        "repeats": _repeats(folder),
+        "repeats": repeats_section(folder.rows, report),
         "flags": _flags(report),
-        "time": _time(folder.records),
+        "time": time_table(folder.records),
         "sound": _sound(report),
     }
     later = (
@@ -132,9 +123,10 @@ def _lead(folder: Recorded) -> str:
     configurations = sum(row["configurations"] for row in report.families)
     text = f"{configurations} layer configurations in {len(folder.rows)} visits"
     if report.networks:
-        text += f", {report.networks} networks at a batch size in {report.network_rows} passes"
+        networks = "network" if report.networks == 1 else "networks"
+        text += f", {report.networks} {networks} at a batch size in {report.network_rows} passes"
     if report.power:
-        text += f"; power in {report.power.share:.0%} of the layer visits"
+        text += f"; power in {100 * report.power.share:.0f} % of the layer visits"
     return text + "."
 
 
@@ -296,65 +288,6 @@ def _why_no_power(platform: Platform) -> str:
     return platform.power_reason or "the tables hold none, and no reason is told"
 
 
-def _repeats(folder: Recorded) -> dict[str, Any] | None:
-    r, power = folder.report.repeatability, folder.report.power
-    runtimes: dict[str, list[tuple[float, float]]] = {}
-    powers: dict[str, list[tuple[float, float]]] = {}
-    groups: dict[str, list[float]] = {}
-    widths = []
-    for row in folder.rows:
-        runtime = positive(row.values.get("runtime_ms"))
-        if runtime is None:
-            continue
-        lo, hi = (positive(row.values.get(f"runtime_ms_{end}")) for end in ("lo", "hi"))
-        if lo and hi:
-            widths.append((runtime, (hi - lo) / 2 / runtime))
-        if is_anchor(row):
-            order = row.values.get("order")
-            place = float(row.number if order is None else order)
-            runtimes.setdefault(run_of(row), []).append((place, runtime))
-            if watts := positive(row.values.get("power_w")):
-                powers.setdefault(run_of(row), []).append((place, watts))
-        else:
-            groups.setdefault(_configuration(row), []).append(runtime)
-    several = [sorted(own) for own in groups.values() if len(own) > 1]
-    spread = [(own[len(own) // 2], own[-1] / own[0] - 1) for own in several]
-    facts = [
-        ("Anchor, runtime", _joined(
-            _of("visits", r.anchors or None), _of("median", _short(r.anchor_median_ms), "ms"),
-            _of("coefficient of variation", _percent(r.anchor_cv)),
-            _of("last third against the first", _percent(r.anchor_drift, "+")))),
-        ("Anchor, power", "" if power is None else _joined(
-            _of("visits", power.anchors or None),
-            _of("coefficient of variation", _percent(power.anchor_cv)),
-            _of("last third against the first", _percent(power.anchor_drift, "+")))),
-        ("Repeats, runtime", _joined(
-            _of("configurations", r.repeated or None),
-            _of("spread, median", _percent(r.spread_median)),
-            _of("90th percentile", _percent(r.spread_p90)))),
-        ("Repeats, power", "" if power is None else _joined(
-            _of("spread, median", _percent(power.repeat_spread)))),
-        ("Power within a visit", "" if power is None else _joined(
-            _of("half-width, median", _percent(power.u_within_median)),
-            _of("90th percentile", _percent(power.u_within_p90)))),
-        ("Energy counter", "" if power is None else _joined(
-            _of("over the sensor's power, median", _short(power.counter_ratio)))),
-    ]  # fmt: skip
-    found = {
-        "facts": [(name, text) for name, text in facts if text],
-        "anchors": figures.anchors(runtimes, powers) if runtimes else None,
-        "spread": figures.repeat_spread(spread),
-        "widths": figures.interval_widths(widths),
-    }
-    return found if any(found.values()) else None
-
-
-def _configuration(row: Row) -> str:
-    from neuralpower.columns import CONFIGURATION_COLUMNS
-
-    return ",".join(str(row.values.get(name)) for name in CONFIGURATION_COLUMNS)
-
-
 def _flags(report: Report) -> Table | None:
     if not report.flags:
         return None
@@ -365,53 +298,6 @@ def _flags(report: Report) -> Table | None:
     caption = "Visits of layers and networks that carry each flag; flagged rows are kept."
     columns = [Column("Flag", False), Column("Visits"), Column("What it means", False)]
     return Table("flag-table", "Flags", caption, columns, rows)
-
-
-def _time(records: Sequence[Mapping[str, Any]]) -> Table | None:
-    """Seconds by kind of visit, and what they were spent on."""
-    kinds = {"anchor": "anchor", "layer": "layers", "network": "networks"}
-    rows, total = [], [0.0, 0.0, 0.0]
-    for kind, label in kinds.items():
-        own = [r for r in records if r["kind"] == kind]
-        if not own or any("wall_s" not in r for r in own):
-            continue
-        spent = [
-            sum(float(r["wall_s"]) for r in own),
-            sum(_seconds(r["timing"]) for r in own),
-            sum(_seconds(r.get("power")) + _settle_s(r) for r in own),
-        ]
-        total = [a + b for a, b in zip(total, spent, strict=True)]
-        rows.append([word(label), whole(len(own)), *(figure(s) for s in spent), *_shares(spent)])
-    if not rows:
-        return None
-    foot = [[word("all"), whole(len(records)), *(figure(s) for s in total), *_shares(total)]]
-    columns = [Column("Visits of", False), Column("Visits"), Column("Whole visits, s"),
-               Column("Timing, s"), Column("Power, s"), Column("Rest, s"),
-               Column("Rest, %")]  # fmt: skip
-    caption = (
-        "Seconds of the visits: sampling of the runtime, settling and window of the power, and the "
-        "rest (building the layer, autotuning, warming up, giving back). From visits.jsonl.gz."
-    )
-    return Table("time-table", "Time", caption, columns, rows, foot)
-
-
-def _seconds(window: Any) -> float:
-    known = _mapping(window)
-    t0, t1 = known.get("t0_ns"), known.get("t1_ns")
-    return (t1 - t0) / 1e9 if isinstance(t0, int) and isinstance(t1, int) else 0.0
-
-
-def _settle_s(record: Mapping[str, Any]) -> float:
-    return float(_mapping(record.get("power")).get("settle_s") or 0.0)
-
-
-def _shares(spent: Sequence[float]) -> list[Any]:
-    whole_s, timing_s, power_s = spent
-    rest = whole_s - timing_s - power_s
-    if rest < 0:
-        # Visits whose windows are of another clock (a fake, a replay).
-        return [figure(None), figure(None)]
-    return [figure(rest), per_cent(100 * rest / whole_s if whole_s else None)]
 
 
 def _sound(report: Report) -> dict[str, Any]:
@@ -444,11 +330,3 @@ def _of(name: str, value: Any, unit: str = "") -> str | None:
 
 def _joined(*parts: Any) -> str:
     return ", ".join(str(part) for part in parts if part is not None)
-
-
-def _short(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4g}"
-
-
-def _percent(value: float | None, sign: str = "") -> str | None:
-    return None if value is None else f"{100 * value:{sign}.3g} %"

@@ -177,7 +177,7 @@ def raw_power_section(folder: Path, records: Sequence[Mapping[str, Any]]) -> dic
             per_cent(_relative(power.get("half_width_w"), power["mean_w"])),
             per_cent(_relative(_stated(power), power["mean_w"])),
             whole(power.get("publications")), per_cent(None if slope is None else 100 * slope),
-            figure(power.get("settle_s")), word(" ".join(record["flags"])), word(window.log),
+            figure(power.get("settle_s")), word(" ".join(record["flags"])), word(_log(window.log)),
         ])  # fmt: skip
     if not chosen:
         text = "No raw power log covers a window that is recorded."
@@ -200,6 +200,10 @@ def raw_power_section(folder: Path, records: Sequence[Mapping[str, Any]]) -> dic
     )
     table = Table("chosen", "Chosen visits", caption, columns, rows, sortable=False)
     return {"text": text, "figure": figures.raw_power(chosen), "table": table}
+
+
+def _log(name: str) -> str:
+    return name.partition("/")[2].removesuffix(".csv.gz")
 
 
 def _choice(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -1,0 +1,139 @@
+"""How well a platform's visits repeat, and where their time went: a part of a measurement page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neuralpower.columns import CONFIGURATION_COLUMNS
+from neuralpower.measurements import Row
+from neuralpower.profiling.checks import Report
+from neuralpower.profiling.power_figures import positive
+from neuralpower.profiling.repeatability import is_anchor, run_of
+from neuralpower.reporting import figures_power as figures
+from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
+
+
+def repeats_section(rows: Sequence[Row], report: Report) -> dict[str, Any] | None:
+    """Anchors over the run, spread of repeats and intervals by size; ``None`` without any."""
+    r, power = report.repeatability, report.power
+    runtimes: dict[str, list[tuple[float, float]]] = {}
+    powers: dict[str, list[tuple[float, float]]] = {}
+    groups: dict[str, list[float]] = {}
+    widths = []
+    for row in rows:
+        runtime = positive(row.values.get("runtime_ms"))
+        if runtime is None:
+            continue
+        lo, hi = (positive(row.values.get(f"runtime_ms_{end}")) for end in ("lo", "hi"))
+        if lo and hi:
+            widths.append((runtime, (hi - lo) / 2 / runtime))
+        if is_anchor(row):
+            order = row.values.get("order")
+            place = float(row.number if order is None else order)
+            runtimes.setdefault(run_of(row), []).append((place, runtime))
+            if watts := positive(row.values.get("power_w")):
+                powers.setdefault(run_of(row), []).append((place, watts))
+        else:
+            groups.setdefault(_configuration(row), []).append(runtime)
+    several = [sorted(own) for own in groups.values() if len(own) > 1]
+    spread = [(own[len(own) // 2], own[-1] / own[0] - 1) for own in several]
+    facts = [
+        ("Anchor, runtime", _joined(
+            _of("visits", r.anchors or None), _of("median", _short(r.anchor_median_ms), "ms"),
+            _of("coefficient of variation", _percent(r.anchor_cv)),
+            _of("last third against the first", _percent(r.anchor_drift, "+")))),
+        ("Anchor, power", "" if power is None else _joined(
+            _of("visits", power.anchors or None),
+            _of("coefficient of variation", _percent(power.anchor_cv)),
+            _of("last third against the first", _percent(power.anchor_drift, "+")))),
+        ("Repeats, runtime", _joined(
+            _of("configurations", r.repeated or None),
+            _of("spread, median", _percent(r.spread_median)),
+            _of("90th percentile", _percent(r.spread_p90)))),
+        ("Repeats, power", "" if power is None else _joined(
+            _of("spread, median", _percent(power.repeat_spread)))),
+        ("Power within a visit", "" if power is None else _joined(
+            _of("half-width, median", _percent(power.u_within_median)),
+            _of("90th percentile", _percent(power.u_within_p90)))),
+        ("Energy counter", "" if power is None else _joined(
+            _of("over the sensor's power, median", _short(power.counter_ratio)))),
+    ]  # fmt: skip
+    found = {
+        "facts": [(name, text) for name, text in facts if text],
+        "anchors": figures.anchors(runtimes, powers) if runtimes else None,
+        "spread": figures.repeat_spread(spread),
+        "widths": figures.interval_widths(widths),
+    }
+    return found if any(found.values()) else None
+
+
+def _configuration(row: Row) -> str:
+    return ",".join(str(row.values.get(name)) for name in CONFIGURATION_COLUMNS)
+
+
+def time_table(records: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Seconds by kind of visit and what they were spent on; ``None`` where no record tells."""
+    kinds = {"anchor": "anchor", "layer": "layers", "network": "networks"}
+    rows, total = [], [0.0, 0.0, 0.0]
+    for kind, label in kinds.items():
+        own = [r for r in records if r["kind"] == kind]
+        if not own or any("wall_s" not in r for r in own):
+            continue
+        spent = [
+            sum(float(r["wall_s"]) for r in own),
+            sum(_seconds(r["timing"]) for r in own),
+            sum(_seconds(r.get("power")) + _settle_s(r) for r in own),
+        ]
+        total = [a + b for a, b in zip(total, spent, strict=True)]
+        rows.append([word(label), whole(len(own)), *(figure(s) for s in spent), *_shares(spent)])
+    if not rows:
+        return None
+    foot = [[word("all"), whole(len(records)), *(figure(s) for s in total), *_shares(total)]]
+    columns = [Column("Visits of", False), Column("Visits"), Column("Whole visits, s"),
+               Column("Timing, s"), Column("Power, s"), Column("Rest, s"),
+               Column("Rest, %")]  # fmt: skip
+    caption = (
+        "Seconds of the visits: sampling of the runtime, settling and window of the power, and the "
+        "rest (building the layer, autotuning, warming up, giving back). From visits.jsonl.gz."
+    )
+    return Table("time-table", "Time", caption, columns, rows, foot)
+
+
+def _seconds(window: Any) -> float:
+    known = _mapping(window)
+    t0, t1 = known.get("t0_ns"), known.get("t1_ns")
+    return (t1 - t0) / 1e9 if isinstance(t0, int) and isinstance(t1, int) else 0.0
+
+
+def _settle_s(record: Mapping[str, Any]) -> float:
+    return float(_mapping(record.get("power")).get("settle_s") or 0.0)
+
+
+def _shares(spent: Sequence[float]) -> list[Any]:
+    whole_s, timing_s, power_s = spent
+    rest = whole_s - timing_s - power_s
+    if rest < 0:
+        # Visits whose windows are of another clock (a fake, a replay).
+        return [figure(None), figure(None)]
+    return [figure(rest), per_cent(100 * rest / whole_s if whole_s else None)]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _of(name: str, value: Any, unit: str = "") -> str | None:
+    return None if value is None else f"{name} {value}{' ' + unit if unit else ''}"
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part is not None)
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None, sign: str = "") -> str | None:
+    return None if value is None else f"{100 * value:{sign}.3g} %"

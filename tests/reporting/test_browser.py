@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from results_doubles import write_results
@@ -24,26 +25,36 @@ FLAGS = (
     "--virtual-time-budget=2000", "--enable-logging=stderr",
 )  # fmt: skip
 
-Browse = Callable[[str, str], tuple[Any, list[str]]]
+#: Blink's numbers of the colour schemes that a reader can prefer.
+SCHEMES = {"dark": 0, "light": 1}
+
+
+class Browse(Protocol):
+    def __call__(self, page: str, script: str, scheme: str = "light") -> tuple[Any, list[str]]: ...
 
 
 @pytest.fixture(scope="module")
 def browse(tmp_path_factory: pytest.TempPathFactory) -> Browse:
-    """Open a page, run a script on it, and return what it found and the console's messages."""
+    """Open a page, run a script on it, and return what it found and the console's messages.
+
+    The script is the body of an async function.
+    """
     folder = write_results(tmp_path_factory.mktemp("browser") / "results")
     assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
 
-    def run(page: str, script: str) -> tuple[Any, list[str]]:
+    def run(page: str, script: str, scheme: str = "light") -> tuple[Any, list[str]]:
         path = folder / "report" / page
         text = path.read_text()
         found = (
-            f"<script>document.body.dataset.found = JSON.stringify((() => {{{script}}})())</script>"
+            f"<script>(async () => {{{script}}})().then((found) => {{"
+            "document.body.dataset.found = JSON.stringify(found); })</script>"
         )
         copy = path.with_name(f"tried-{path.name}")
         copy.write_text(text.replace("</body>", f"{found}</body>"))
         done = subprocess.run(
             [
                 str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+                f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
                 "--dump-dom", copy.as_uri(),
             ],
             capture_output=True, text=True, timeout=120, check=True,
@@ -56,20 +67,32 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Browse:
     return run
 
 
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The checker of accessibility, axe-core, from the package that carries it."""
+    for package in ("axe_core_python", "axe_playwright_python"):
+        found = importlib.util.find_spec(package)
+        for folder in (found and found.submodule_search_locations) or []:
+            path = Path(folder) / "axe.min.js"
+            if path.is_file():
+                return path.read_text().replace("</script", "<\\/script")
+    pytest.skip("axe-core is not installed: pip install axe-core-python")
+
+
 TABLE = 'const table = document.getElementById("layers-board");'
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "index.html",
-        "accuracy.html",
-        "choosing.html",
-        "networks/small.html",
-        "platforms/board.html",
-        "models/board.conv.html",
-    ],
+PAGES = (
+    "index.html",
+    "accuracy.html",
+    "choosing.html",
+    "networks/small.html",
+    "platforms/board.html",
+    "models/board.conv.html",
 )
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_load_without_a_word_on_the_console(browse: Browse, page: str) -> None:
     found, console = browse(
         page,
@@ -154,3 +177,22 @@ def test_everything_that_acts_can_be_reached_by_keyboard_and_has_a_name(browse: 
           scrolling.every((e) => e.tabIndex === 0 && e.getAttribute("aria-label"))];""",
     )
     assert found == [0, 0, True]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_no_serious_barrier(browse: Browse, axe: str, page: str, scheme: str) -> None:
+    found, _ = browse(
+        page,
+        axe
+        + """
+        const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+        const { violations, passes } = await axe.run(document, { resultTypes: ["violations"] });
+        const bad = violations.filter((v) => ["serious", "critical"].includes(v.impact));
+        return {scheme: dark ? "dark" : "light", passes: passes.map((p) => p.id),
+          bad: bad.map((v) => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)])};""",
+        scheme,
+    )
+    assert found["scheme"] == scheme
+    assert found["bad"] == []
+    assert {"color-contrast", "document-title"} <= set(found["passes"]), "axe has looked"

@@ -54,8 +54,12 @@ class Machine:
             path.write_text(f"{int(energy) % WRAP}\n")
 
 
+def meter_of(machine: Machine) -> RaplMeter:
+    return RaplMeter(machine.root, machine.clock, lambda s: machine.pass_time(round(s * 1e9)))
+
+
 def measured(machine: Machine) -> float | None:
-    meter = RaplMeter(machine.root, machine.clock)
+    meter = meter_of(machine)
     assert meter.available().ok
     stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
     assert stats.flags == ()
@@ -87,10 +91,56 @@ def test_psys_is_not_counted_beside_its_packages(tmp_path: Path) -> None:
 
 def test_a_counter_that_stands_still_gives_no_power(tmp_path: Path) -> None:
     machine = Machine(tmp_path, (0.0,))
-    meter = RaplMeter(machine.root, machine.clock)
+    meter = meter_of(machine)
+    state = meter.available()
+    assert not state.ok
+    assert "stand still" in state.reason
     stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
     assert stats.mean_w is None
     assert stats.flags == ("counter_missing",)
+
+
+def test_one_of_two_counters_may_wrap_in_every_window(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, (200.0, 150.0), start_uj=WRAP - 300_000_000)
+    meter = meter_of(machine)
+    for _ in range(3):
+        stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
+        assert stats.mean_w == pytest.approx(350, rel=1e-5)
+
+
+def test_a_counter_that_is_set_back_is_no_wrap(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, (100.0,), start_uj=WRAP // 2)
+    meter = meter_of(machine)
+    meter.start()
+    for step in range(20):
+        machine.pass_time(100_000_000)
+        if step == 10:
+            machine._energy = [5_000_000.0]
+            machine._write()
+        meter.read()
+    stats = meter.window(0, machine.now_ns)
+    assert stats.mean_w is None
+    assert stats.energy_j is None
+    assert "counter_reset" in stats.flags
+    later = meter.window(1_200_000_000, machine.now_ns)
+    assert later.mean_w == pytest.approx(100, rel=1e-5)
+
+
+def test_domains_of_another_interface_are_not_counted_twice(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, (40.0,))
+    other = tmp_path / "intel-rapl-mmio:0"
+    other.mkdir()
+    (other / "name").write_text("package-0\n")
+    (other / "energy_uj").write_text("7\n")
+    assert measured(machine) == pytest.approx(40, rel=1e-5)
+
+
+def test_dies_of_a_package_are_domains_of_their_own(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, (40.0, 30.0))
+    for die in (0, 1):
+        (tmp_path / f"intel-rapl:{die}" / "name").write_text(f"package-0-die-{die}\n")
+    assert measured(machine) == pytest.approx(70, rel=1e-5)
+    assert RaplMeter(tmp_path).info.domain == "package-0-die-0+package-0-die-1"
 
 
 def test_a_counter_that_goes_away_gives_no_power(tmp_path: Path) -> None:

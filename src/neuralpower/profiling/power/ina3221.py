@@ -10,32 +10,35 @@ from neuralpower.profiling.power.meter import Availability, MeterInfo
 from neuralpower.profiling.power.window import RawTable, WindowStats, window_stats
 
 HWMON = Path("/sys/class/hwmon")
-#: Names of the channel that carries the whole board, newest boards first.
-_TOTAL = ("VDD_IN", "VIN_SYS_5V0", "POM_5V_IN")
+#: Channels that together carry the whole module, in the order in which they are looked for. Orin
+#: NX and Nano, Xavier NX and the first Nano have one for all. AGX Orin has none: its GPU, its CPU
+#: and the 5-volt rail that feeds the rest (memory included) stand side by side.
+_TOTALS = (("VDD_IN",), ("POM_5V_IN",), ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"))
 
 
 class Ina3221Meter:
-    """Power of the board's input channel: millivolts times milliamperes."""
+    """Power of the channels that carry the whole module: millivolts times milliamperes, summed."""
 
     def __init__(self, root: Path = HWMON, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._root = root
         self._clock = clock
-        self._channel = _channel(root)
+        self._channels = _channels(root)
         self._times: list[int] = []
         self._power: list[float | None] = []
         self.info = MeterInfo(
             name="ina3221",
-            domain=self._channel[1] if self._channel else "",
+            domain="+".join(self._channels),
             kind="sampled",
-            provenance="INA3221 shunt monitor of the board's input, hwmon",
+            provenance="INA3221 shunt monitors of the module's input, hwmon",
         )
 
     def available(self) -> Availability:
         """As ``PowerMeter.available``."""
-        if self._channel is None:
+        if not self._channels:
             return Availability(False, f"no INA3221 with a board input under {self._root}")
         try:
-            self._watts()
+            if self._watts() <= 0:
+                return Availability(False, "the INA3221 reports no power: its channels are off")
         except PermissionError as error:
             return Availability(False, f"{error.filename} may not be read: run as root")
         except (OSError, ValueError) as error:
@@ -69,26 +72,29 @@ class Ina3221Meter:
         return window_stats(RawTable(self._times, self._power), t0_ns, t1_ns)
 
     def _watts(self) -> float:
-        if self._channel is None:
+        if not self._channels:
             raise OSError("no channel")
-        folder, _, number = self._channel
-        millivolts = int((folder / f"in{number}_input").read_text())
-        milliamperes = int((folder / f"curr{number}_input").read_text())
-        return millivolts * milliamperes / 1e6
+        total = 0.0
+        for folder, number in self._channels.values():
+            millivolts = int((folder / f"in{number}_input").read_text())
+            milliamperes = int((folder / f"curr{number}_input").read_text())
+            total += millivolts * milliamperes / 1e6
+        return total
 
 
-def _channel(root: Path) -> tuple[Path, str, str] | None:
-    """Folder, name and number of the channel that carries the whole board."""
-    found: dict[str, tuple[Path, str, str]] = {}
+def _channels(root: Path) -> dict[str, tuple[Path, str]]:
+    """Folder and number, by name, of the channels that together carry the whole module."""
+    found: dict[str, tuple[Path, str]] = {}
     for folder in sorted(root.glob("hwmon*")):
         if _text(folder / "name") != "ina3221":
             continue
         for label in sorted(folder.glob("in*_label")):
-            name = _text(label)
-            if name in _TOTAL:
-                number = label.name.removeprefix("in").removesuffix("_label")
-                found.setdefault(name, (folder, name, number))
-    return next((found[name] for name in _TOTAL if name in found), None)
+            number = label.name.removeprefix("in").removesuffix("_label")
+            found.setdefault(_text(label), (folder, number))
+    for names in _TOTALS:
+        if all(name in found for name in names):
+            return {name: found[name] for name in names}
+    return {}
 
 
 def _text(path: Path) -> str:

@@ -14,6 +14,7 @@ from neuralpower.profiling.power.phase import PowerProtocol, measure_power
 from neuralpower.profiling.power.rapl import RaplMeter
 
 WRAP = 262_143_328_850
+QUICK = PowerProtocol(settle_s=0.1, window_s=0.45)
 
 
 class Machine:
@@ -61,7 +62,7 @@ def meter_of(machine: Machine) -> RaplMeter:
 def measured(machine: Machine) -> float | None:
     meter = meter_of(machine)
     assert meter.available().ok
-    stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
+    stats = measure_power(machine.call, meter, QUICK, machine.clock)
     assert stats.flags == ()
     return stats.mean_w
 
@@ -95,7 +96,7 @@ def test_a_counter_that_stands_still_gives_no_power(tmp_path: Path) -> None:
     state = meter.available()
     assert not state.ok
     assert "stand still" in state.reason
-    stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
+    stats = measure_power(machine.call, meter, QUICK, machine.clock)
     assert stats.mean_w is None
     assert stats.flags == ("counter_missing",)
 
@@ -104,7 +105,7 @@ def test_one_of_two_counters_may_wrap_in_every_window(tmp_path: Path) -> None:
     machine = Machine(tmp_path, (200.0, 150.0), start_uj=WRAP - 300_000_000)
     meter = meter_of(machine)
     for _ in range(3):
-        stats = measure_power(machine.call, meter, PowerProtocol(), machine.clock)
+        stats = measure_power(machine.call, meter, QUICK, machine.clock)
         assert stats.mean_w == pytest.approx(350, rel=1e-5)
 
 

@@ -40,6 +40,12 @@ rule platform_page:
             labels={"platform": "{platform}"},
             caption="../report/platform.rst",
         ),
+        report(
+            "results/report/measurements/{platform}.html",
+            category="Measurements",
+            labels={"platform": "{platform}"},
+            caption="../report/measurement.rst",
+        ),
     log:
         "results/logs/report/platforms/{platform}.log",
     conda:

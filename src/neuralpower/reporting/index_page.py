@@ -119,6 +119,9 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
                 word(platform.fact("device")),
                 word(platform.fact("software")),
                 word(", ".join(sorted(layers))),
+                word("how", f"measurements/{platform.name}.html")
+                if platform.is_recorded
+                else word(""),
                 whole(measured or None),
                 Cell(f"{powered:g}", powered) if powered else word("none"),
                 per_cent(_typical(layers, "runtime_ms")),
@@ -131,7 +134,8 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
         return None
     columns = [
         Column("Platform", False), Column("Device", False), Column("Software", False),
-        Column("Layer families", False), Column("Layers timed"), Column("Layers with power"),
+        Column("Layer families", False), Column("Measured", False), Column("Layers timed"),
+        Column("Layers with power"),
         Column("conv runtime error %"), Column("conv power error %"),
         Column("Network runtime error %"), Column("Network energy error %"),
     ]  # fmt: skip

@@ -54,6 +54,7 @@ def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
             for family in sorted(platform.accuracy.get("layers", {}))
         ],
         "measurement": _measurement(platform),
+        "measured": f"../measurements/{name}.html" if platform.is_recorded else "",
         "quality": _quality(platform, page),
         "provenance": _provenance(platform),
     }

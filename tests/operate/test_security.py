@@ -112,10 +112,10 @@ def test_a_table_larger_than_memory_is_one_line(tmp_path: Path) -> None:
     )
     (folder / "conv.csv.gz").unlink()
     with (folder / "conv.csv").open("w") as stream:
-        stream.write("\n".join([header, *rows * 200]) + "\n")
+        stream.write("\n".join([header, *rows * 100]) + "\n")
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (160 << 20, 160 << 20))
 
     done = subprocess.run(
         [sys.executable, "-m", "neuralpower", "measurements", "check", "big"],

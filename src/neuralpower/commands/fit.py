@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             options,
             bar.update,
             leave_out_negative=arguments.leave_out_negative,
+            tell=lambda text: print(text, file=sys.stderr),
         )
         if arguments.learning_curve is not None:
             from neuralpower.modeling.data import load_dataset

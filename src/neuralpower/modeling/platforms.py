@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from neuralpower.modeling.fitting import (
     FEWEST,
     OUT_OF_FOLD_COLUMNS,
     FitOptions,
+    Fitted,
     TooFewError,
     fit_layers,
 )
@@ -63,12 +64,26 @@ def created(platform: Platform) -> str | None:
 
 @dataclass
 class Work:
-    """What a fit has done so far: ``fitted`` and ``refused`` families, parts in ``folder``."""
+    """What a fit has done so far: fitted ``parts`` as files in ``folder``, ``refused`` families.
+
+    A part is read back when the models are written, so that a resumed and an uninterrupted fit
+    write the very same values, and memory holds one part.
+    """
 
     folder: Path
     options: str
-    fitted: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    parts: dict[tuple[str, str], Path] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, family: str, target: str, fitted: Fitted, stamp: Mapping[str, str]) -> None:
+        """Write a part; ``stamp`` says of which data and options it is."""
+        path = self.path(family, target)
+        write_json(path, {"stamp": stamp, "fitted": fitted.to_json()})
+        self.parts[family, target] = path
+
+    def path(self, family: str, target: str) -> Path:
+        """Where a part stands."""
+        return self.folder / f"{family}.{target}.json"
 
 
 def fit_platform(
@@ -78,11 +93,13 @@ def fit_platform(
     progress: Progress | None = None,
     *,
     leave_out_negative: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Fit every family and target of a platform and write its models folder; returns the index.
 
     A killed fit leaves finished families in ``.parts`` and takes them up again, if data, options
-    and code are the same; the folder's index is written last. Raises ``InputError`` for faulty
+    and code are the same; the folder's index is written last. ``tell`` hears of families that are
+    so large that a sample of them is fitted (``modeling.visits``). Raises ``InputError`` for faulty
     tables (negative runtimes too, unless they are left out like other bad rows) or when no family
     has enough configurations.
     """
@@ -91,6 +108,9 @@ def fit_platform(
     data = load_dataset(platform)
     if not leave_out_negative:
         refuse_negative(data.left_out, platform.folder)
+    for family, reason in data.sampled.items():
+        if tell:
+            tell(f"{platform.folder}: {family}: {reason}")
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
     device = Device(platform.number("peak_gflops"), platform.number("bandwidth_gb_s"))
@@ -106,7 +126,7 @@ def fit_platform(
         _fit_part(work, data.layers[family, target], options, device)
     if progress:
         progress("done", len(tasks), len(tasks))
-    if not work.fitted:
+    if not work.parts:
         raise InputError(
             f"no layer family has {FEWEST} usable configurations: measure more",
             path=platform.folder,
@@ -115,8 +135,7 @@ def fit_platform(
 
 
 def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -> None:
-    name = f"{layers.family}.{layers.target}"
-    path = work.folder / f"{name}.json"
+    path = work.path(layers.family, layers.target)
     stamp = {
         "data_sha256": layers.checksum(),
         "options_sha256": work.options,
@@ -125,10 +144,10 @@ def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -
     if path.exists():
         try:
             part = json.loads(path.read_text())
-            if part.get("stamp") == stamp:
-                work.fitted[layers.family, layers.target] = part["fitted"]
+            if part["stamp"] == stamp and part["fitted"]["model"]:
+                work.parts[layers.family, layers.target] = path
                 return
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass  # a foreign or damaged part is fitted again
     try:
         fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
@@ -142,36 +161,40 @@ def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -
             }
         )
         return
-    write_json(path, {"stamp": stamp, "fitted": fitted.to_json()})
-    # Read back, so that a resumed and an uninterrupted fit write the very same values.
-    work.fitted[layers.family, layers.target] = json.loads(path.read_text())["fitted"]
+    work.add(layers.family, layers.target, fitted, stamp)
 
 
 def write_models(
     root: Path, platform: Platform, data: Dataset, work: Work, options: FitOptions
 ) -> Path:
     """Write the models folder, its index last, and remove the parts; returns the index."""
-    wanted = {f"{family}.{target}.json" for family, target in work.fitted}
+    wanted = {f"{family}.{target}.json" for family, target in work.parts}
     (root / INDEX).unlink(missing_ok=True)
     for stale in sorted(root.glob("*.*.json")):
         family, _, target = stale.name.removesuffix(".json").partition(".")
         if stale.name not in wanted and family in FAMILIES and target in TARGETS:
             stale.unlink()
     cross: list[dict[str, Any]] = []
-    outs: list[dict[str, Any]] = []
+    outs = [csv_text(OUT_OF_FOLD_COLUMNS, ())]
     baselines: dict[str, dict[str, Any]] = {}
-    for (family, target), fitted in sorted(work.fitted.items()):
+    for (family, target), path in sorted(work.parts.items()):
+        fitted = json.loads(path.read_text())["fitted"]
         write_json(root / f"{family}.{target}.json", fitted["model"])
         cross.extend(fitted["cross_validation"])
-        outs.extend(fitted["out_of_fold"])
+        outs.append(csv_text(OUT_OF_FOLD_COLUMNS, fitted["out_of_fold"]).partition("\n")[2])
         baselines.setdefault(family, {})[target] = fitted["baselines"]
-    quality = [
+    quality: list[dict[str, Any]] = [
         {"file": f.file, "row": f.row, "column": f.column, "reason": f.reason, "action": f.action}
         for f in data.left_out
     ]
     write_text(root / "cross_validation.csv", csv_text(CROSS_VALIDATION_COLUMNS, cross))
-    write_text(root / "out_of_fold.csv", csv_text(OUT_OF_FOLD_COLUMNS, outs))
-    write_text(root / "data_quality.csv", csv_text(QUALITY_COLUMNS, quality + work.refused))
+    write_text(root / "out_of_fold.csv", "".join(outs))
+    quality += [
+        {"file": f"{family} tables", "reason": reason, "action": "sampled"}
+        for family, reason in data.sampled.items()
+    ]
+    quality += work.refused
+    write_text(root / "data_quality.csv", csv_text(QUALITY_COLUMNS, quality))
     write_text(root / "data_ranges.csv", csv_text(RANGE_COLUMNS, data_ranges(data)))
     write_json(root / "baselines.json", baselines)
     index = {

@@ -99,6 +99,7 @@ def transfer_platform(
     data = load_dataset(platform)
     options = options or FitOptions()
     work = Work(Path(out) / PARTS, options.checksum())
+    done: dict[tuple[str, str], Fitted] = {}
     transferred = 0
     for family in data.families():
         for target in TARGETS:
@@ -128,10 +129,12 @@ def transfer_platform(
                     }
                 )
                 continue
-            work.fitted[family, target] = fitted.to_json()
+            done[family, target] = fitted
     if not transferred:
         raise InputError(
             "no family with 5 configurations has a model there: measure more, or use fit",
             path=platform.folder,
         )
+    for (family, target), fitted in done.items():
+        work.add(family, target, fitted, {})
     return write_models(Path(out), platform, data, work, options)

@@ -193,7 +193,7 @@ class _Store:
 
     def visits(self) -> Visits:
         """What was kept."""
-        if self.rows > self._most_configurations:
+        if self.rows > min(self._most_configurations, self._most_visits):
             self._tighten()
         part = self._joined()
         methods = np.array(list(self._methods), dtype=np.str_)

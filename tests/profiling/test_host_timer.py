@@ -100,6 +100,7 @@ def test_runs_that_block_tell_a_rest_that_matters(rest_ns: int, dry: int) -> Non
         last = queue.submit()
     queue.drain()
     assert queue.dry == dry
+    assert device.timer.done(last)
     assert device.timer.elapsed_ms(first, last) == pytest.approx(10 * (8 + rest_ns / MS))
 
 

@@ -74,8 +74,9 @@ class TokenTimer:
 class BlockingTimer:
     """Marks of work that is done when its call returns.
 
-    The device rests from the return of one replay to the start of the next. ``done`` tells of a
-    device that waited only where that rest is more than ``rest_share`` of a replay.
+    The device rests from the return of one replay to the start of the next, always. Of a mark
+    that another replay has followed, ``done`` says whether that rest was more than ``rest_share``
+    of the replay: it is asked in order to find a device that waited for the host.
     """
 
     def __init__(
@@ -100,7 +101,8 @@ class BlockingTimer:
 
     def done(self, mark: int) -> bool:
         """As ``ReplayTimer.done``, with the allowance of the class."""
-        return self._rest_ns > self._rest_share * (self._ended - self._begun)
+        last = mark >= self._ended
+        return last or self._rest_ns > self._rest_share * (self._ended - self._begun)
 
     def wait(self, mark: int) -> None:
         """As ``ReplayTimer.wait``: nothing is under way."""

@@ -16,39 +16,33 @@ from typing import Any, NoReturn
 from google.protobuf.message import Message
 
 from neuralpower.caffe.fields import Field, field_table
-from neuralpower.caffe.scalars import ScalarError, plain, unescape
-from neuralpower.errors import InputError
+from neuralpower.caffe.scalars import ScalarError, plain
+from neuralpower.caffe.textcursor import BLANK, MAX_DEPTH, WORD, Cursor
 
 #: Bounds on one file: more than any real network by far, small enough to hold in memory.
 MAX_BYTES = 64_000_000
 MAX_MESSAGES = 1_000_000
 MAX_LAYERS = 150_000
-MAX_DEPTH = 200
 #: Different notes kept for one file; the rest are counted.
 MAX_NOTES = 50
 
-_BLANK = r"[ \t\r\n\v\f]*+(?:\#[^\n\0]*+[ \t\r\n\v\f]*+)*+"
 # One field at a time. The last group that took part tells what was found: 1 a bare name, 2 a name
 # and a colon, 3 the start of a message, 4 a plain string, 5 a number or word, 6 the end of a
 # message. Possessive quantifiers keep the match linear.
 _FIELD = re.compile(
-    rf"""{_BLANK}
-    (?: ([A-Za-z_][0-9A-Za-z_]*+) {_BLANK}
-        (?: (:) {_BLANK} )?+
+    rf"""{BLANK}
+    (?: ([A-Za-z_][0-9A-Za-z_]*+) {BLANK}
+        (?: (:) {BLANK} )?+
         (?: ([{{<])
-          | "([^"\\\n\0]*+)" {_BLANK} (?!["']) (?:[,;])?+
-          | ([0-9A-Za-z_.+-]++) {_BLANK} (?:[,;])?+
+          | "([^"\\\n\0]*+)" {BLANK} (?!["']) (?:[,;])?+
+          | ([0-9A-Za-z_.+-]++) {BLANK} (?:[,;])?+
         )?+
-      | ([}}>]) {_BLANK} (?:[,;])?+
+      | ([}}>]) {BLANK} (?:[,;])?+
     )""",
     re.VERBOSE,
 )
-_SKIP = re.compile(_BLANK, re.VERBOSE)
-_STRING = re.compile(r""""(?:[^"\\\n\0]|\\[^\n\0])*+"|'(?:[^'\\\n\0]|\\[^\n\0])*+'""")
-_WORD = re.compile(r"-?+[0-9A-Za-z_.+-]++")
-_NEXT = re.compile(rf"([0-9A-Za-z_.][0-9A-Za-z_.+-]*+){_BLANK},{_BLANK}", re.VERBOSE)
+_NEXT = re.compile(rf"([0-9A-Za-z_.][0-9A-Za-z_.+-]*+){BLANK},{BLANK}", re.VERBOSE)
 _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{1,40}\}")
 _CLOSING = {"{": "}", "<": ">"}
 
 
@@ -78,9 +72,9 @@ def parse(text: str, message: Message, *, path: str, strict: bool = False) -> Do
     return _Parser(text, message, path, strict).run()
 
 
-class _Parser:
+class _Parser(Cursor):
     def __init__(self, text: str, message: Message, path: str, strict: bool) -> None:
-        self.text = text
+        super().__init__(text, path)
         self.root: Any = message
         self.strict = strict
         self.document = Document(message, path, text)
@@ -278,27 +272,12 @@ class _Parser:
         sign = self.text.startswith("-", position)
         # Text format lets blanks stand between the sign and the number.
         start = self._blank(position + 1) if sign else position
-        word = _WORD.match(self.text, start)
+        word = WORD.match(self.text, start)
         if word is None:
             shown = self._show(position)
             self.fail(f"field {known.name!r}: {known.convert.expected}, not {shown}", position)
         self._word(message, known, "-" * sign + word[0], position, field)
         return word.end()
-
-    def _string(self, position: int) -> tuple[str, int]:
-        """Adjacent quoted strings as one, and the offset after them."""
-        pieces: list[str] = []
-        end = position
-        while found := _STRING.match(self.text, position):
-            try:
-                pieces.append(unescape(found[0][1:-1]))
-            except ScalarError as error:
-                self.fail(str(error), position)
-            end = found.end()
-            position = self._blank(end)
-        if self.text[position : position + 1] in ('"', "'"):
-            self.fail("this string is not closed on its line", position)
-        return plain("".join(pieces)), end
 
     # ----------------------------------------------------------------------- passing things over
 
@@ -320,48 +299,10 @@ class _Parser:
         if opening in ('"', "'") and opening:
             return self._separator(self._string(position)[1])
         start = self._blank(position + 1) if opening == "-" else position
-        word = _WORD.match(self.text, start)
+        word = WORD.match(self.text, start)
         if word is None:
             self.fail(f"a value was expected, not {self._show(position)}", position)
         return self._separator(word.end())
-
-    def _skip_list(self, position: int) -> int:
-        """Pass over a bracketed list of anything, brackets inside it included."""
-        start = position
-        pending: list[str] = []
-        while position < len(self.text):
-            character = self.text[position]
-            if character in "{<[":
-                if len(pending) >= MAX_DEPTH:
-                    self.fail(f"lists nested more than {MAX_DEPTH} deep", position)
-                pending.append({"{": "}", "<": ">", "[": "]"}[character])
-                position += 1
-            elif character in "}>]":
-                if character != pending.pop():
-                    self.fail(f"{character!r} does not close what is open", position)
-                position += 1
-                if not pending:
-                    return position
-            elif character in "\"'":
-                position = self._string(position)[1]
-            elif character in ",;:":
-                position += 1
-            elif word := _WORD.match(self.text, position):
-                position = word.end()
-            else:
-                self.fail(f"unexpected {self._show(position)}", position)
-            position = self._blank(position)
-        self.fail("the text ends before this list is closed", start)
-
-    def _blank(self, position: int) -> int:
-        """The offset after blanks and comments."""
-        found = _SKIP.match(self.text, position)
-        return found.end() if found else position
-
-    def _separator(self, position: int) -> int:
-        """The offset after the optional ``,`` or ``;`` that may end a field."""
-        position = self._blank(position)
-        return position + self.text.startswith((",", ";"), position)
 
     # --------------------------------------------------------------------------- notes and faults
 
@@ -391,17 +332,3 @@ class _Parser:
         if closing:
             return f"{closing!r} was expected, not {character!r}"
         return f"{character!r} closes nothing: a '{{' is missing before it"
-
-    def _show(self, position: int) -> str:
-        if position >= len(self.text):
-            return "the end of the text"
-        if placeholder := _PLACEHOLDER.match(self.text, position):
-            return f"{placeholder[0]} (a template: fill its placeholders in first)"
-        word = _WORD.match(self.text, position)
-        return repr(word[0][:40] if word else self.text[position])
-
-    def fail(self, message: str, offset: int) -> NoReturn:
-        """Raise the fault with the line and column (both from 1) of a character offset."""
-        line = self.text.count("\n", 0, offset) + 1
-        column = offset - self.text.rfind("\n", 0, offset)
-        raise InputError(message, path=self.document.path, line=line, column=column)

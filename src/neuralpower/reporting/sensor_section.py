@@ -71,7 +71,7 @@ def _facts(
         ("Warm-up", warm_words),
         ("Idle in the run", "; ".join(idle)),
         *(
-            (f"Sampler every {key[5:-3]} ms", f"a short graph runs {_share(kind)} slower")
+            (f"Sampler every {key[5:-3]} ms", f"a short graph runs slower by {_share(kind)}")
             for key, value in sorted(interference.items())
             if key.startswith("poll_") and (kind := _mapping(value).get("slower_by")) is not None
         ),
@@ -108,7 +108,7 @@ def _anchor(anchor: Mapping[str, Any]) -> str:
 
 def _busy(interference: Mapping[str, Any]) -> str:
     slower = interference.get("slower_by")
-    return "" if slower is None else f"the anchor runs {_share(slower)} slower"
+    return "" if slower is None else f"the anchor runs slower by {_share(slower)}"
 
 
 def _duty(facts: Mapping[str, Any]) -> Table | None:
@@ -212,17 +212,25 @@ def _choice(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str
     ordered = sorted(powered, key=lambda r: (r["power"]["mean_w"], r["order"], r["visit"]))
     if not ordered:
         return []
-    widest = max(
-        ordered,
-        key=lambda r: _relative(r["power"].get("half_width_w"), r["power"]["mean_w"]) or 0.0,
-    )
-    flagged = next((r for r in ordered if r["flags"] and r is not widest), None)
-    wanted = (ordered[0], ordered[len(ordered) // 2], ordered[-1], widest, flagged)
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for why, record in zip(_REASONS, wanted, strict=True):
-        if record is not None and all(record is not other for _, other in found):
-            found.append((why, record))
-    return found
+    middle = ordered[len(ordered) // 2]["power"]["mean_w"]
+    ranked = {
+        "lowest power": ordered,
+        "highest power": ordered[::-1],
+        "widest interval": sorted(ordered, key=_half_width, reverse=True),
+        "flagged": [record for record in ordered if record["flags"]],
+        "median power": sorted(ordered, key=lambda r: abs(r["power"]["mean_w"] - middle)),
+    }
+    found: dict[str, Mapping[str, Any]] = {}
+    for why, candidates in ranked.items():
+        # One that shows something else already is not shown twice.
+        free = (r for r in candidates if all(r is not other for other in found.values()))
+        if (record := next(free, None)) is not None:
+            found[why] = record
+    return [(why, found[why]) for why in _REASONS if why in found]
+
+
+def _half_width(record: Mapping[str, Any]) -> float:
+    return _relative(record["power"].get("half_width_w"), record["power"]["mean_w"]) or 0.0
 
 
 def _what(record: Mapping[str, Any]) -> str:
@@ -255,7 +263,7 @@ def _unit(value: Any, unit: str) -> str:
 
 
 def _share(value: Any) -> str:
-    return f"{100 * float(value):+.2g} %"
+    return f"{100 * float(value):.3g} %"
 
 
 def _number(value: Any) -> str:

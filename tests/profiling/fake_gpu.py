@@ -5,6 +5,7 @@ The sensor is ``FakeNvml``, read by the real ``NvmlMeter`` every 20 ms of the fa
 
 from __future__ import annotations
 
+import math
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -46,9 +47,12 @@ class PolledClock(FakeClock):
 class FakeGpu:
     """A stream: what is queued runs one after the other; P(t) is known for all past times."""
 
-    def __init__(self, **knobs: Any) -> None:
+    def __init__(self, *, warming: float = 0.0, warming_tau_s: float = 1.0, **knobs: Any) -> None:
         self.clock = PolledClock()
         self.free_ns = 0
+        #: Share of a load's power that follows its warmth, and the time constant of that.
+        self.warming, self.warming_tau_s = warming, warming_tau_s
+        self._warmth: list[float] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._watts: list[float] = []
@@ -65,13 +69,29 @@ class FakeGpu:
         if self._ends and self._ends[-1] == start and self._watts[-1] == watts:
             self._ends[-1] = self.free_ns
             return
+        self._warmth.append(self._warm(start))
         self._starts.append(start)
         self._ends.append(self.free_ns)
         self._watts.append(watts)
 
     def watts(self, seconds: float) -> float:
         i = bisect_right(self._starts, seconds * 1e9) - 1
-        return self._watts[i] if i >= 0 and seconds * 1e9 < self._ends[i] else IDLE_W
+        watts = self._watts[i] if i >= 0 and seconds * 1e9 < self._ends[i] else IDLE_W
+        if not self.warming:
+            return watts
+        return watts + self.warming * (self._warm(seconds * 1e9) - watts)
+
+    def _warm(self, ns: float) -> float:
+        """The warmth at a time, as the load that would keep it."""
+        i = bisect_right(self._starts, ns) - 1
+        if i < 0:
+            return IDLE_W
+        until = min(ns, self._ends[i])
+        warmth = self._to(self._warmth[i], self._watts[i], until - self._starts[i])
+        return self._to(warmth, IDLE_W, ns - until)
+
+    def _to(self, warmth: float, watts: float, ns: float) -> float:
+        return watts + (warmth - watts) * math.exp(-ns / 1e9 / self.warming_tau_s)
 
     # The seam of replays.
 
@@ -104,7 +124,15 @@ class FakeWorkload:
     buffers = 4
     footprint_bytes = 4096
 
-    def __init__(self, gpu: FakeGpu, call_ms: float, watts: float, host_s: float = 5e-6) -> None:
+    def __init__(
+        self,
+        gpu: FakeGpu,
+        call_ms: float,
+        watts: float,
+        host_s: float = 5e-6,
+        executor: FakeGpuExecutor | None = None,
+    ) -> None:
+        self._executor = executor
         self.timer = gpu
         self.calls_per_replay = calls_per_replay(call_ms, self.buffers)
         self._gpu, self._ms, self._w, self._host_s = gpu, call_ms, watts, host_s
@@ -119,18 +147,38 @@ class FakeWorkload:
         self.replay()
         self._gpu.wait(self._gpu.free_ns)
 
+    def kernels(self) -> list[str] | None:
+        return [self._executor.kernel] if self._executor and self._executor.kernel else None
+
     def close(self) -> None:
         self._gpu.wait(self._gpu.mark())
+        if self._executor is not None:
+            self._executor.taken -= 1
+            self._executor = None
 
 
 class FakeGpuExecutor:
-    """Prepares fake workloads; preparing takes 50 ms of the fake clock."""
+    """Prepares fake workloads; preparing takes 50 ms of the fake clock.
+
+    ``memory``: workloads that have room on the device. ``kernels``: name of the only kernel.
+    """
 
     name = "fake"
     replays = True
 
-    def __init__(self, gpu: FakeGpu, refuse: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        gpu: FakeGpu,
+        refuse: frozenset[str] = frozenset(),
+        memory: int = 1000,
+        kernels: str = "",
+    ) -> None:
         self.gpu, self.refuse = gpu, refuse
+        self.memory, self.taken, self.most_taken = memory, 0, 0
+        self.kernel = kernels
+
+    def memory_share(self) -> float:
+        return self.taken / self.memory
 
     def clock_ns(self) -> int:
         return self.gpu.clock.now_ns
@@ -151,7 +199,11 @@ class FakeGpuExecutor:
 
     def _made(self, key: str) -> FakeWorkload:
         self.gpu.clock.advance(0.05)
-        return FakeWorkload(self.gpu, known_ms(key), known_w(key))
+        if self.taken >= self.memory:
+            raise InputError("out of memory on the GPU")
+        self.taken += 1
+        self.most_taken = max(self.taken, self.most_taken)
+        return FakeWorkload(self.gpu, known_ms(key), known_w(key), executor=self)
 
 
 @contextmanager

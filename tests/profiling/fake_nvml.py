@@ -11,6 +11,7 @@ import numpy
 import pynvml
 
 INSTANT, AVERAGE, ENERGY = 186, 185, 83
+HELD = (74, 75)
 
 
 class FakeClock:
@@ -51,6 +52,9 @@ class FakeNvml:
         init_error: int | None = None,
         reasons: Callable[[float], int] = lambda t: 0,
         sm_mhz: Callable[[float], int] = lambda t: 1980,
+        power_held_s: Callable[[float], float] = lambda t: 0.0,
+        temperature_c: Callable[[float], int] = lambda t: 55,
+        field_error: int | None = None,
     ) -> None:
         self.clock = clock
         self.load = load
@@ -62,6 +66,8 @@ class FakeNvml:
         self.slow_call_s = slow_call_s
         self.init_error = init_error
         self.reasons, self.sm_mhz = reasons, sm_mhz
+        self.power_held_s, self.temperature_c = power_held_s, temperature_c
+        self.field_error = field_error
         self.calls = 0
         self._energy_j = [0.0]
         self._cache: dict[tuple[int, float], float] = {}
@@ -89,7 +95,7 @@ class FakeNvml:
 
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
         self._check()
-        return 55
+        return self.temperature_c(self.clock.now_ns / 1e9)
 
     def nvmlDeviceGetCurrentClocksEventReasons(self, handle: int) -> int:  # noqa: N802
         self._check()
@@ -110,6 +116,8 @@ class FakeNvml:
             number = field[0] if isinstance(field, tuple) else field
             good = number not in self.unsupported
             code = pynvml.NVML_SUCCESS if good else pynvml.NVML_ERROR_NOT_SUPPORTED
+            if self.field_error is not None:
+                good, code = False, self.field_error
             milli = self._milli(number) if good else 0
             value = SimpleNamespace(uiVal=milli, ullVal=milli)
             answers.append(SimpleNamespace(nvmlReturn=code, value=value))
@@ -120,6 +128,9 @@ class FakeNvml:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
 
     def _milli(self, field: int) -> int:
+        if field in HELD:
+            held_s = self.power_held_s(self.clock.now_ns / 1e9) if field == HELD[0] else 0.0
+            return round(held_s * 1e9)
         if field == INSTANT:
             return 0 if self.zero else round(self._published(self.averaging_s) * 1000)
         if field == AVERAGE:

@@ -135,7 +135,7 @@ def test_a_gpu_lost_midway_ends_the_run_with_a_line_and_keeps_what_is_measured(
 ) -> None:
     out = tmp_path / "out"
     words = (table(tmp_path), "--out", str(out))
-    assert profile(monkeypatch, FakeGpu(lost_at_s=20), *words) == 2
+    assert profile(monkeypatch, FakeGpu(lost_at_s=60), *words) == 2
     error = capsys.readouterr().err
     assert "restart the machine" in error
     assert error.count("\n") == 1

@@ -20,7 +20,8 @@ from neuralpower.profiling.device_options import add_device_arguments, executor_
 
 if TYPE_CHECKING:
     from neuralpower.profiling.design import Item, NetworkItem
-    from neuralpower.profiling.run import Report, Settings
+    from neuralpower.profiling.run import Settings
+    from neuralpower.profiling.visiting import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="SHARE",
         help="share of the configurations whose power is measured (GPU), spread over their space",
+    )
+    parser.add_argument(
+        "--characterise",
+        type=Path,
+        metavar="FILE.json",
+        help="what neuralpower characterise found of this board: its time constant, and the "
+        "sensor's period and averaging window",
+    )
+    parser.add_argument(
+        "--warm-up",
+        type=_seconds_or_none,
+        default=60.0,
+        metavar="TIME",
+        help="longest warming up of a GPU before the first visit, 0 for none (default: 60s, and "
+        "at most a tenth of the budget)",
+    )
+    parser.add_argument(
+        "--no-kernels",
+        dest="kernels",
+        action="store_false",
+        help="do not ask the framework's profiler for the names of the kernels (GPU)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
     parser.add_argument(
@@ -124,11 +146,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    from neuralpower.profiling.calibration import read_calibration
     from neuralpower.profiling.design import DesignProtocol
     from neuralpower.profiling.power.adaptive import AdaptiveProtocol
     from neuralpower.profiling.replays import ReplayProtocol
     from neuralpower.profiling.run import Settings
     from neuralpower.profiling.timing import TimingProtocol
+    from neuralpower.profiling.warm_up import WarmUpProtocol
 
     timing: dict[str, Any] = {
         "min_time_s": arguments.min_time,
@@ -146,9 +170,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.device == "cuda":
         # The protocol's reference layer every 12 visits.
         design["block_size"] = 12
+    calibration = None
+    adaptive = AdaptiveProtocol(share=arguments.power_share)
+    if arguments.characterise is not None:
+        calibration = read_calibration(arguments.characterise)
+        adaptive = calibration.applied(adaptive)
     return Settings(
         replays=replace(ReplayProtocol(), **{k: v for k, v in replays.items() if v is not None}),
-        adaptive=AdaptiveProtocol(share=arguments.power_share),
+        adaptive=adaptive,
+        calibration=calibration,
+        warm_up=WarmUpProtocol(cap_s=arguments.warm_up),
+        kernels=arguments.kernels,
         platform=safe_name(arguments.platform, "platform"),
         out=arguments.out,
         seed=arguments.seed,
@@ -266,6 +298,10 @@ class _progress:  # noqa: N801 - used as a function
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
         self._log.flush()
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text in ("0", "0s") else _seconds(text)
 
 
 def _seconds(text: str) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 from neuralpower.columns import Configuration
 from neuralpower.profiling.design import Item, NetworkItem
+from neuralpower.profiling.power.adaptive import AdaptiveProtocol
+from neuralpower.profiling.replays import ReplayProtocol
 from neuralpower.profiling.timing import TimingProtocol
 
 #: Loads the network of an item at its batch size.
@@ -34,10 +36,16 @@ def visit_seconds(item: Item, timing: TimingProtocol, load: NetworkLoader) -> fl
     return 0.02 + parameters / _BUILD_BYTES_S + warm + sampled
 
 
-def replay_seconds(timed_s: float, power_s: float, network: bool, powered: bool) -> float:
-    """Seconds of a visit on a GPU: preparing, capturing and timing, and the power phase."""
+def replay_seconds(timing: ReplayProtocol, network: bool) -> float:
+    """Seconds of a visit on a GPU without its power: preparing, capturing, timing."""
     prepare = 3.0 if network else 0.1
-    return prepare + timed_s + (power_s if powered else 0.0)
+    return prepare + timing.warm_up_s + timing.min_time_s
+
+
+def power_seconds(power: AdaptiveProtocol) -> float:
+    """Seconds of the power phase of a visit: settling, and a window as most need it."""
+    period = power.period_s or 0.1
+    return power.settle_s + (power.window_publications + 3) * period
 
 
 def _layer_work(c: Configuration) -> tuple[float, float, float]:

@@ -11,11 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from neuralpower.profiling.repeatability import quantile
 from neuralpower.profiling.statistics import median_interval
 from neuralpower.profiling.timing import Timing, summarise
+
+#: Share of the replays before which the device ran dry, above which the host sets the pace.
+_HOST_BOUND = 0.05
 
 
 class ReplayTimer(Protocol):
@@ -56,6 +59,10 @@ class ReplayWorkload(Protocol):
         """Queue one replay; does not wait for it."""
         ...
 
+    def close(self) -> None:
+        """Give the memory back."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayProtocol:
@@ -81,43 +88,91 @@ def calls_per_replay(call_ms: float, buffers: int, replay_ms: float = 10.0, most
     return buffers * math.ceil(wanted / buffers)
 
 
+class Turn(NamedTuple):
+    """A replay that was queued: the event behind it, and whether the device had run dry before."""
+
+    mark: Any
+    dry: bool
+
+
 class ReplayQueue:
     """Keeps some replays queued ahead of the device, so that it never waits for the host.
 
-    ``dry``: how often the device had nothing to do when the next replay came.
+    Workloads can follow one another without a gap: the next one's replays are queued behind the
+    last one's. ``turns``: what was queued since ``forget``.
     """
 
-    def __init__(self, workload: ReplayWorkload, ahead: int = 4) -> None:
+    def __init__(
+        self,
+        workload: ReplayWorkload,
+        ahead: int = 4,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._workload = workload
         self._ahead = ahead
-        self._marks: deque[Any] = deque()
-        self.replays = 0
-        self.dry = 0
+        self._clock = clock
+        #: Events and the timer that each belongs to.
+        self._open: deque[tuple[ReplayTimer, Any]] = deque()
+        self._border: Any = None
+        self._started: int | None = None
+        self.turns: list[Turn] = []
+
+    @property
+    def dry(self) -> int:
+        """How often the device had nothing to do when the next replay came."""
+        return sum(turn.dry for turn in self.turns)
+
+    def forget(self) -> None:
+        """Leave out of ``turns`` what was queued so far."""
+        self.turns = []
 
     def submit(self) -> Any:
         """Queue a replay and wait until no more than ``ahead`` are unfinished; return its mark."""
         timer = self._workload.timer
+        if not self._open and self._started is None:
+            self._started = self._clock()
         self._workload.replay()
         # Asked after the launch: what it took of the host's time counts too.
-        if self._marks and timer.done(self._marks[-1]):
-            self.dry += 1
+        dry = bool(self._open) and self._open[-1][0].done(self._open[-1][1])
         mark = timer.mark()
-        self._marks.append(mark)
-        self.replays += 1
-        while len(self._marks) > self._ahead:
-            timer.wait(self._marks.popleft())
+        self._open.append((timer, mark))
+        self.turns.append(Turn(mark, dry))
+        while len(self._open) > self._ahead:
+            self._wait_for_first()
         return mark
+
+    def switch(self, workload: ReplayWorkload, ahead: int) -> int:
+        """Go on with another workload; returns when the device has begun with it, and that time."""
+        self._border = self._open[-1][1] if self._open else None
+        self._workload, self._started = workload, None
+        # Room for both: the new replays are queued before any old one is waited for.
+        self._ahead = len(self._open) + ahead
+        for _ in range(ahead):
+            self.submit()
+        while (started := self._begun()) is None:
+            self._wait_for_first()
+        self._ahead = ahead
+        self.forget()
+        return started
 
     def drain(self) -> None:
         """Wait for all that is queued."""
-        if self._marks:
-            self._workload.timer.wait(self._marks[-1])
-        self._marks.clear()
+        while self._open:
+            self._wait_for_first()
+
+    def _begun(self) -> int | None:
+        return self._started
+
+    def _wait_for_first(self) -> None:
+        timer, mark = self._open.popleft()
+        timer.wait(mark)
+        if mark is self._border:
+            self._started, self._border = self._clock(), None
 
 
-def queue_depth(replay_ms: float, protocol: ReplayProtocol) -> int:
-    """Replays ahead: at least ``ahead``, and as many as last ``ahead_s`` (at most 64)."""
-    return max(protocol.ahead, min(64, math.ceil(protocol.ahead_s * 1e3 / max(replay_ms, 1e-3))))
+def queue_depth(replay_ms: float, least: int, ahead_s: float) -> int:
+    """Replays ahead: at least ``least``, and as many as last ``ahead_s`` (at most 64)."""
+    return max(least, min(64, math.ceil(ahead_s * 1e3 / max(replay_ms, 1e-3))))
 
 
 def measure_replays(
@@ -133,15 +188,16 @@ def measure_replays(
     last = queue.submit()
     timer.wait(last)
     replay_ms = timer.elapsed_ms(first, last)
-    queue = ReplayQueue(workload, queue_depth(replay_ms, protocol))
+    queue = ReplayQueue(workload, queue_depth(replay_ms, protocol.ahead, protocol.ahead_s))
     warm = 1
     while clock() - begin < protocol.warm_up_s * 1e9:
         queue.submit()
         warm += 1
     marks = [timer.mark()]
-    queue.dry = 0
+    queue.forget()
     t0 = clock()
     samples: list[float] = []
+    looks = 0
     check = protocol.min_replays
     while True:
         marks.append(queue.submit())
@@ -156,12 +212,23 @@ def measure_replays(
         samples = _gaps(timer, marks)
         if spent >= protocol.max_time_s or _precise(samples, protocol):
             break
+        looks += 1
         # The device ran dry while all was looked at: its next gap is no sample.
         check = len(marks) + max(5, len(marks) // 4)
         queue.submit()
         marks = [*marks, None, timer.mark()]
     t1 = clock()
-    return _timing(workload, samples, protocol, (warm, t0, t1))
+    flags = [] if _precise(samples, protocol) else ["not_converged"]
+    # One of them may be the pause in which the samples were looked at.
+    if queue.dry - looks > _HOST_BOUND * len(samples):
+        flags.append("host_bound")
+    return summarise(
+        samples,
+        workload.calls_per_replay,
+        warm_up_calls=warm * workload.calls_per_replay,
+        window_ns=(t0, t1),
+        flags=tuple(flags),
+    )
 
 
 def _gaps(timer: ReplayTimer, marks: list[Any]) -> list[float]:
@@ -171,23 +238,6 @@ def _gaps(timer: ReplayTimer, marks: list[Any]) -> list[float]:
         for a, b in itertools.pairwise(marks)
         if a is not None and b is not None
     ]
-
-
-def _timing(
-    workload: ReplayWorkload,
-    samples: list[float],
-    protocol: ReplayProtocol,
-    window: tuple[int, int, int],
-) -> Timing:
-    each = workload.calls_per_replay
-    warm, t0, t1 = window
-    return summarise(
-        samples,
-        each,
-        warm_up_calls=warm * each,
-        window_ns=(t0, t1),
-        flags=() if _precise(samples, protocol) else ("not_converged",),
-    )
 
 
 def _precise(samples: list[float], protocol: ReplayProtocol) -> bool:

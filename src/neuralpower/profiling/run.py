@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neuralpower import __version__
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
-from neuralpower.profiling.design import (
-    DesignProtocol,
-    Item,
-    NetworkItem,
-    Visit,
-    plan,
-    plan_digest,
-)
+from neuralpower.files import write_json
+from neuralpower.profiling.calibration import Calibration
+from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
 from neuralpower.profiling.estimate import NetworkLoader
-from neuralpower.profiling.executor import Executor, anchor_of
-from neuralpower.profiling.machine import board_context, machine_facts
+from neuralpower.profiling.executor import Executor, RunError, anchor_of
+from neuralpower.profiling.machine import machine_facts
 from neuralpower.profiling.power.adaptive import AdaptiveProtocol, idle_power
 from neuralpower.profiling.power.meter import PowerMeter
 from neuralpower.profiling.power.phase import PowerProtocol
@@ -36,11 +30,11 @@ from neuralpower.profiling.replays import ReplayProtocol, measure_replays
 from neuralpower.profiling.subset import spread
 from neuralpower.profiling.timing import TimingProtocol
 from neuralpower.profiling.visit import Replayed, Visitor
+from neuralpower.profiling.visiting import BlockProtocol, Report, Visiting
+from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
 
-#: A run whose first visits all fail has a fault of its own, not of its layers.
-_HOPELESS = 5
-
-Report = Callable[[str, int, int, float | None], None]
+#: Share of a budget that warming up may take.
+_WARM_UP_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,12 @@ class Settings:
     layers_of_networks: bool = False
     replays: ReplayProtocol = field(default_factory=ReplayProtocol)
     adaptive: AdaptiveProtocol = field(default_factory=AdaptiveProtocol)
+    blocks: BlockProtocol = field(default_factory=BlockProtocol)
+    warm_up: WarmUpProtocol = field(default_factory=WarmUpProtocol)
+    #: What ``characterise`` found of the board; ``adaptive`` has it applied.
+    calibration: Calibration | None = None
+    #: Record the names of the kernels that run.
+    kernels: bool = True
     #: Power of the board before the framework was loaded, as ``adaptive.idle_power`` tells it.
     idle_no_context: Mapping[str, Any] | None = None
     #: The clock of the sampler, and how to wait on it; fakes bring their own.
@@ -109,13 +109,15 @@ def run(
         if getattr(executor, "replays", False):
             facts |= {"idle": kept.get("idle") or _idle(settings, executor, meter)}
             replayed = _replayed(settings, items, facts)
+        # Warmings up of earlier calls stay beside this call's.
+        facts |= {name: kept[name] for name in ("warm_ups",) if name in kept}
         # After the idle states: the probe loads the device.
         facts |= {"probe": kept.get("probe") or probe(executor, settings.seed)}
         begin_run(folder, facts, settings.extend)
         log = VisitLog(folder)
+        fault: BaseException | None = None
         try:
-            wanted = {visit.visit_id: visit for visit in visits}
-            records = _wanted(log.read(), wanted)
+            records = _wanted(log.read(), {visit.visit_id: visit for visit in visits})
             visitor = Visitor(
                 executor,
                 meter,
@@ -127,14 +129,25 @@ def run(
                 replayed,
             )
             deadline = None if settings.budget_s is None else begin + settings.budget_s
-            made = _visit_all(visits, records, visitor, log, (deadline, now), report, load)
+            work = Visiting(visits, records, visitor, log, (deadline, now), report)
+            try:
+                if replayed is None:
+                    work.one_by_one()
+                else:
+                    _warm_up(settings, executor, meter, bool(work.left))
+                    work.in_blocks(settings.blocks)
+            except (RunError, KeyboardInterrupt) as error:
+                # What was measured is published before the call ends.
+                fault = error
         finally:
             log.close()
         done = sorted(records.values(), key=lambda record: record["order"])
         run_record = json.loads((folder / RUN).read_text(encoding="utf-8"))
         publish(folder, run_record, done, len(visits))
+    if fault is not None:
+        raise fault
     failed = sum(record["timing"] is None for record in done)
-    return Outcome(len(visits), len(done), made, failed)
+    return Outcome(len(visits), len(done), work.made, failed)
 
 
 def _wanted(
@@ -149,52 +162,22 @@ def _wanted(
     return kept
 
 
-def _visit_all(
-    visits: Sequence[Visit],
-    records: dict[str, dict[str, Any]],
-    visitor: Visitor,
-    log: VisitLog,
-    limit: tuple[float | None, Callable[[], float]],
-    report: Report,
-    load: NetworkLoader,
-) -> int:
-    deadline, now = limit
-    expected = {v.visit_id: visitor.expected_seconds(v, load) for v in visits}
-    left = sum(expected[v.visit_id] for v in visits if v.visit_id not in records)
-    ratios = [1.0]
-    made = failed = 0
-    context = board_context(visitor.executor)
-    predecessor = ""
-    for visit in visits:
-        if visit.visit_id in records:
-            predecessor = records[visit.visit_id]["key"]
-            continue
-        factor = statistics.median(ratios[-30:])
-        cost = expected[visit.visit_id]
-        if deadline is not None and now() + cost * factor > deadline:
-            break
-        report(_title(visit), len(records), len(visits), left * factor)
-        record = visitor.visit(visit, predecessor, context)
-        log.append(record)
-        records[visit.visit_id] = record
-        predecessor = record["key"]
-        made += 1
-        left -= cost
-        ratios.append(record["wall_s"] / cost)
-        failed += record["timing"] is None
-        if failed == made == _HOPELESS:
-            raise InputError(
-                f"the first {_HOPELESS} visits all failed, the last with: {record['error']}"
-            )
-    report("", len(records), len(visits), None)
-    return made
-
-
-def _title(visit: Visit) -> str:
-    item = visit.item
-    if isinstance(item, NetworkItem):
-        return f"{item.network} x {item.batch}"
-    return "anchor" if visit.is_anchor else item.family
+def _warm_up(settings: Settings, executor: Executor, meter: PowerMeter, wanted: bool) -> None:
+    """Warm the board on the anchor; what came of it joins those of earlier calls."""
+    rules = settings.warm_up
+    if settings.budget_s is not None:
+        rules = replace(rules, cap_s=min(rules.cap_s, _WARM_UP_SHARE * settings.budget_s))
+    if not wanted or rules.cap_s <= 0:
+        return
+    source = meter if meter.available().ok and isinstance(meter, SampleSource) else None
+    load: Any = executor.layer(anchor_of(executor), settings.seed)
+    try:
+        found = warm_up(load, source, rules, settings.clock)
+    finally:
+        load.close()
+    path = settings.out / RUN
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, facts | {"warm_ups": [*facts.get("warm_ups", []), found]})
 
 
 def _kept(folder: Path) -> dict[str, Any]:
@@ -213,7 +196,13 @@ def _replayed(settings: Settings, items: Mapping[str, Item], facts: Mapping[str,
         layers = {k: item for k, item in items.items() if isinstance(item, Configuration)}
         keys = frozenset(spread(layers, settings.adaptive.share))
     return Replayed(
-        settings.replays, settings.adaptive, keys, context.get("mean_w"), settings.clock
+        settings.replays,
+        settings.adaptive,
+        keys,
+        context.get("mean_w"),
+        settings.clock,
+        settings.sleep,
+        settings.kernels,
     )
 
 
@@ -240,7 +229,7 @@ def _run_facts(
 ) -> dict[str, Any]:
     machine = machine_facts()
     state = meter.available()
-    protocol = {
+    protocol: dict[str, Any] = {
         "timing": settings.timing.as_dict(),
         "design": settings.design.as_dict(),
         "power": settings.power.as_dict() if state.ok else None,
@@ -249,6 +238,8 @@ def _run_facts(
         protocol |= {
             "timing": settings.replays.as_dict(),
             "power": settings.adaptive.as_dict() if state.ok else None,
+            "blocks": settings.blocks.as_dict(),
+            "warm_up": settings.warm_up.as_dict(),
         }
     text = json.dumps(protocol, sort_keys=True)
     identity = {
@@ -261,6 +252,8 @@ def _run_facts(
         "cpu": machine["cpu"],
         "meter": meter.info.name,
     }
+    if settings.calibration is not None:
+        identity["calibration"] = asdict(settings.calibration)
     anchor = next(v.item for v in visits if v.is_anchor)
     return {
         "identity": identity,

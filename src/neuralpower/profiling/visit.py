@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +12,14 @@ from typing import Any
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
 from neuralpower.profiling.design import NetworkItem, Visit
-from neuralpower.profiling.estimate import NetworkLoader, replay_seconds, visit_seconds
+from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.executor import Executor, RunError, Workload
 from neuralpower.profiling.machine import load_average
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol, measure_adaptive
+from neuralpower.profiling.power.adaptive import AdaptiveProtocol, PowerPhase
 from neuralpower.profiling.power.meter import PowerMeter
 from neuralpower.profiling.power.phase import PowerProtocol, measure_power
-from neuralpower.profiling.power.samples import SampleSource
 from neuralpower.profiling.replays import ReplayProtocol, ReplayWorkload, measure_replays
-from neuralpower.profiling.timing import TimingProtocol, measure
+from neuralpower.profiling.timing import Timing, TimingProtocol, measure
 
 SCHEMA_VERSION = 1
 
@@ -30,7 +29,8 @@ class Replayed:
     """How devices that work on their own are measured.
 
     ``keys``: items whose power is measured (``None``: all); anchors and networks always are.
-    ``idle_w``: power of the board with a context and nothing to do. ``clock`` is the meter's.
+    ``idle_w``: power of the board with a context and nothing to do. ``clock`` is the meter's and
+    ``sleep`` waits on it. ``kernels``: record the names of the kernels that run.
     """
 
     timing: ReplayProtocol = field(default_factory=ReplayProtocol)
@@ -38,6 +38,8 @@ class Replayed:
     keys: frozenset[str] | None = None
     idle_w: float | None = None
     clock: Callable[[], int] = time.monotonic_ns
+    sleep: Callable[[float], None] = time.sleep
+    kernels: bool = True
 
     def wants_power(self, visit: Visit) -> bool:
         """Whether a visit has a power phase."""
@@ -65,14 +67,84 @@ class Visitor:
         self.timing = timing
         self.power = power
         self.seed = seed
-        self._load = load
+        self.load = load
+        self.replayed = replayed or Replayed()
+        self.powered = meter.available().ok
         self._inside = layers_of_networks
-        self._powered = meter.available().ok
-        self._replayed = replayed or Replayed()
+        #: Kernels of each item at its first visit, and as this process found them.
+        self._first_kernels: dict[str, Sequence[str]] = {}
+        self._own_kernels: dict[str, Sequence[str] | None] = {}
+        #: Why the device can do no more, once a visit has broken it; that visit is told as failed.
+        self.broken: RunError | None = None
+
+    def remember(self, record: Mapping[str, Any]) -> None:
+        """Take over what an earlier record tells of an item's kernels."""
+        if record.get("kernels"):
+            self._first_kernels.setdefault(record["key"], record["kernels"])
 
     def visit(self, visit: Visit, predecessor: str, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The record of one visit; a layer that cannot be run gets ``error`` and no timing."""
+        """The record of one visit, timed and powered on the host's clock.
+
+        A layer that cannot be run gets ``error`` and no timing. Raises ``RunError`` when the run
+        cannot go on.
+        """
+        record, workload = self.timed(visit, predecessor, context)
+        if workload is None:
+            return record
         begin = time.monotonic()
+        try:
+            if self.powered:
+                stats = measure_power(workload.call, self.meter, self.power)
+                told = {k: v for k, v in asdict(stats).items() if k != "flags"}
+                record["power"] = {"source": self.meter.info.name, **told}
+                record["flags"] += stats.flags
+        except Exception as error:
+            record |= self._failure(error)
+        finally:
+            workload.close()
+        record["wall_s"] = round(record["wall_s"] + time.monotonic() - begin, 4)
+        return record
+
+    def timed(
+        self, visit: Visit, predecessor: str, context: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Workload | None]:
+        """The record of a visit with its times, and the workload, to be closed by the caller.
+
+        No workload where it could not be run: the record then holds ``error``.
+        """
+        begin = time.monotonic()
+        record = self._empty(visit, predecessor, context)
+        workload: Workload | None = None
+        try:
+            workload = self._prepare(visit)
+            record |= self._times(workload)
+            self._note_kernels(visit, workload, record)
+            if self._inside and isinstance(visit.item, NetworkItem) and visit.repeat == 1:
+                record["layers"] = self.executor.network_layers(self.load(visit.item), self.seed)
+        except Exception as error:
+            _close(workload)
+            workload = None
+            record |= self._failure(error)
+        except BaseException:
+            _close(workload)
+            raise
+        record["wall_s"] = round(time.monotonic() - begin, 4)
+        return record, workload
+
+    def add_power(
+        self, record: dict[str, Any], workload: ReplayWorkload, phase: PowerPhase
+    ) -> None:
+        """Measure the power of a timed visit and put it into its record."""
+        begin = time.monotonic()
+        try:
+            power, flags = phase.visit(workload, record["timing"]["median_ms"], record["key"])
+            record["power"] = power | {"idle_w": self.replayed.idle_w}
+            record["flags"] += flags
+        except Exception as error:
+            record |= self._failure(error)
+        record["wall_s"] = round(record["wall_s"] + time.monotonic() - begin, 4)
+
+    def _empty(self, visit: Visit, predecessor: str, context: Mapping[str, Any]) -> dict[str, Any]:
         item = visit.item
         record: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
@@ -98,80 +170,62 @@ class Visitor:
             record["configuration"] = asdict(item)
         else:
             record |= {"network": item.network, "batch": item.batch, "prototxt": item.digest}
-        try:
-            record |= self._measure(visit)
-            if self._inside and isinstance(item, NetworkItem) and visit.repeat == 1:
-                record["layers"] = self.executor.network_layers(self._load(item), self.seed)
-        except RunError:
-            raise
-        except MemoryError:
-            record |= {"error": "out of memory", "flags": ["oom"]}
-        except InputError as error:
-            oom = error.message.startswith("out of memory")
-            record |= {"error": str(error), "flags": ["oom"] if oom else ["not_run"]}
-        except Exception as error:
-            # A framework's own fault with this layer (its exceptions share no base): told in the
-            # record, and the run goes on with the next.
-            text = " ".join(str(error).split())[:300]
-            record |= {"error": f"{type(error).__name__}: {text}", "flags": ["not_run"]}
-        record["wall_s"] = round(time.monotonic() - begin, 4)
         return record
 
-    def expected_seconds(self, visit: Visit, load: NetworkLoader) -> float:
-        """A rough cost of a visit, for the budget."""
-        if getattr(self.executor, "replays", False):
-            replayed = self._replayed
-            return replay_seconds(
-                replayed.timing.warm_up_s + replayed.timing.min_time_s,
-                replayed.power.settle_s + 1.5 * 1.2,
-                isinstance(visit.item, NetworkItem),
-                self._powered and replayed.wants_power(visit),
-            )
-        return visit_seconds(visit.item, self.timing, load)
+    def _prepare(self, visit: Visit) -> Workload:
+        if isinstance(visit.item, Configuration):
+            return self.executor.layer(visit.item, self.seed)
+        return self.executor.network(self.load(visit.item), self.seed)
 
-    def _measure(self, visit: Visit) -> dict[str, Any]:
-        item = visit.item
-        if isinstance(item, Configuration):
-            workload: Workload = self.executor.layer(item, self.seed)
+    def _times(self, workload: Workload) -> dict[str, Any]:
+        if isinstance(workload, ReplayWorkload):
+            timing: Timing = measure_replays(workload, self.replayed.timing, self.replayed.clock)
         else:
-            workload = self.executor.network(self._load(item), self.seed)
-        try:
-            if isinstance(workload, ReplayWorkload):
-                timing = measure_replays(workload, self._replayed.timing, self._replayed.clock)
-            else:
-                timing = measure(workload.call, self.timing, self.executor.clock_ns)
-            facts: dict[str, Any] = {
-                "timing": {
-                    name: value for name, value in asdict(timing).items() if name != "flags"
-                },
-                "buffers": workload.buffers,
-                "footprint_bytes": workload.footprint_bytes,
-                "flags": list(timing.flags),
-                "valid": math.isfinite(timing.median_ms) and timing.median_ms > 0,
-            }
-            if self._powered and isinstance(workload, ReplayWorkload):
-                if self._replayed.wants_power(visit):
-                    self._replayed_power(workload, timing.median_ms, facts)
-            elif self._powered:
-                stats = measure_power(workload.call, self.meter, self.power)
-                facts["power"] = {
-                    "source": self.meter.info.name,
-                    **{k: v for k, v in asdict(stats).items() if k != "flags"},
-                }
-                facts["flags"] += stats.flags
-            return facts
-        finally:
-            workload.close()
+            timing = measure(workload.call, self.timing, self.executor.clock_ns)
+        return {
+            "timing": {name: value for name, value in asdict(timing).items() if name != "flags"},
+            "buffers": workload.buffers,
+            "footprint_bytes": workload.footprint_bytes,
+            "flags": list(timing.flags),
+            "valid": math.isfinite(timing.median_ms) and timing.median_ms > 0,
+        }
 
-    def _replayed_power(
-        self, workload: ReplayWorkload, call_ms: float, facts: dict[str, Any]
-    ) -> None:
-        assert isinstance(self.meter, SampleSource)
-        power, flags = measure_adaptive(
-            workload, self.meter, self._replayed.power, call_ms, self._replayed.clock
-        )
-        facts["power"] = power | {"idle_w": self._replayed.idle_w}
-        facts["flags"] += flags
+    def _note_kernels(self, visit: Visit, workload: Workload, record: dict[str, Any]) -> None:
+        """Names of the kernels; cuDNN keeps its choice as long as the process lives."""
+        names = getattr(workload, "kernels", None)
+        if names is None or not self.replayed.kernels:
+            return
+        key = visit.item.key()
+        if key not in self._own_kernels:
+            self._own_kernels[key] = names()
+        found = self._own_kernels[key]
+        record["kernels"] = found
+        if found and list(self._first_kernels.setdefault(key, found)) != list(found):
+            record["flags"].append("autotune_changed")
+
+    def _failure(self, error: Exception) -> dict[str, Any]:
+        """What a fault leaves of a record; raised again where the run cannot go on."""
+        nothing: dict[str, Any] = {"timing": None, "power": None, "valid": False}
+        if isinstance(error, RunError):
+            raise error
+        if isinstance(error, MemoryError):
+            return nothing | {"error": "out of memory", "flags": ["oom"]}
+        if isinstance(error, InputError):
+            oom = error.message.startswith("out of memory")
+            return nothing | {"error": str(error), "flags": ["oom"] if oom else ["not_run"]}
+        # A framework's own fault with this layer (its exceptions share no base): told in the
+        # record, and the run goes on with the next.
+        try:
+            getattr(self.executor, "check", lambda: None)()
+        except RunError as fault:
+            self.broken = fault
+        text = " ".join(str(error).split())[:300]
+        return nothing | {"error": f"{type(error).__name__}: {text}", "flags": ["not_run"]}
+
+
+def _close(workload: Workload | None) -> None:
+    if workload is not None:
+        workload.close()
 
 
 def _kind(visit: Visit) -> str:

@@ -79,6 +79,9 @@ def measuring(
                 sampled.stop()
                 sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
                 state = sampled.available()
+                if not state.ok and meter == "auto":
+                    yield Bench(executor, NoMeter(state.reason))
+                    return
                 if not state.ok:
                     name = sampled.info.name
                     raise InputError(

@@ -11,7 +11,14 @@ from neuralpower.profiling.power.replay import RAW_COLUMNS
 from neuralpower.profiling.power.samples import BoardState, Samples
 from neuralpower.profiling.power.window import RawTable
 
-STATE_COLUMNS = ("sm_mhz", "memory_mhz", "temperature_c", "reasons")
+STATE_COLUMNS = (
+    "sm_mhz",
+    "memory_mhz",
+    "temperature_c",
+    "reasons",
+    "power_held_ns",
+    "thermal_held_ns",
+)
 LOG_COLUMNS = (*RAW_COLUMNS, *STATE_COLUMNS, "error")
 
 
@@ -48,11 +55,11 @@ class RawLog:
         self._times.append(t)
         for column, text in zip(self._columns, fields[1:4], strict=True):
             column.append(float(text) if text else None)
-        state = [int(text) if text else None for text in fields[4:8]]
+        state = [int(text) if text else None for text in fields[4:-1]]
         if any(value is not None for value in state):
             self._states.append(BoardState(t, *state))
-        if fields[8]:
-            self.errors.append((t, int(fields[8])))
+        if fields[-1]:
+            self.errors.append((t, int(fields[-1])))
 
     def last_power(self) -> float | None:
         """Power of the last sample."""

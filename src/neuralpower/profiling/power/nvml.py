@@ -17,10 +17,12 @@ from typing import Any
 
 from neuralpower.profiling.executor import RunError
 from neuralpower.profiling.power.meter import Availability, MeterInfo
-from neuralpower.profiling.power.samples import BoardState, Samples, lost_reason
+from neuralpower.profiling.power.samples import GPU_IS_LOST, BoardState, Samples, lost_reason
 from neuralpower.profiling.power.window import RawTable, WindowStats, publications, window_stats
 
 INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
+#: Nanoseconds that the power limit and the temperature have held the board back.
+_HELD_FIELDS = (74, 75)
 _SCOPE_GPU = 0
 #: A board's gain is off by about 5 %, the same at every load (Yang et al., SC'24).
 GAIN_UNCERTAINTY = 0.05
@@ -67,7 +69,7 @@ class NvmlMeter:
             nvml.nvmlInit()
             self._handle = self._find()
             if self._handle is None:
-                return Availability(False, f"NVML shows no GPU with UUID {self._uuid}")
+                return Availability(False, self._not_shown())
             return self._probe()
         except nvml.NVMLError as error:
             return Availability(False, _reason(nvml, error))
@@ -108,8 +110,10 @@ class NvmlMeter:
         previous = self._times[-2] if len(self._times) > 1 else -1
         return self._errors[-1][1] if failed and self._errors[-1][0] > previous else None
 
-    def state(self) -> tuple[int | None, int | None, int | None, int | None]:
-        """Clocks (SM, memory; MHz), temperature (C) and the reasons for their state, now."""
+    def state(self) -> tuple[int | None, ...]:
+        """Clocks (SM, memory; MHz), temperature (C), the reasons for their state, and how long
+        power limit and temperature have held the board back (ns), now.
+        """
         nvml, handle = self._nvml, self._handle
         asked: tuple[Callable[[], int], ...] = (
             lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
@@ -123,9 +127,9 @@ class NvmlMeter:
                 found.append(int(ask()))
             except nvml.NVMLError:
                 found.append(None)
-        values = (found[0], found[1], found[2], found[3])
-        self._states.append(BoardState(self._clock(), *values))
-        return values
+        found += self._held_back()
+        self._states.append(BoardState(self._clock(), *found))
+        return tuple(found)
 
     def check(self) -> None:
         """As ``SampleSource.check``."""
@@ -175,6 +179,23 @@ class NvmlMeter:
                 return handle
         return None
 
+    def _not_shown(self) -> str:
+        if self._uuid.startswith("MIG-") or self._partitioned():
+            return "the GPU is partitioned (MIG): a part of it has no power sensor of its own"
+        return f"NVML shows no GPU with UUID {self._uuid}"
+
+    def _partitioned(self) -> bool:
+        """Whether a GPU is in MIG mode: frameworks see its parts, with UUIDs of their own."""
+        nvml = self._nvml
+        for index in range(nvml.nvmlDeviceGetCount()):
+            try:
+                mode, _ = nvml.nvmlDeviceGetMigMode(nvml.nvmlDeviceGetHandleByIndex(index))
+            except nvml.NVMLError:
+                continue
+            if mode == nvml.NVML_DEVICE_MIG_ENABLE:
+                return True
+        return False
+
     def _probe(self) -> Availability:
         values = self._fields()
         self._sources = (values[0] is not None, values[1] is not None, values[2] is not None)
@@ -185,10 +206,24 @@ class NvmlMeter:
             if self._nvml.nvmlDeviceGetPowerUsage(self._handle) <= 0:
                 return Availability(False, "NVML reports a power of 0 W: the sensor is off")
             source = "nvmlDeviceGetPowerUsage (a one-second average since Ampere)"
+            self.info = replace(self.info, averaging_ms=1000.0)
         elif values[0] == 0:
             return Availability(False, "NVML reports a power of 0 W: the sensor is off")
         self.info = replace(self.info, provenance=f"NVML board power, {source}, about 5 % absolute")
         return Availability(True)
+
+    def _held_back(self) -> list[int | None]:
+        """Asked with the state, ten times more rarely than power: they are no part of a sample."""
+        nvml = self._nvml
+        try:
+            answers = nvml.nvmlDeviceGetFieldValues(self._handle, list(_HELD_FIELDS))
+        except nvml.NVMLError:
+            return [None, None]
+        good = [answer.nvmlReturn == nvml.NVML_SUCCESS for answer in answers]
+        return [
+            int(answer.value.ullVal) if known else None
+            for answer, known in zip(answers, good, strict=True)
+        ]
 
     def _poll(self) -> tuple[float | None, float | None, float | None]:
         instant, average, energy = self._fields()
@@ -206,7 +241,10 @@ class NvmlMeter:
         found: list[int | None] = []
         for answer, name in zip(answers, ("uiVal", "uiVal", "ullVal"), strict=True):
             # Each field has a return code of its own.
-            good = answer.nvmlReturn == self._nvml.NVML_SUCCESS
+            code = int(answer.nvmlReturn)
+            if code in (GPU_IS_LOST, self._nvml.NVML_ERROR_RESET_REQUIRED):
+                raise self._nvml.NVMLError(code)
+            good = code == self._nvml.NVML_SUCCESS
             found.append(int(getattr(answer.value, name)) if good else None)
         return found
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from neuralpower.errors import InputError
 from neuralpower.profiling.executor import RunError
-from neuralpower.profiling.power.log import LOG_COLUMNS, RawLog
+from neuralpower.profiling.power.log import LOG_COLUMNS, STATE_COLUMNS, RawLog
 from neuralpower.profiling.power.meter import Availability, MeterInfo, PowerMeter
 from neuralpower.profiling.power.nvml import publication_period_ns
 from neuralpower.profiling.power.samples import Samples, lost_reason
@@ -151,7 +151,8 @@ def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, s
         # A killed parent leaves no one who would read on.
         while not stop.is_set() and (parent is None or parent.is_alive()):
             meter.read()
-            states = state() if state and polls % _STATE_EVERY == 0 else (None,) * 4
+            states = tuple(state()) if state and polls % _STATE_EVERY == 0 else ()
+            states += (None,) * (len(STATE_COLUMNS) - len(states))
             values = (*meter.last(), *states, error())
             stream.write(",".join("" if v is None else str(v) for v in values) + "\n")
             stream.flush()

@@ -14,19 +14,28 @@ from neuralpower.profiling.power.window import RawTable
 _POWER_CAPPED, _THERMAL = 0x04 | 0x80, 0x20 | 0x40
 #: NVML's error for a GPU that has fallen off the bus.
 GPU_IS_LOST = 15
+_RESET_REQUIRED = 16
 #: Clocks that differ by more than this within a window have changed.
 _CLOCK_STEP = 0.01
+#: Share of a window that a limit held the board back, from which it is told.
+_HELD_BACK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """State at a time; ``None`` where the board does not tell. ``reasons``: NVML's bits."""
+    """State at a time; ``None`` where the board does not tell. ``reasons``: NVML's bits.
+
+    ``power_held_ns`` and ``thermal_held_ns``: how long the power limit and the temperature have
+    held the board back, since the driver was loaded.
+    """
 
     t_ns: int
     sm_mhz: int | None = None
     memory_mhz: int | None = None
     temperature_c: int | None = None
     reasons: int | None = None
+    power_held_ns: int | None = None
+    thermal_held_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,15 @@ class SampleSource(Protocol):
 
 def lost_reason(errors: Sequence[tuple[int, int]]) -> str:
     """The line for a GPU that is lost, or nothing."""
-    if any(code == GPU_IS_LOST for _, code in errors):
+    codes = {code for _, code in errors}
+    if GPU_IS_LOST in codes:
         return (
             "the GPU has fallen off the bus: restart the machine and run again, what was "
+            "measured is kept"
+        )
+    if _RESET_REQUIRED in codes:
+        return (
+            "the GPU needs a reset: reset it or restart the machine, and run again, what was "
             "measured is kept"
         )
     return ""
@@ -90,12 +105,23 @@ def state_facts(states: Sequence[BoardState]) -> tuple[dict[str, Any], tuple[str
     for value in reasons:
         bits |= value
     facts["clock_event_reasons"] = bits if reasons else None
+    held = {name: _held_back(states, f"{name}_held_ns") for name in ("power", "thermal")}
+    facts |= {f"{name}_held_ms": None if s is None else s[0] for name, s in held.items()}
     flags = []
-    if bits & _THERMAL:
+    if bits & _THERMAL or (held["thermal"] or (0, 0))[1] > _HELD_BACK:
         flags.append("thermal_slowdown")
-    if bits & _POWER_CAPPED:
+    if bits & _POWER_CAPPED or (held["power"] or (0, 0))[1] > _HELD_BACK:
         flags.append("power_capped")
     low, high = facts["sm_mhz_lo"], facts["sm_mhz_hi"]
     if low is not None and high > low * (1 + _CLOCK_STEP):
         flags.append("clock_changed")
     return facts, tuple(flags)
+
+
+def _held_back(states: Sequence[BoardState], name: str) -> tuple[float, float] | None:
+    """Milliseconds between the first and the last state that a limit held, and their share."""
+    known = [(s.t_ns, value) for s in states if (value := getattr(s, name)) is not None]
+    if len(known) < 2 or known[-1][1] < known[0][1]:
+        return None
+    held = known[-1][1] - known[0][1]
+    return held / 1e6, held / (known[-1][0] - known[0][0])

@@ -17,14 +17,18 @@ LEAST_BINS = 6
 
 
 def settled_power(
-    published: Sequence[Publication], t_start_ns: int, tau_s: float = 1.0
+    published: Sequence[Publication],
+    t_start_ns: int,
+    tau_s: float = 1.0,
+    previous_w: float | None = None,
 ) -> tuple[float | None, float | None]:
     """Power that a load settles to, from publications that still rise, and its 95 % half-width.
 
     First-order model p(t) = P - A exp(-(t - t_start) / tau) with the calibrated ``tau_s`` (about
     1 s: the die's temperature), fitted by least squares. Where A is not significant (5 %) the
-    series has settled and the answer is its mean: a settled series is left alone. ``None`` for
-    fewer than 3 publications.
+    series has settled and the answer is its mean: a settled series is left alone. So is one that
+    comes from the wrong side of ``previous_w``, the power before ``t_start_ns``: that is no
+    settling. ``None`` for fewer than 3 publications.
     """
     n = len(published)
     if n < 3:
@@ -43,6 +47,8 @@ def settled_power(
     if abs(slope) <= student_t(n - 2) * error:
         return mean, _half(deviation, n - 1, n)
     settled = mean - slope * middle
+    if previous_w is not None and slope * (previous_w - settled) < 0:
+        return mean, _half(deviation, n - 1, n)
     half = student_t(n - 2) * math.sqrt(left / (n - 2) * (1 / n + middle**2 / spread))
     return settled, half
 

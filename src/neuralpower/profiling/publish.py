@@ -9,7 +9,7 @@ from typing import Any
 
 from neuralpower.files import read_text, write_text
 from neuralpower.measurements import MANIFEST, load_network_rows, load_platform, load_rows
-from neuralpower.profiling.manifest import accompanying, write_manifest
+from neuralpower.profiling.manifest import accompanying, seal, write_manifest
 from neuralpower.profiling.readme import readme_text
 from neuralpower.profiling.repeatability import Repeatability, repeatability
 from neuralpower.profiling.tables import write_tables
@@ -31,6 +31,12 @@ def publish(
         return
     write_visit_records(folder, records)
     describe(folder, manifest_facts(run, records, planned), names)
+
+
+def close_folder(folder: Path) -> None:
+    """Take the raw log of a call that has ended into the manifest, where one is written."""
+    if (folder / MANIFEST).exists():
+        seal(load_platform(folder))
 
 
 def describe(folder: Path, facts: dict[str, Any], tables: Sequence[str]) -> None:

@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.profiling.executor import make_executor
     from neuralpower.profiling.machine import pin
     from neuralpower.profiling.power.bench import measuring
+    from neuralpower.profiling.publish import close_folder
     from neuralpower.profiling.run import run as run_visits
 
     if arguments.pin is not None and arguments.threads > 1:
@@ -136,6 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
             outcome = run_visits(
                 settings, counts, items, bench.executor, bench.meter, load_item, report
             )
+    close_folder(settings.out)
     sys.stderr.write(
         f"{settings.platform}: {outcome.done} of {outcome.planned} visits made, "
         f"{outcome.made} now, {outcome.failed} could not be made; in {settings.out}\n"

@@ -40,6 +40,9 @@ class Device:
         self.free = max(self.free, self.now) + self.replay_ns
         self.timer.latest = self.free
 
+    def close(self) -> None:
+        self.timer.latest = None
+
 
 def test_tokens_that_are_waited_for_in_turn_give_the_devices_time() -> None:
     device = Device()
@@ -89,6 +92,9 @@ class BlockingDevice:
         self.timer.begin()
         self.now += 8 * MS
         self.timer.end()
+
+    def close(self) -> None:
+        self.rest_ns = 0
 
 
 @pytest.mark.parametrize(("rest_ns", "dry"), [(30_000, 0), (300_000, 9)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
@@ -36,6 +36,9 @@ from neuralpower.reporting.tables import (
     whole,
     word,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
 UNITS = {"energy_mj": "mJ", "runtime_ms": "ms"}
@@ -107,18 +110,11 @@ def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
     )
     dots(axes, costs, errors, SERIES[0], 5)
     span = max(errors) - min(errors)
-    for row in known:
-        on_front = bool(row["pareto"])
-        axes.text(
-            row[f"{cost}_per_image"],
-            row["error_percent"] + 0.018 * span,
-            row["network"],
-            color=SERIES[1] if on_front else QUIET,
-            fontsize=7.5,
-            ha="left",
-        )
-    log_axis(axes, "x", (min(costs) / 1.4, max(costs) * 2.2), 7)
-    linear_axis(axes, "y", (max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span))
+    across = (min(costs) / 1.4, max(costs) * 2.2)
+    up = (max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span)
+    log_axis(axes, "x", across, 7)
+    linear_axis(axes, "y", up)
+    _name(axes, sorted(known, key=lambda row: not row["pareto"]), cost)
     kind = {"top5_error": "top-5", "top1_error": "top-1"}[known[0]["error_kind"]]
     axes.set(xlabel=f"{NAMES[cost]} per image, {UNITS[cost]}", ylabel=f"published {kind} error, %")
     return picture(
@@ -127,8 +123,40 @@ def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
         f"Published error against predicted {NAMES[cost]} per image on {platform}",
         f"Published {kind} error on {known[0]['dataset']} (prototxts/networks.yaml) against the "
         f"predicted {NAMES[cost]} of an image at the network's best batch size; grey: 90 % "
-        "interval. Networks on the line are not beaten in both at once.",
+        "interval. Networks on the line are not beaten in both at once. A name without room is "
+        "left out; the table has all.",
     )
+
+
+def _name(axes: Axes, rows: Sequence[Row], cost: str) -> None:
+    """Write each network's name beside its dot where it covers no other, earlier rows first."""
+    dots = [axes.transData.transform((r[f"{cost}_per_image"], r["error_percent"])) for r in rows]
+    point = axes.figure.dpi / 72
+    taken = [(x - 3 * point, y - 3 * point, x + 3 * point, y + 3 * point) for x, y in dots]
+    high = 8 * point
+    for row, (x, y), own in zip(rows, dots, list(taken), strict=True):
+        wide = 4.3 * point * len(row["network"])
+        corners = [
+            (left, low) for low in (y + 3 * point, y - 3 * point - high) for left in (x, x - wide)
+        ] + [(x + 5 * point, y - high / 2)]
+        for left, low in corners:
+            box = (left, low, left + wide, low + high)
+            others = [other for other in taken if other is not own]
+            if left >= axes.bbox.x0 and not any(_overlap(box, other) for other in others):
+                taken.append(box)
+                x, y = axes.transData.inverted().transform((left, low + 2 * point))
+                axes.text(
+                    x,
+                    y,
+                    row["network"],
+                    color=SERIES[1] if row["pareto"] else QUIET,
+                    fontsize=7.5,
+                )
+                break
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:

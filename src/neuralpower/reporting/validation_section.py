@@ -219,8 +219,10 @@ def _fusion(fusion: Mapping[str, Any]) -> Table | None:
     """Whether an activation after a convolution costs time of its own on the platform."""
     if not fusion:
         return None
-    columns = [Column("Activations directly after a convolution or inner product", False),
-               Column("Network runtime MAPE %"), Column("Bias %"), Column("", False)]  # fmt: skip
+    columns = [
+        Column("Activations directly after a convolution or inner product", False),
+        Column("Network runtime MAPE %"), Column("Bias %"), Column("Verdict", False),
+    ]  # fmt: skip
     rows = [
         [
             word({"separate": "cost their own time", "free": "are free (fused)"}.get(rule, rule)),

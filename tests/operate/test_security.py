@@ -8,11 +8,13 @@ import resource
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from operate_project import NETWORK, ROOT, neuralpower, snakemake
 
+SECURITY = ROOT / "docs/security.md"
 HOSTILE = ["../out", "..", ".hidden", "a/b", "a b", "$(touch pwned)", "a;touch pwned", "-rf", "a\n"]
 
 
@@ -134,3 +136,20 @@ def test_every_pin_is_one_version_from_the_index() -> None:
     for path in (ROOT / "envs").glob("*.lock"):
         for line in path.read_text().splitlines():
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[^ ;@/]+( ; .*)?", line.strip()), line
+
+
+def test_every_direct_dependency_is_reviewed_in_the_documentation() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {
+        re.split(r"[><=\[ ]", requirement)[0].lower()
+        for requirement in (
+            *project["dependencies"],
+            *(r for name, part in extras.items() if name != "dev" for r in part),
+        )
+    }
+    table = re.findall(
+        r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| [^|]+ \|$", SECURITY.read_text(), re.MULTILINE
+    )
+    reviewed = {name.strip() for cell in table for name in re.sub(r"\(.*\)", "", cell).split(",")}
+    assert wanted <= reviewed, wanted - reviewed

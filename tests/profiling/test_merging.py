@@ -192,7 +192,7 @@ def test_what_is_visited_may_differ(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "c", tmp_path / "c")
     manifest = json.loads((runs / "c" / "manifest.json").read_text())
     manifest["protocol"]["design"]["twice_share"] = 0.9
-    manifest["protocol"]["power"]["share"] = 0.2
+    manifest["protocol"]["power"] |= {"share": 0.2, "tau_s": 0.7}
     (tmp_path / "c" / "manifest.json").write_text(json.dumps(manifest))
     assert merge(tmp_path / "two", runs / "a", tmp_path / "c") == 0
 

@@ -20,6 +20,7 @@ from neuralpower.profiling import flags
 from neuralpower.profiling.checks import check
 from neuralpower.profiling.export import flat
 from neuralpower.profiling.manifest import seal, unlisted
+from neuralpower.profiling.publish import close_folder
 from neuralpower.profiling.raw_windows import PowerLogs
 from neuralpower.profiling.visit_records import read_visit_records
 
@@ -108,6 +109,14 @@ def test_a_file_that_came_later_is_a_warning_until_it_is_sealed(folder: Path) ->
     assert unlisted(load_platform(folder)) == ["power/002.csv.gz"]
     assert main(["measurements", "seal", str(folder)]) == 0
     assert found(folder) == []
+
+
+def test_a_call_that_ends_takes_its_log_into_the_manifest(folder: Path, tmp_path: Path) -> None:
+    write_text(folder / "power" / "002.csv.gz", "t_ns,power_w\n5,80\n")
+    close_folder(folder)
+    assert unlisted(load_platform(folder)) == []
+    # A call that ended before its first visit has written nothing.
+    close_folder(tmp_path / "nothing")
 
 
 def test_a_table_that_tells_otherwise_than_the_record_is_an_error(folder: Path) -> None:

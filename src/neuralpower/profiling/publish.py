@@ -100,6 +100,8 @@ def manifest_facts(
         "neuralpower": run["neuralpower"],
         **({"idle": run["idle"]} if run.get("idle") else {}),
         **({"boards": boards} if boards else {}),
+        **({"warm_ups": run["warm_ups"]} if run.get("warm_ups") else {}),
+        **({"calibration": c} if (c := identity.get("calibration")) else {}),
         **run["probe"],
         "visits": {"planned": planned, "made": len(records), "failed": len(failures)},
         "complete": len(records) == planned,

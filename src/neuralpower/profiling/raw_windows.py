@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.profiling.power.nvml import publication_period_ns
+from neuralpower.profiling.power.look import look_at
+from neuralpower.profiling.power.meter import NoMeter
 from neuralpower.profiling.power.replay import read_raw
-from neuralpower.profiling.power.window import RawTable, publications, window_stats
+from neuralpower.profiling.power.samples import Samples
+from neuralpower.profiling.power.window import RawTable
 
 LOG_PATTERN = "power/*.csv.gz"
-#: Samples before a window that tell the sensor's period, as when it was measured.
-_BEFORE_NS = 5_000_000_000
 _MARGIN_NS = 500_000_000
 
 
@@ -28,7 +28,7 @@ class RawWindow:
 
     ``log``: the file. ``start_ns``: when its replays began; ``t0_ns`` and ``t1_ns``: the window.
     ``published``: time and watts of each publication in the window. ``mean_w``: their mean, as it
-    comes out now.
+    comes out now. ``pauses``: spans that random delays took out of the window.
     """
 
     log: str
@@ -38,6 +38,7 @@ class RawWindow:
     t1_ns: int
     published: tuple[tuple[int, float], ...]
     mean_w: float | None
+    pauses: tuple[tuple[int, int], ...] = ()
 
 
 class PowerLogs:
@@ -73,23 +74,35 @@ class PowerLogs:
                 continue
             times = self.table(name).t_ns
             if times and times[0] <= t0 and t1 <= times[-1]:
-                found.append(self._cut(name, start, t0, t1))
+                found.append(self._cut(name, start, power))
         if not found:
             return None
         return min(found, key=lambda w: abs((w.mean_w or 0.0) - mean))
 
-    def _cut(self, name: str, start: int, t0: int, t1: int) -> RawWindow:
-        known = _between(self.table(name), t0 - _BEFORE_NS, t1)
-        period = publication_period_ns(known)
-        stats = window_stats(known, t0, t1, period)
-        pairs = [
-            (t, p)
-            for t, p in zip(known.t_ns, known.power_w, strict=False)
-            if p is not None and p > 0 and t0 <= t <= t1
-        ]
-        published = publications(known, [t for t, _ in pairs], [p for _, p in pairs], period)
+    def _cut(self, name: str, start: int, power: Mapping[str, Any]) -> RawWindow:
+        t0, t1 = power["t0_ns"], power["t1_ns"]
+        period_ms = power.get("period_ms")
+        pauses = tuple((int(a), int(b)) for a, b in power.get("pauses_ns") or ())
+        period = None if period_ms is None else round(period_ms * 1e6)
+        look = look_at(_Log(self.table(name)), t0, t1, period, pauses)
         shown = _between(self.table(name), start - _MARGIN_NS, t1 + _MARGIN_NS)
-        return RawWindow(name, shown, start, t0, t1, tuple(published), stats.mean_w)
+        published = tuple(look.published)
+        return RawWindow(name, shown, start, t0, t1, published, look.stats.mean_w, pauses)
+
+
+class _Log(NoMeter):
+    """A log as a source of samples."""
+
+    def __init__(self, table: RawTable) -> None:
+        super().__init__("a recorded log")
+        self._table = table
+
+    def check(self) -> None:
+        """As ``SampleSource.check``: a log has no faults of its own."""
+
+    def samples(self, t0_ns: int, t1_ns: int) -> Samples:
+        """As ``SampleSource.samples``."""
+        return Samples(_between(self._table, t0_ns, t1_ns))
 
 
 def _between(raw: RawTable, t0: int, t1: int) -> RawTable:

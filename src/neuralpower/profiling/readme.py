@@ -191,6 +191,12 @@ def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
             f"{power['window_publications']} publications of the sensor until the 95 % half-width "
             f"is below {power['precision']:.1%}, at the latest after {power['window_cap_s']} s."
         )
+        blocks = facts["protocol"].get("blocks")
+        if blocks:
+            text += (
+                f" Up to {blocks['visits']} visits are timed first, then powered one after the "
+                "other without a gap: each settles from its predecessor, never from an idle board."
+            )
     return text
 
 

@@ -33,6 +33,7 @@ POWER_COLUMNS = (
     "energy_mj",
     "energy_edge_mj",
     "idle_w",
+    "predecessor_w",
 )
 _PLACE_COLUMNS = ("order", "block", "predecessor", "config_key", "flags", "valid")
 
@@ -166,6 +167,7 @@ def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
         "energy_mj": None if watts is None else _short(watts * runtime),
         "energy_edge_mj": None if edge is None else _short(edge * runtime),
         "idle_w": _short(power.get("idle_w")),
+        "predecessor_w": _short(power.get("predecessor_w")),
         "board": record.get("board"),
     }
 

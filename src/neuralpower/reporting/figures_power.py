@@ -103,6 +103,9 @@ def _raw_panel(axes: Any, one: ChosenWindow) -> None:
     linear_axis(axes, "y", (min(values) - room, max(values) + room), 4)
     axes.axvspan(0.0, t0, color=_SETTLE, alpha=0.14, linewidth=0)
     axes.axvspan(t0, t1, color=_WINDOW, alpha=0.14, linewidth=0)
+    for pause in window.pauses:
+        span = ((t - window.start_ns) / 1e9 for t in pause)
+        axes.axvspan(*span, color=_SETTLE, alpha=0.3, linewidth=0)
     low, high = one.mean_w - half, one.mean_w + half
     axes.fill_between([t0, t1], low, high, color=_MEAN, alpha=0.3, linewidth=0)
     axes.step(

@@ -54,11 +54,6 @@ def _facts(
     clock = _mapping(board.get("clock"))
     anchor = _mapping(board.get("anchor"))
     idle = [f"{watts:.4g} W {words}" for words, watts in idle_states(manifest)]
-    warm_words = ""
-    if warm:
-        done = "steady" if warm.get("converged") else "not steady"
-        warm_words = f"{done} after {_number(warm.get('seconds'))} s"
-        warm_words += f" at {_number(warm.get('power_w'))} W"
     return [
         ("Meter", str(manifest.get("meter") or "") if manifest.get("meter") != "none" else ""),
         ("Gain", f"known to about {gain:.0%}, the same at every load" if gain else ""),
@@ -68,7 +63,8 @@ def _facts(
         ("Time constant after the step", _each(steps, "tau_s", "s")),
         ("Noise from one publication to the next", _each(steps, "noise_relative_sd", "%", 100)),
         ("Idle, heavy load, light load", "; ".join(_levels(step) for step in steps)),
-        ("Warm-up", warm_words),
+        ("Warm-up", _warmed(warm)),
+        ("Warm-up before the run", "; ".join(_warmed(w) for w in _list(manifest.get("warm_ups")))),
         ("Idle in the run", "; ".join(idle)),
         *(
             (f"Sampler every {key[5:-3]} ms", f"a short graph runs slower by {_share(kind)}")
@@ -81,6 +77,17 @@ def _facts(
         ("Anchor, before the run", _anchor(anchor)),
         ("Beside a busy process", _busy(interference)),
     ]
+
+
+def _warmed(told: Any) -> str:
+    warm = _mapping(told)
+    if not warm:
+        return ""
+    converged = warm.get("converged")
+    done = "not watched" if converged is None else "steady" if converged else "not steady"
+    watts = positive(warm.get("power_w"))
+    at = "" if watts is None else f" at {watts:.4g} W"
+    return f"{done} after {_number(warm.get('seconds'))} s{at}"
 
 
 def _levels(step: Mapping[str, Any]) -> str:

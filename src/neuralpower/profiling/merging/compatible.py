@@ -18,6 +18,8 @@ _SETTINGS = (
     "execution_mode",
     "calls",
 )
+#: Rules of the power phase that say which items have one, or what a board's own sensor is like.
+_OF_THE_BOARD = frozenset({"share", "tau_s", "averaging_s", "period_s"})
 _PRECISION = ("precision", "dtype", "tf32_convolution", "tf32_matmul")
 _VERSIONS = ("torch", "cuda", "cudnn", "onnxruntime", "jax", "jaxlib", "provider")
 
@@ -64,7 +66,7 @@ def _protocol(facts: Mapping[str, Any]) -> Any:
     known.pop("design", None)
     power = known.pop("power", None)
     if isinstance(power, Mapping):
-        known["power"] = {k: v for k, v in power.items() if k != "share"}
+        known["power"] = {k: v for k, v in power.items() if k not in _OF_THE_BOARD}
     return known | _some(facts.get("executor") or {}, _SETTINGS)
 
 

@@ -56,9 +56,12 @@ def project_of(path: str | Path) -> tuple[Path, str]:
     absolute = Path(path).resolve()
     if not absolute.exists():
         raise InputError("no such file: check the path", path=path)
-    for folder in (absolute, *absolute.parents):
-        if folder.name in _HOMES and not {*_HOMES} & {parent.name for parent in folder.parents}:
-            return folder.parent, absolute.relative_to(folder.parent).as_posix()
+    # The outermost such folder, as results/measurements/local is a result; but a whole project may
+    # lie in a folder of that name: its own has a Snakefile beside it.
+    homes = [path for path in (*reversed(absolute.parents), absolute) if path.name in _HOMES]
+    homes.sort(key=lambda home: not (home.parent / "Snakefile").is_file())
+    if homes:
+        return homes[0].parent, absolute.relative_to(homes[0].parent).as_posix()
     raise InputError(
         "stands in no results/, measurements/ or prototxts/ folder of a project", path=path
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from operate_project import neuralpower, snakemake, write_checksums
+
+from neuralpower.provenance import trace
 
 GATE = ("gate", "results/accuracy/tiny.json", "--baseline", "config/baseline/tiny.json")
 
@@ -156,3 +159,22 @@ def test_a_record_cannot_name_files_outside_the_project(project: Path, name: str
     done = neuralpower("provenance", "--verify", record, cwd=project, check=False)
     assert done.returncode == 2
     assert "outside the project" in done.stderr
+
+
+def test_a_project_may_lie_in_a_folder_named_as_its_own(made: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(made, tmp_path / "results/mine", symlinks=True))
+    words = ("provenance", "results/predictions/tiny/mini.csv")
+    told = neuralpower(*words, cwd=project).stdout
+    assert told == neuralpower(*words, cwd=made).stdout
+    assert "measurements/tiny/relu.csv" in told
+
+
+def test_every_kind_of_result_has_a_chain(made: Path) -> None:
+    for path in sorted((made / "results").rglob("*")):
+        name = path.relative_to(made).as_posix()
+        if path.is_dir() or name.startswith(("results/logs", "results/provenance", "results/chec")):
+            continue
+        nodes = trace(made, [name])
+        assert next(iter(nodes)).startswith(name.rpartition("/")[0]), name
+        assert not [fault for node in nodes.values() for fault in node.faults], name
+        assert any(node.path.startswith(("prototxts/", "measurements/")) for node in nodes.values())

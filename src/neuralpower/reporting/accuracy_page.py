@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.reporting.figures_platform import NAMES
-from neuralpower.reporting.network_page import slim
 from neuralpower.reporting.plots import (
     GRID,
     SERIES,
@@ -22,6 +21,7 @@ from neuralpower.reporting.tables import (
     Table,
     inline_download,
     per_cent,
+    slim,
     whole,
     word,
 )

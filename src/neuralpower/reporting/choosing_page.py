@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
 from neuralpower.networks.text import number
-from neuralpower.reporting.network_page import slim
 from neuralpower.reporting.plots import (
     GRID,
     QUIET,
@@ -33,6 +32,7 @@ from neuralpower.reporting.tables import (
     inline_download,
     per_cent,
     round_sort,
+    slim,
     whole,
     word,
 )

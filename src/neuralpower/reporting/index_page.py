@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from neuralpower.networks.text import count
-from neuralpower.reporting.network_page import per_image, slim
+from neuralpower.reporting.network_page import per_image
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.tables import (
     Cell,
@@ -17,6 +17,7 @@ from neuralpower.reporting.tables import (
     figure,
     inline_download,
     per_cent,
+    slim,
     whole,
     word,
 )

@@ -25,7 +25,6 @@ from neuralpower.profiling.flags import FLAGS
 from neuralpower.profiling.readme import protocol_text
 from neuralpower.profiling.repeatability import is_anchor
 from neuralpower.profiling.visit_records import read_visit_records
-from neuralpower.reporting.network_page import slim
 from neuralpower.reporting.repeats_section import repeats_section, time_table
 from neuralpower.reporting.results import PlatformResults, read_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
@@ -34,6 +33,7 @@ from neuralpower.reporting.tables import (
     Table,
     figure,
     inline_download,
+    slim,
     whole,
     word,
 )

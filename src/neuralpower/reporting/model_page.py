@@ -8,9 +8,9 @@ from typing import Any
 
 from neuralpower.networks.text import number
 from neuralpower.reporting.figures_platform import NAMES, UNITS
-from neuralpower.reporting.network_page import TARGETS, slim
 from neuralpower.reporting.results import PlatformResults, Results
-from neuralpower.reporting.tables import Column, Table, figure, whole, word
+from neuralpower.reporting.scores import TARGETS
+from neuralpower.reporting.tables import Column, Table, figure, slim, whole, word
 
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.reporting import figures_platform as figures
-from neuralpower.reporting.network_page import slim
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.tables import (
     Cell,
@@ -17,6 +16,7 @@ from neuralpower.reporting.tables import (
     inline_download,
     linked_download,
     per_cent,
+    slim,
     whole,
     word,
 )

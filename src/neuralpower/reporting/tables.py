@@ -89,6 +89,26 @@ class Table:
     filterable: bool = field(default=False)
 
 
+def slim(table: Table) -> Table:
+    """A table without the columns that are empty in every row."""
+    keep = [
+        j
+        for j in range(len(table.columns))
+        if any(row[j].text for row in (*table.rows, *table.foot))
+    ]
+    return Table(
+        table.id,
+        table.label,
+        table.caption,
+        [table.columns[j] for j in keep],
+        [[row[j] for j in keep] for row in table.rows],
+        [[row[j] for j in keep] for row in table.foot],
+        table.download,
+        table.sortable,
+        table.filterable,
+    )
+
+
 def word(text: object, href: str = "", mark: str = "", help: str = "") -> Cell:
     """A cell of text."""
     return Cell("" if text is None else str(text), None, href, mark, help)
@@ -99,6 +119,14 @@ def figure(value: float | None, digits: int = 3, mark: str = "", help: str = "")
     if value is None:
         return Cell(mark=mark)
     return Cell(number(value, digits), round_sort(value), "", mark, help)
+
+
+def ends(row: Mapping[str, Any], target: str) -> Cell:
+    """The interval of a target; sorts by its upper end."""
+    lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")
+    if lo is None or hi is None:
+        return Cell()
+    return Cell(f"{number(lo)} – {number(hi)}", round_sort(hi))
 
 
 def whole(value: float | None) -> Cell:

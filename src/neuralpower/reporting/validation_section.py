@@ -7,14 +7,13 @@ from typing import Any
 
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
-from neuralpower.reporting.network_page import (
+from neuralpower.reporting.results import PlatformResults
+from neuralpower.reporting.scores import (
     SCORE_COLUMNS,
     TARGETS,
     by_batch,
     score_cells,
-    slim,
 )
-from neuralpower.reporting.results import PlatformResults
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -22,6 +21,7 @@ from neuralpower.reporting.tables import (
     figure,
     inline_download,
     per_cent,
+    slim,
     whole,
     word,
 )
@@ -111,7 +111,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
 
 def _entries(networks: Mapping[str, Any]) -> Table:
     columns = [Column("Network", False), Column("Batch"), *SCORE_COLUMNS,
-               Column("Coverage", False, look="note")]  # fmt: skip
+               Column("Coverage", False, look="whole")]  # fmt: skip
     rows: list[list[Cell]] = []
     records: list[dict[str, Any]] = []
     for name, targets in sorted(networks.items()):
@@ -120,13 +120,14 @@ def _entries(networks: Mapping[str, Any]) -> Table:
                 flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
                 records.append({"network": name, "target": target, **flat})
         for batch, scores in by_batch(targets).items():
-            coverage = str(next(iter(scores.values())).get("coverage") or "")
+            told = str(next(iter(scores.values())).get("coverage") or "")
+            coverage = told.removeprefix("covers ").partition(";")[0].replace(" computing", "")
             rows.append(
                 [
                     word(name),
                     whole(batch),
                     *(cell for target in TARGETS for cell in score_cells(scores.get(target))),
-                    word(coverage.removeprefix("covers ").partition(";")[0]),
+                    word(coverage),
                 ]
             )
     header = list(dict.fromkeys(key for record in records for key in record))

@@ -226,6 +226,8 @@ class _Tracer:
             return self._made(path, "predict", inputs)
         if stage == "accuracy":
             return self._accuracy(path)
+        if stage == "checksums":
+            return self._made(path, "provenance", [self._of_platform(_stem(path))])
         if stage == "report":
             return self._made(path, "report", self._page_inputs(words[1:]))
         raise InputError("is no result that the workflow makes", path=path)
@@ -281,25 +283,30 @@ class _Tracer:
         agrees = index.get("data_sha256") == now
         fact = f"models.json names the measurements by data_sha256:{now[:16]}"
         fault = "models.json names other measurements: fit again"
+        learnt = self.project / path / "composition.json"
+        networks = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
         return Node(
             path,
             self._within(path),
-            "fit",
-            (measurements,),
+            "fit and calibrate" if networks else "fit",
+            (measurements, *self._prototxts(measurements, networks or ())),
             (fact,) if agrees else (),
             () if agrees else (fault,),
         )
 
+    def _prototxts(self, measurements: str, networks: Iterable[str]) -> list[str]:
+        """The prototxts of networks; those that the platform brings are among its files."""
+        own = self.project / measurements / "prototxts"
+        return [
+            f"prototxts/{name}.prototxt"
+            for name in sorted(networks)
+            if not (own / f"{name}.prototxt").exists()
+        ]
+
     def _accuracy(self, path: str) -> Node:
         platform = _stem(path)
         measurements, models = self._of_platform(platform), f"results/models/{platform}/"
-        networks = sorted(self._json(path).get("networks") or {})
-        own = self.project / measurements / "prototxts"
-        prototxts = [
-            f"prototxts/{name}.prototxt"
-            for name in networks
-            if not (own / f"{name}.prototxt").exists()
-        ]
+        prototxts = self._prototxts(measurements, self._json(path).get("networks") or ())
         return self._made(path, "evaluate", [models, measurements, *prototxts])
 
     def _page_inputs(self, words: Sequence[str]) -> list[str]:
@@ -309,9 +316,11 @@ class _Tracer:
         if words[0] == "networks":
             name = _stem(words[-1])
             own = [path for path in predictions if _stem(path) == name]
-            return [f"results/layers/{name}.csv", *own]
-        if words[0] == "platforms":
-            name = _stem(words[-1])
+            return [f"results/layers/{name}.csv", *own, *accuracy]
+        if words[0] in ("platforms", "measurements", "models"):
+            # Pages of models are named <platform>.<family>.html, and a platform may have dots.
+            known = [_stem(path) for path in accuracy if words[-1].startswith(f"{_stem(path)}.")]
+            name = max(known, key=len, default=_stem(words[-1]))
             return [f"results/accuracy/{name}.json", f"results/models/{name}/"]
         return [*layers, *predictions, *accuracy]
 

@@ -168,6 +168,24 @@ def test_faults_are_one_line(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["predict", "compare", "explain"])
+def test_every_format_holds_the_same_rows(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    printed = {}
+    for kind in ("csv", "json", "md"):
+        assert call(folder, command, str(folder / "net.prototxt"), "--format", kind) == 0
+        printed[kind] = capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO(printed["csv"])))
+    assert rows
+    values = json.loads(printed["json"])
+    assert [list(row) for row in values] == [list(row) for row in rows]
+    for row, told in zip(rows, values, strict=True):
+        assert row == {k: "" if v is None else str(v) for k, v in told.items()}
+    body = [line for line in printed["md"].splitlines() if line.startswith("| ")]
+    assert len(body) == len(rows) + 2  # the headings and their rule
+
+
 def test_tables_for_people_fit_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from network_doubles import LinearModel, PlainModels, layer, network_of, small_network
 
+from neuralpower.caffe.network import load_network
 from neuralpower.networks import text
 from neuralpower.networks.composition import predict_networks
 
+ROOT = Path(__file__).parents[2]
 MODELS = PlainModels(
     {
         (family, target): LinearModel(0.123456, widest=15)
@@ -25,6 +29,18 @@ def test_tables_fit_a_terminal_of_100_columns_even_with_long_names() -> None:
     assert max(map(len, printed.splitlines())) <= text.WIDTH
     assert "small, batch 4" in printed
     assert "covers 3 of 4 computing layers" in printed
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "prototxts").glob("*.prototxt")), ids=lambda path: str(path.stem)
+)
+def test_the_layers_of_our_networks_can_be_told_apart_on_a_terminal(path: Path) -> None:
+    network = load_network(path, batch=64)
+    printed = text.prediction_text(predict_networks([network], MODELS))
+    assert max(map(len, printed.splitlines())) <= text.WIDTH
+    rows = printed.splitlines()[2 : 2 + len(network.layers)]
+    names = [row.split("  ")[0] for row in rows]
+    assert len(set(names)) == len({layer.name for layer in network.layers})
 
 
 def test_power_columns_go_when_nothing_has_power() -> None:

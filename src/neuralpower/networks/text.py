@@ -8,6 +8,8 @@ from typing import Any
 
 #: Widest line of a table printed to a terminal.
 WIDTH = 100
+#: Letters of a name that a table keeps as long as other columns can go.
+_NAME = 22
 #: The name of the last row of a network's predictions.
 TOTAL = "TOTAL"
 
@@ -170,13 +172,16 @@ def table_text(
 ) -> str:
     """Aligned text of at most ``WIDTH`` columns.
 
-    Empty columns go, then words are shortened, the last column first; numbers are never cut,
-    but where they leave no room the columns ``spare`` go, one after the other.
+    Empty columns go, then words are shortened, the last column first; numbers are never cut.
+    Rather than shorten words below ``_NAME`` letters, the columns ``spare`` go one by one.
     """
     shown = [j for j in range(len(headings)) if any(row[j] for row in cells)]
     widths = [max([len(headings[j]), *(len(_plain(row[j])) for row in cells)]) for j in shown]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
-    least = [width if right[j] else min(width, 12) for j, width in zip(shown, widths, strict=True)]
+    short = _NAME if spare else 12
+    least = [
+        width if right[j] else min(width, short) for j, width in zip(shown, widths, strict=True)
+    ]
     if sum(least) + 2 * (len(least) - 1) > WIDTH and spare:
         kept = [["" if j == spare[0] else text for j, text in enumerate(row)] for row in cells]
         return table_text(headings, right, kept, spare[1:])
@@ -190,7 +195,8 @@ def table_text(
         for j, width in zip(shown, widths, strict=True):
             text = _plain(fields[j])
             if len(text) > width:
-                text = text[: width - 1] + "…"
+                # Names of a network's layers differ at their ends.
+                text = text[: width - 1 - width // 2] + "…" + text[len(text) - width // 2 :]
             parts.append(text.rjust(width) if right[j] else text.ljust(width))
         return "  ".join(parts).rstrip()
 

@@ -97,15 +97,28 @@ def positive(value: Any) -> float | None:
 
 
 def idle_states(manifest: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """The idle states of the board with their watts, those that were measured."""
-    idle = manifest.get("idle")
-    names = {
-        "no_context": "before the framework was loaded",
-        "context": "with a context",
-        "after_load": "just after a load",
-    }
+    """The idle states of the board with their watts, those that were measured, run by run."""
+    runs = manifest.get("runs")
+    if isinstance(runs, list):
+        told = [run for run in runs if isinstance(run, Mapping)]
+        return [
+            (f"{words} ({run.get('run')})", watts)
+            for run in told
+            for words, watts in _idle_states(run.get("idle"))
+        ]
+    return _idle_states(manifest.get("idle"))
+
+
+_IDLE = {
+    "no_context": "before the framework was loaded",
+    "context": "with a context",
+    "after_load": "just after a load",
+}
+
+
+def _idle_states(idle: Any) -> list[tuple[str, float]]:
     found = []
-    for key, words in names.items():
+    for key, words in _IDLE.items():
         state = idle.get(key) if isinstance(idle, Mapping) else None
         watts = positive(state.get("mean_w")) if isinstance(state, Mapping) else None
         if watts is not None:

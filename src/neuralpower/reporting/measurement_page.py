@@ -64,10 +64,15 @@ class Recorded:
         return read_visit_records(self.platform.folder)
 
     @cached_property
+    def boards(self) -> list[str]:
+        """Files with facts of the device: one, or one a run of a merged platform."""
+        found = self.platform.folder.glob("characterise*.json")
+        return sorted(path.name for path in found)
+
+    @cached_property
     def board(self) -> dict[str, Any]:
-        """The facts of ``characterise``: the folder's own, or those of its first run."""
-        found = sorted(self.platform.folder.glob("characterise*.json"))
-        return read_json(found[0]) if found else {}
+        """The facts of the first of them; empty where there is none."""
+        return read_json(self.platform.folder / self.boards[0]) if self.boards else {}
 
     @cached_property
     def report(self) -> Report:
@@ -101,6 +106,9 @@ def measurement_context(results: PlatformResults) -> dict[str, Any]:
         "time": time_table(folder.records),
         "sound": _sound(report),
     }
+    if len(folder.boards) > 1:
+        words = f"Shown: {folder.boards[0]}, one of {len(folder.boards)} such files in the folder."
+        context["sensor"]["words"].insert(0, words)
     later = (
         ("protocol", "how", "How a visit was made"),
         ("sensor", "sensor", "Power sensor"),

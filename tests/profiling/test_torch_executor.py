@@ -84,6 +84,25 @@ def test_networks_compute_what_onnx_does(name: str) -> None:
         numpy.testing.assert_allclose(ours, theirs, rtol=5e-3, atol=1e-5)
 
 
+def test_layers_are_timed_inside_their_network() -> None:
+    network = load_network(PROTOTXTS / "lenet.prototxt", batch=2)
+    rows = make_executor("torch", 1).network_layers(network, SEED)
+    computing = [layer for layer in network.layers if layer.type != "Input"]
+    assert [(row["name"], row["type"]) for row in rows] == [(x.name, x.type) for x in computing]
+    assert [network.layers[row["index"]].name for row in rows] == [x.name for x in computing]
+    assert all(row["runtime_ms"] > 0 and row["n_calls"] == 5 for row in rows)
+    heavy = max(rows, key=lambda row: row["runtime_ms"])
+    assert heavy["type"] in ("Convolution", "InnerProduct", "Pooling")
+
+
+def test_a_network_passes_more_than_its_ends() -> None:
+    network = load_network(PROTOTXTS / "lenet.prototxt", batch=2)
+    model = network_model(network, Place("cpu", torch.float32, False), SEED)
+    assert model.passed_bytes > model.parameter_bytes + model.moved_bytes
+    one = layer_model(LAYERS[0], Place("cpu", torch.float32, False), SEED)
+    assert one.passed_bytes == one.moved_bytes
+
+
 def test_settings_are_read_back() -> None:
     facts = make_executor("torch", 2, ExecutorOptions(autotune=False)).facts()
     assert facts["threads_intra"] == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +24,10 @@ except ImportError:
         "PyTorch is not installed: install the extra, pip install 'neuralpower[torch]'"
     ) from None
 
+from neuralpower.profiling.torch_cuda import CudaWorkload, out_of_memory
+from neuralpower.profiling.torch_kernels import keep_profiler_attached
 from neuralpower.profiling.torch_model import Place, TorchModel, layer_model, network_model
+from neuralpower.profiling.torch_times import layer_times
 
 _DTYPES = {
     "fp32": torch.float32,
@@ -44,6 +49,7 @@ class TorchExecutor:
         self.options = options or ExecutorOptions()
         self.device = self.options.device
         self._check()
+        keep_profiler_attached()
         torch.set_num_threads(threads)
         # Off for both: by default convolutions take TF32 and matrix products do not.
         tf32 = self.options.precision == "tf32"
@@ -54,9 +60,7 @@ class TorchExecutor:
         self._place = Place(self.device, _DTYPES[self.options.precision], channels_last)
         self._l2 = self._cache_bytes()
         if self.device == "cuda":
-            # Idle power with a context is measured next: the first tensor makes it.
-            torch.empty(1, device="cuda")
-            torch.cuda.synchronize()
+            self._begin()
             self.anchor = GPU_ANCHOR
             self.replays = True
 
@@ -89,7 +93,9 @@ class TorchExecutor:
             "dtype": str(self._place.dtype).removeprefix("torch."),
             "tf32_convolution": bool(torch.backends.cudnn.allow_tf32),
             "tf32_matmul": bool(torch.backends.cuda.matmul.allow_tf32),
+            "tf32_override": os.environ.get("NVIDIA_TF32_OVERRIDE") if cuda else None,
             "autotune": bool(torch.backends.cudnn.benchmark),
+            "autotune_limit": torch.backends.cudnn.benchmark_limit if cuda else None,
             "memory_format": self.options.memory_format,
             "calls": "CUDA graph replays" if cuda else "eager, one at a time",
             "data": "normal(0, 1), seeded",
@@ -113,17 +119,52 @@ class TorchExecutor:
             return self._workload(network_model(network, self._place, seed), seed)
 
     def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
-        """As ``Executor.network_layers``: not told."""
-        return []
+        """As ``Executor.network_layers``: medians of five passes with marks between the layers."""
+        with _faults():
+            return layer_times(network_model(network, self._place, seed), network.layers, seed)
+
+    def memory_share(self) -> float:
+        """The share of the GPU's memory that is taken, without what PyTorch only keeps."""
+        if self.device != "cuda":
+            return 0.0
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info()
+        return 1 - int(free) / int(total)
+
+    def check(self) -> None:
+        """Raise ``RunError`` when the GPU can do no more: after some faults every call fails."""
+        if self.device != "cuda":
+            return
+        try:
+            torch.zeros(1, device="cuda").add_(1)
+            torch.cuda.synchronize()
+        except torch.cuda.OutOfMemoryError:
+            return
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:120]
+            raise RunError(
+                f"the GPU can do no more ({text}): run again, what was measured is kept"
+            ) from None
 
     def _workload(self, model: TorchModel, seed: int) -> Any:
-        wanted = math.ceil(_CACHE_FACTOR * self._l2 / max(model.moved_bytes, 1))
+        wanted = math.ceil(_CACHE_FACTOR * self._l2 / max(model.passed_bytes, 1))
         buffers = max(1, min(wanted, _MAX_BUFFERS[self.device]))
         if self.device == "cuda":
-            from neuralpower.profiling.torch_cuda import CudaWorkload
-
             return CudaWorkload(model, buffers, seed)
         return CpuWorkload(model, buffers, seed)
+
+    def _begin(self) -> None:
+        """Make the context: idle power with one is measured next."""
+        torch.empty(1, device="cuda")
+        torch.cuda.synchronize()
+        # Garbage is looked for before every capture: what is there now stays.
+        gc.collect()
+        gc.freeze()
+        if self.options.precision == "fp32" and rounds_products(self._place.device):
+            raise InputError(
+                "PyTorch computes in TF32 although it is switched off: unset "
+                "NVIDIA_TF32_OVERRIDE, or take --precision tf32"
+            )
 
     def _check(self) -> None:
         known = {"device": ("cpu", "cuda"), "precision": tuple(_DTYPES)}
@@ -175,16 +216,26 @@ class CpuWorkload:
         del self._next
 
 
+def rounds_products(device: str) -> bool:
+    """Whether a matrix product or a convolution rounds its factors to TF32's 10 bits.
+
+    1 + 2^-12 is a number of float32 and none of TF32: sums of it then lack the second part.
+    """
+    one = 1 + 2.0**-12
+    rows = torch.full((256, 256), one, device=device)
+    product = rows @ torch.ones(256, 256, device=device)
+    image = torch.full((8, 64, 16, 16), one, device=device)
+    places = torch.nn.functional.conv2d(image, torch.ones(64, 64, 3, 3, device=device))
+    sums = (product[0, 0].item() / 256, places[0, 0, 0, 0].item() / 576)
+    return any(abs(found - 1) < 2.0**-13 for found in sums)
+
+
 class _faults:  # noqa: N801 - used as a function
-    """PyTorch's faults as lines: out of memory belongs to the layer, a lost device to the run."""
+    """Missing memory as a line: it belongs to the layer."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, torch.cuda.OutOfMemoryError):
-            torch.cuda.empty_cache()
-            raise InputError("out of memory on the GPU") from None
-        text = " ".join(str(error).split())[:200]
-        if isinstance(error, RuntimeError) and "CUDA error" in text:
-            raise RunError(f"{text}; run again: what was measured is kept") from None
+        if isinstance(error, RuntimeError) and out_of_memory(error):
+            raise InputError("out of memory") from None

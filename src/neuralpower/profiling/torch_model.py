@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from neuralpower.profiling.layer_graph import (
     random_input,
 )
 from neuralpower.profiling.model_steps import fill_layer, fill_network
-from neuralpower.profiling.onnx_ops.weights import RandomWeights
+from neuralpower.profiling.onnx_ops.weights import DRAWN, RandomWeights
 from neuralpower.profiling.torch_layers import Forward, forward_of
 
 
@@ -29,10 +30,24 @@ class Place:
 
     def tensor(self, values: Any) -> Any:
         """An array as a tensor."""
-        made = torch.from_numpy(values).to(self.device, self.dtype)
+        return self.formatted(torch.from_numpy(values).to(self.device, self.dtype))
+
+    def formatted(self, made: Any) -> Any:
+        """A tensor in the memory format."""
         if self.channels_last and made.dim() == 4:
             made = made.contiguous(memory_format=torch.channels_last)
         return made
+
+    def repeated(self, drawn: Any, shape: Sequence[int]) -> Any:
+        """Drawn numbers, repeated to a tensor of ``shape`` where it lives.
+
+        What goes to a GPU is then at most the numbers drawn, not a tensor of a gigabyte.
+        """
+        size = math.prod(shape)
+        flat = torch.from_numpy(drawn.reshape(-1)[:DRAWN]).to(self.device, self.dtype)
+        if size > flat.numel():
+            flat = flat.repeat(-(-size // flat.numel()))
+        return self.formatted(flat[:size].reshape(tuple(shape)))
 
 
 class TorchModel:
@@ -46,6 +61,8 @@ class TorchModel:
         self._weights = RandomWeights(seed)
         self._made: dict[tuple[str, int], Any] = {}
         self._first: dict[str, tuple[str, int]] = {}
+        self.layers: list[LayerLike] = []
+        self._tops_bytes = 0
         self._steps: list[tuple[Forward, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
 
     def weight(self, layer: LayerLike, index: int, shape: Sequence[int], kind: str) -> Any:
@@ -55,13 +72,24 @@ class TorchModel:
         if named:
             key = self._first.setdefault(named, key)
         if key not in self._made:
-            made = self.place.tensor(self._weights.blob(*key, shape, kind))
+            made = self._parameter(key, shape, kind)
             self.parameter_bytes += made.numel() * made.element_size()
             self._made[key] = made
         return self._made[key]
 
+    def _parameter(self, key: tuple[str, int], shape: Sequence[int], kind: str) -> Any:
+        if kind != "filter" or math.prod(shape) <= DRAWN:
+            return self.place.tensor(self._weights.blob(*key, shape, kind))
+        # As many rows as hold all numbers that are drawn; the variance is that of the whole.
+        rows = -(-DRAWN // math.prod(shape[1:]))
+        drawn = self._weights.blob(*key, (min(rows, shape[0]), *shape[1:]), kind)
+        return self.place.repeated(drawn, shape)
+
     def add(self, layer: LayerLike) -> None:
         """Append a layer."""
+        self.layers.append(layer)
+        elements = sum(math.prod(shape) for shape in layer.top_shapes if shape)
+        self._tops_bytes += elements * self._element_bytes()
         forward = forward_of(layer, self.weight)
         self._steps.append((forward, tuple(layer.bottoms), tuple(layer.tops), ()))
 
@@ -76,24 +104,67 @@ class TorchModel:
             self._steps[i] = (forward, bottoms, tops, tuple(sorted(done)))
 
     @property
+    def output_bytes(self) -> int:
+        """Bytes of the outputs of one call."""
+        return sum(math.prod(shape) for shape in self.outputs.values()) * self._element_bytes()
+
+    @property
     def moved_bytes(self) -> int:
         """Bytes of the inputs and outputs of one call."""
         elements = sum(math.prod(spec.shape) for spec in self.inputs)
-        elements += sum(math.prod(shape) for shape in self.outputs.values())
-        return elements * int(torch.empty((), dtype=self.place.dtype).element_size())
+        return elements * self._element_bytes() + self.output_bytes
+
+    @property
+    def passed_bytes(self) -> int:
+        """Bytes that a call goes through before it comes to the same ones again.
+
+        Those of a layer are its inputs and outputs. A network passes all its blobs and parameters.
+        """
+        if len(self.layers) < 2:
+            return self.moved_bytes
+        inputs = self.moved_bytes - self.output_bytes
+        return inputs + self._tops_bytes + self.parameter_bytes
+
+    def _element_bytes(self) -> int:
+        return int(torch.empty((), dtype=self.place.dtype).element_size())
 
     def values(self, seed: int, number: int) -> dict[str, Any]:
-        """The seeded inputs of buffer set ``number``."""
-        return {s.name: self.place.tensor(random_input(s, seed, number)) for s in self.inputs}
+        """The seeded inputs of buffer set ``number``, as every executor feeds them."""
+        return {s.name: self._input(s, seed, number) for s in self.inputs}
 
-    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """One forward pass: outputs by blob."""
+    def sets(self, seed: int, buffers: int) -> list[dict[str, Any]]:
+        """Inputs of all buffer sets, quickly: the numbers of the first, rotated for the others."""
+        first = self.values(seed, 0)
+        step = 104_729  # a prime: no two sets begin alike
+        return [first] + [
+            {
+                name: self.place.formatted(
+                    value.contiguous().view(-1).roll(number * step).view(value.shape)
+                )
+                for name, value in first.items()
+            }
+            for number in range(1, buffers)
+        ]
+
+    def _input(self, spec: InputSpec, seed: int, number: int) -> Any:
+        if spec.classes is not None or math.prod(spec.shape) <= DRAWN:
+            return self.place.tensor(random_input(spec, seed, number))
+        return self.place.repeated(
+            random_input(replace(spec, shape=(DRAWN,)), seed, number), spec.shape
+        )
+
+    def __call__(
+        self, inputs: Mapping[str, Any], watch: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """One forward pass: outputs by blob. ``watch`` is called after each layer."""
         values = dict(inputs)
         for forward, bottoms, tops, done in self._steps:
             results = forward([values[name] for name in bottoms])
             values.update(zip(tops, results, strict=True))
             for name in done:
                 values.pop(name, None)
+            if watch is not None:
+                watch()
         return {name: values[name] for name in self.outputs}
 
 

@@ -21,7 +21,7 @@ Array = NDArray[numpy.float32]
 
 #: Normal numbers that are drawn for one array; a longer one repeats them. A prime, so that no
 #: row or tile of a matrix falls on the same numbers.
-_DRAWN = 1_048_573
+DRAWN = 1_048_573
 
 
 def normal(source: numpy.random.Generator, shape: Sequence[int], sd: float = 1.0) -> Array:
@@ -30,12 +30,12 @@ def normal(source: numpy.random.Generator, shape: Sequence[int], sd: float = 1.0
     Drawing all 138 million of VGG-16 would take longer than measuring it.
     """
     size = math.prod(shape)
-    drawn = source.standard_normal(min(size, _DRAWN), dtype=numpy.float32)
+    drawn = source.standard_normal(min(size, DRAWN), dtype=numpy.float32)
     drawn *= numpy.float32(sd)
-    if size > _DRAWN:
+    if size > DRAWN:
         values = numpy.empty(size, numpy.float32)
-        for start in range(0, size, _DRAWN):
-            piece = values[start : start + _DRAWN]
+        for start in range(0, size, DRAWN):
+            piece = values[start : start + DRAWN]
             piece[:] = drawn[: piece.size]
         drawn = values
     return drawn.reshape(tuple(shape))

@@ -1,0 +1,41 @@
+"""Names of the kernels that PyTorch runs, from one pass under its profiler."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+#: Templated kernels have names of thousands of letters.
+_LONGEST = 200
+
+
+def keep_profiler_attached() -> None:
+    """Before CUDA is begun: NVIDIA's profiling library must not be torn down after a pass.
+
+    CUDA graphs and its second start do not go together (a note in ``torch/profiler/profiler.py``).
+    """
+    os.environ.setdefault("DISABLE_CUPTI_LAZY_REINIT", "1")
+    os.environ.setdefault("TEARDOWN_CUPTI", "0")
+
+
+def kernel_names(call: Callable[[], None], device: str = "cuda") -> list[str] | None:
+    """Different names of what ``call`` runs on the device, in the order of their first start.
+
+    ``None`` where the profiler does not work or sees nothing: names are then not known.
+    """
+    cuda = device == "cuda"
+    activity = ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU
+    wanted: Any = torch.autograd.DeviceType.CUDA if cuda else torch.autograd.DeviceType.CPU
+    try:
+        with profile(activities=[activity], acc_events=True) as passed:
+            call()
+        events = [event for event in passed.events() if event.device_type == wanted]
+    except (RuntimeError, AssertionError, TypeError):
+        return None
+    events.sort(key=lambda event: event.time_range.start)
+    names = dict.fromkeys(str(event.name)[:_LONGEST] for event in events)
+    return list(names) or None

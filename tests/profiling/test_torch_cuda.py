@@ -120,14 +120,16 @@ def test_a_capture_that_fails_is_told_and_leaves_the_stream_as_it_was(
     assert cuda["stream"] == "default"
 
 
-def _capture_ends_in_a_fault() -> None:
-    raise RuntimeError("CUDA error: a previous error during capture")
+def _run_out_in_a_capture() -> None:
+    try:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+    finally:
+        raise RuntimeError("CUDA error: a previous error during capture")
 
 
 def test_missing_memory_is_known_by_what_came_before() -> None:
-    with pytest.raises(RuntimeError) as told, contextlib.ExitStack() as stack:
-        stack.callback(_capture_ends_in_a_fault)
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(RuntimeError) as told:
+        _run_out_in_a_capture()
     assert "previous error" in str(told.value)
     assert out_of_memory(told.value)
     assert out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))

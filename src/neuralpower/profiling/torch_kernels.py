@@ -22,7 +22,7 @@ def keep_profiler_attached() -> None:
     os.environ.setdefault("TEARDOWN_CUPTI", "0")
 
 
-def kernel_names(call: Callable[[], None], device: str = "cuda") -> list[str] | None:
+def kernel_names(call: Callable[[], object], device: str = "cuda") -> list[str] | None:
     """Different names of what ``call`` runs on the device, in the order of their first start.
 
     ``None`` where the profiler does not work or sees nothing: names are then not known.

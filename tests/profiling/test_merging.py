@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import random
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,32 @@ def test_tables_alone_can_be_merged(tmp_path: Path) -> None:
     assert sorted(r.values["repeat"] for r in load_rows(tmp_path / "x")) == [1, 2, 3]
     header, _ = read_rows(tmp_path / "x" / "fc.csv.gz")
     assert "board" not in header
+
+
+ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(ROWS, min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_any_order_and_grouping_gives_the_same_bytes(
+    tables: list[list[tuple[int, int]]], dice: random.Random
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        folders = []
+        for i, rows in enumerate(tables):
+            cells = [f"fc,{n},64,1,1,10,1,1,,,,,,,,,,,1,,{t / 8},,1" for n, t in rows]
+            write_text(base / f"t{i}" / "fc.csv", HEADER + "\n".join(cells) + "\n")
+            folders.append(base / f"t{i}")
+        assert merge(base / "whole", *folders) == 0
+        dice.shuffle(folders)
+        cut = dice.randrange(1, len(folders))
+        assert merge(base / "part", *folders[:cut]) == 0
+        assert merge(base / "steps", *folders[cut:], base / "part") == 0
+        assert contents(base / "steps") == contents(base / "whole")
+        merged = load_rows(base / "whole")
+        keys = [(row.values["batch"], row.values["repeat"]) for row in merged]
+        assert len(keys) == len(set(keys))
 
 
 def test_a_processors_platform_can_be_merged_as_models_read_it(tmp_path: Path) -> None:

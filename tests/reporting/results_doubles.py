@@ -13,6 +13,7 @@ import numpy as np
 
 from neuralpower.columns import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
 from neuralpower.files import write_json, write_table
+from neuralpower.modeling.learning_curve import COLUMNS as LEARNING_COLUMNS
 
 NAMES = ("conv1", "relu1", "pool1", "conv2", "branch<b>", "join", "fc", "prob")
 TYPES = ("Convolution", "ReLU", "Pooling", "Convolution", "Convolution", "Eltwise", "InnerProduct",
@@ -157,6 +158,16 @@ def write_models(folder: Path, platform: str, power: bool) -> None:
                 )  # fmt: skip
     header = ["family", "target", "key", *CONFIGURATION_COLUMNS[1:]]
     write_table(folder / "out_of_fold.csv", [*header, "measured", "predicted", "lo", "hi"], rows)
+    write_table(
+        folder / "learning_curve.csv",
+        LEARNING_COLUMNS,
+        [
+            {"family": family, "target": target, "configurations": n, "draw": draw,
+             "rmspe": 300 / n + 5 * draw + 10}
+            for family in ("conv", "fc") for target in targets
+            for n in (25, 50, 100) for draw in range(3)
+        ],
+    )  # fmt: skip
     (folder / "data_quality.csv").write_text(
         "file,row,column,reason,action\nconv.csv,7,runtime_ms,<b>not</b> positive,left out\n"
     )

@@ -112,6 +112,13 @@ def test_a_model_s_page_has_its_equation_terms_and_scores(report: Path) -> None:
     assert "condition number 20.0" in text
 
 
+def test_the_learning_curve_of_a_fit_is_shown(report: Path) -> None:
+    page = Tags((report / "platforms" / "board.html").read_text())
+    assert ("a", {"href": "#learning"}) in page.tags
+    assert "How many measurements it takes" in page.text
+    assert "measured configurations" in page.text
+
+
 def test_missing_figures_are_empty_and_explained(report: Path) -> None:
     text = Tags((report / "networks" / "small.html").read_text()).text
     assert "No power and no energy: the device has no sensor." in text

@@ -4,6 +4,7 @@ import sys
 from neuralpower.errors import InputError
 from neuralpower.workflow import (
     code_hash,
+    existing,
     measured_networks,
     measurement_files,
     measurement_folder,

@@ -30,6 +30,31 @@ rule fit:
         " 2> {log:q}"
 
 
+# error against the number of measurements; dearer than the fit, so that only who asks gets it
+rule learning_curve:
+    input:
+        lambda wildcards: measurement_files(wildcards.platform),
+        checked="results/checksums/{platform}.sha256",
+    output:
+        curve="results/models/{platform}/learning_curve.csv",
+        figure="results/models/{platform}/learning_curve.svg",
+        models=temp(directory("results/learning/{platform}")),
+    log:
+        "results/logs/learning_curve/{platform}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=lambda wildcards: measurement_folder(wildcards.platform),
+        settings=settings(config, "fit"),
+        code=code_hash("modeling", "fit"),
+    shell:
+        "neuralpower fit {params.folder:q}"
+        " --out {output.models:q}"
+        " --learning-curve {output.curve:q}"
+        " --config <(printf '%s' {params.settings:q})"
+        " 2> {log:q}"
+
+
 # models and measurements -> accuracy beside the baselines
 rule evaluate:
     input:

@@ -33,6 +33,9 @@ rule platform_page:
     input:
         accuracy="results/accuracy/{platform}.json",
         out_of_fold="results/models/{platform}/out_of_fold.csv",
+        learning=lambda wildcards: existing(
+            f"results/models/{wildcards.platform}/learning_curve.csv"
+        ),
     output:
         report(
             "results/report/platforms/{platform}.html",

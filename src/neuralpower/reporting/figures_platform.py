@@ -232,27 +232,35 @@ def selection(candidates: Sequence[Row]) -> Picture | None:
 
 def learning(rows: Sequence[Row]) -> Picture | None:
     """Error against the number of measured configurations."""
-    if not rows:
+    draws: dict[str, dict[float, list[float]]] = {}
+    for row in rows:
+        if row["target"] == "runtime_ms":
+            found = draws.setdefault(row["family"], {})
+            found.setdefault(row["configurations"], []).append(row["rmspe"])
+    if not draws:
         return None
-    drawn, (axes,) = new_figure(width=5, height=2.8)
-    for i, family in enumerate(sorted({row["family"] for row in rows})):
-        points = sorted((row["n"], row["rmspe"]) for row in rows if row["family"] == family)
+    drawn, (axes,) = new_figure(height=3.2)
+    for i, (family, sizes) in enumerate(sorted(draws.items())):
+        points = [(size, sum(errors) / len(errors)) for size, errors in sorted(sizes.items())]
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
-            "-o",
+            marker="o",
             ms=3,
             color=SERIES[i % len(SERIES)],
+            linestyle=("-", "--", ":")[i // len(SERIES) % 3],
             label=family,
         )
-    sizes = [row["n"] for row in rows]
-    log_axis(axes, "x", (min(sizes) / 1.2, max(sizes) * 1.2))
-    linear_axis(axes, "y", (0, 1.1 * max(row["rmspe"] for row in rows)))
+    every = [size for sizes in draws.values() for size in sizes]
+    errors = [error for sizes in draws.values() for found in sizes.values() for error in found]
+    log_axis(axes, "x", (min(every) / 1.2, max(every) * 1.2))
+    log_axis(axes, "y", (min(errors) / 1.2, max(errors) * 1.2))
     axes.set(xlabel="measured configurations", ylabel="RMSPE, %")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return picture(
         drawn,
         "learning-figure",
         "Error against the number of measurements",
-        "Out-of-fold error of runtime models fitted to a part of the configurations.",
+        "Runtime: error of models fitted to random parts of the configurations, on all the others "
+        "(mean of the draws in learning_curve.csv).",
     )

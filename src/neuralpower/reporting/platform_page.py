@@ -24,7 +24,7 @@ from neuralpower.reporting.validation_section import validation_section
 
 _OUT_OF_FOLD_NUMBERS = frozenset({"measured", "predicted", "lo", "hi"})
 _CANDIDATE_NUMBERS = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
-_LEARNING_NUMBERS = frozenset({"n", "rmspe"})
+_LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
 #: Rows of the selection table on the page; the file holds all.
 _SHOWN_CANDIDATES = 5
 TARGETS = ("runtime_ms", "power_w", "energy_mj")
@@ -214,10 +214,10 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
     protocol = manifest.get("protocol")
     facts = []
     if isinstance(protocol, Mapping):
-        facts = [(str(k).replace("_", " "), str(v)) for k, v in sorted(protocol.items())]
+        facts = [(str(k).replace("_", " "), _in_words(v)) for k, v in sorted(protocol.items())]
     power = manifest.get("power")
     if isinstance(power, Mapping):
-        facts += [(f"power: {k}", str(v)) for k, v in sorted(power.items())]
+        facts += [(f"power: {k}", _in_words(v)) for k, v in sorted(power.items())]
     files = manifest.get("files")
     table = None
     if isinstance(files, Mapping) and files:
@@ -236,6 +236,18 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
         note = "the folder holds tables only: nothing is told of how it was measured"
         facts = [("Told", note)]
     return {"facts": facts, "files": table, "power": None}
+
+
+def _in_words(value: Any) -> str:
+    """A value of a manifest for people; what is not known is empty, so that it is not shown."""
+    if isinstance(value, Mapping):
+        told = [(str(k).replace("_", " "), _in_words(v)) for k, v in sorted(value.items())]
+        return ", ".join(f"{name} {text}" for name, text in told if text)
+    if isinstance(value, list):
+        return ", ".join(_in_words(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _quality(platform: PlatformResults, page: Path) -> Table | None:

@@ -11,15 +11,19 @@ import pytest
 from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench
 
 from neuralpower.cli import main
+from neuralpower.errors import InputError
 from neuralpower.profiling.board import (
     Board,
     aliasing,
     board_facts,
+    board_sections,
     field_facts,
     interference,
     software_facts,
 )
+from neuralpower.profiling.calibration import read_calibration
 from neuralpower.profiling.power import bench
+from neuralpower.profiling.power.adaptive import AdaptiveProtocol
 
 
 class Short(FakeWorkload):
@@ -59,6 +63,12 @@ def test_the_sensor_is_found_as_it_is() -> None:
     assert facts["counter_integrates_all_time"] is True
 
 
+def test_the_time_constant_of_a_warming_die_is_found() -> None:
+    facts = board_sections(board(warming=0.06, warming_tau_s=0.8, noise=0.0005), 4.0)[0].find({})
+    for step in facts["steps"]:
+        assert step["tau_s"] == pytest.approx(0.8, rel=0.35)
+
+
 def test_a_load_at_the_sensors_period_shows_its_window() -> None:
     short = aliasing(board(averaging_s=0.025), 100, 2.0)
     known = [m for m in short["means_w"] if m is not None]
@@ -81,7 +91,9 @@ def test_fields_that_a_board_lacks_are_told() -> None:
     told = {(row["field"], row["scope"]): row["supported"] for row in found}
     assert told["instant", 0]
     assert not told["average", 0]
-    assert len(found) == 9
+    assert told["held by the power limit", 0]
+    assert len(found) == 11
+    assert all(("reading" in row) == row["supported"] for row in found)
 
 
 def test_what_nvml_does_not_tell_is_null() -> None:
@@ -121,3 +133,55 @@ def test_the_command_on_a_gpu(
     else:
         assert facts["board"] is None
         assert "driver is not loaded" in facts["power"]["reason"]
+
+
+def test_a_part_that_fails_or_does_not_fit_leaves_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu = FakeGpu(lost_at_s=25)
+    monkeypatch.setattr(bench, "measuring", lambda *_: fake_bench(gpu))
+    out = tmp_path / "facts.json"
+    words = ["--platform", "fake", "--device", "cuda", "--out", str(out), "--anchors", "2"]
+    assert main(["characterise", *words]) == 0
+    facts = json.loads(out.read_text())
+    assert len(facts["board"]["steps"]) == 2
+    assert not {"warm_up", "duty_cycles"} & facts["board"].keys()
+    assert "restart the machine" in facts["failed"]["warm-up"]
+    assert facts["peak_gflops"] > 0
+    assert "warm-up: failed: RunError" in capsys.readouterr().err
+    assert main(["characterise", *words, "--budget", "1ms"]) == 0
+    left = json.loads(out.read_text())
+    assert left["skipped"][0] == "NVML"
+    assert left["executor"]["executor"] == "fake"
+    assert "no time in the budget for: NVML" in capsys.readouterr().err
+
+
+def test_what_was_found_stays_when_the_framework_cannot_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise InputError("PyTorch sees no CUDA device")
+
+    monkeypatch.setattr(bench, "measuring", fails)
+    out = tmp_path / "facts.json"
+    assert main(["characterise", "--platform", "f", "--device", "cuda", "--out", str(out)]) == 2
+    assert "sees no CUDA device" in capsys.readouterr().err
+    assert "nvml" in json.loads(out.read_text())
+
+
+def test_a_calibration_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "characterise.json"
+    steps = [{"tau_s": 0.8, "period_ms": 99.0}, {"tau_s": None, "period_ms": 101.0}]
+    board_told = {"steps": steps, "averaging_window_ms": 25.0}
+    told = {"executor": {"gpu": {"name": "H"}}, "board": board_told}
+    path.write_text(json.dumps(told))
+    found = read_calibration(path)
+    rules = found.applied(AdaptiveProtocol())
+    assert (rules.tau_s, rules.period_s, rules.averaging_s) == (0.8, 0.1, 0.025)
+    assert found.gpu == "H"
+    path.write_text(json.dumps(told | {"board": board_told | {"averaging_window_ms": 1e9}}))
+    assert read_calibration(path).averaging_s is None
+    for text, message in (("{", "not JSON"), ("[]", "no facts"), ('{"board": null}', "no facts")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_calibration(path)

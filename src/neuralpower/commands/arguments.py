@@ -1,5 +1,10 @@
 """Readers of argument values that several commands share; ``ValueError`` for anything else."""
 
+from __future__ import annotations
+
+import argparse
+import re
+
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
@@ -15,3 +20,16 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise ValueError
     return value
+
+
+def seconds(text: str) -> float:
+    """A time: 540s, 10m, 1h, 200ms, or a number of seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    if not match or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 540s, 10m or 1h")
+    return float(match[1]) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def seconds_or_none(text: str) -> float:
+    """A time, or 0."""
+    return 0.0 if text in ("0", "0s") else seconds(text)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.commands.arguments import seconds
 from neuralpower.errors import InputError
 from neuralpower.files import safe_name, write_json
 from neuralpower.profiling.device_options import add_device_arguments, executor_options
@@ -26,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of a layer")
     parser.add_argument("--pin", type=int, metavar="CORE", help="bind the process to one core")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data")
+    parser.add_argument(
+        "--budget",
+        type=seconds,
+        metavar="TIME",
+        help="of a GPU: leave out what does not fit into 4m or 240s; the rest is written",
+    )
     parser.add_argument("--anchors", type=int, default=20, help="visits of the reference layer")
 
 
@@ -75,7 +82,7 @@ def _gpu(
     options: ExecutorOptions,
     tell: Callable[[str], None],
 ) -> int:
-    from neuralpower.profiling.characterise_gpu import characterise_gpu, nvml_facts
+    from neuralpower.profiling.characterise_gpu import characterise_gpu
     from neuralpower.profiling.executor import make_executor
     from neuralpower.profiling.power import bench
 
@@ -91,17 +98,23 @@ def _gpu(
         arguments.seed,
         arguments.anchors,
         report=tell,
+        keep=lambda found: write_json(arguments.out, found),
+        budget_s=arguments.budget,
     )
-    facts["nvml"] = nvml_facts()
     write_json(arguments.out, facts)
-    board, power = facts["board"], facts["power"]
-    if board is None:
+    for name, reason in facts["failed"].items():
+        sys.stderr.write(f"{name}: failed: {reason}\n")
+    if facts["skipped"]:
+        sys.stderr.write(f"no time in the budget for: {', '.join(facts['skipped'])}\n")
+    board, power = facts["board"] or {}, facts["power"]
+    if not power["measured"]:
         sys.stderr.write(f"power: {power['reason']}\n")
+    if not board.get("steps"):
         return 0
     step = board["steps"][-1]
     sys.stderr.write(
         f"idle {step['idle_w']} W, anchor {step['heavy_w']} W, period {step['period_ms']} ms, "
-        f"averages over {board['averaging_window_ms']} ms, noise {step['noise_relative_sd']}, "
-        f"counter integrates all time: {board['counter_integrates_all_time']}\n"
+        f"averages over {board.get('averaging_window_ms')} ms, noise {step['noise_relative_sd']}, "
+        f"counter integrates all time: {board.get('counter_integrates_all_time')}\n"
     )
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.columns import Configuration
-from neuralpower.commands.arguments import positive, share
+from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
 from neuralpower.errors import InputError
 from neuralpower.files import read_rows, safe_name, sha256_file
 from neuralpower.profiling.configurations import check_configuration
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--warm-up",
-        type=_seconds_or_none,
+        type=seconds_or_none,
         default=60.0,
         metavar="TIME",
         help="longest warming up of a GPU before the first visit, 0 for none (default: 60s, and "
@@ -81,13 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
     parser.add_argument(
-        "--budget", type=_seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"
+        "--budget", type=seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"
     )
     parser.add_argument(
-        "--min-time", type=_seconds, metavar="TIME", help="shortest sampling of a visit"
+        "--min-time", type=seconds, metavar="TIME", help="shortest sampling of a visit"
     )
     parser.add_argument(
-        "--max-time", type=_seconds, metavar="TIME", help="longest sampling of a visit"
+        "--max-time", type=seconds, metavar="TIME", help="longest sampling of a visit"
     )
     parser.add_argument(
         "--twice", type=share, metavar="SHARE", help="share of configurations visited twice"
@@ -300,14 +300,3 @@ class _progress:  # noqa: N801 - used as a function
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
         self._log.flush()
-
-
-def _seconds_or_none(text: str) -> float:
-    return 0.0 if text in ("0", "0s") else _seconds(text)
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
-    if not match or float(match[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 540s, 10m or 1h")
-    return float(match[1]) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

@@ -9,9 +9,10 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from neuralpower.profiling.power.adaptive import idle_power
 from neuralpower.profiling.power.nvml import publication_period_ns
@@ -23,16 +24,33 @@ from neuralpower.profiling.power.window import (
 )
 from neuralpower.profiling.replays import ReplayProtocol, ReplayQueue, ReplayWorkload
 from neuralpower.profiling.replays import measure_replays as time_replays
+from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
 
 #: On/off loads: their periods over the sensor's.
 PERIOD_RATIOS = (0.5, 2 / 3, 0.8, 1.2, 1.25, 4 / 3)
+#: NVML's fields that are asked for: milliwatts, millijoules, nanoseconds.
+FIELDS = {
+    186: "instant",
+    185: "average",
+    83: "energy",
+    74: "held by the power limit",
+    75: "held by the temperature",
+}
+
+
+class CallableLoad(ReplayWorkload, Protocol):
+    """Replays, and single calls."""
+
+    def call(self) -> None:
+        """One call, finished when this returns."""
+        ...
 
 
 @dataclass(frozen=True)
 class Board:
     """A load, its meter, and their clock."""
 
-    load: ReplayWorkload
+    load: CallableLoad
     light: ReplayWorkload
     source: SampleSource
     clock: Callable[[], int] = time.monotonic_ns
@@ -47,36 +65,76 @@ class Board:
         queue.drain()
         return t0, self.clock()
 
+    def pulse(self, seconds: float) -> tuple[int, int]:
+        """Single calls of the load, each waited for: ends on time, where replays run on."""
+        t0 = self.clock()
+        while (self.clock() - t0) / 1e9 < seconds:
+            self.load.call()
+        return t0, self.clock()
+
     def published(self, t0: int, t1: int) -> list[tuple[int, float]]:
-        """The sensor's publications between two times."""
+        """The sensor's publications between two times. ``RunError`` when the GPU is lost."""
+        self.source.check()
         raw = self.source.samples(t0, t1).raw
         pairs = [(t, p) for t, p in zip(raw.t_ns, raw.power_w, strict=False) if p]
         times, values = [t for t, _ in pairs], [p for _, p in pairs]
         return publications(raw, times, values, publication_period_ns(raw))
 
 
-def board_facts(
-    board: Board, seconds: float = 4.0, report: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Step response (twice), warm-up, on/off loads; about 3 minutes at ``seconds`` 4."""
-    report("step response")
-    steps = [step_response(board, seconds) for _ in range(2)]
-    period = next((s["period_ms"] for s in steps if s["period_ms"]), None)
-    report("warm-up")
-    warm = warm_up(board, cap_s=15 * seconds)
-    report("on/off loads")
-    duty = [] if period is None else [duty_cycle(board, r * period, seconds) for r in PERIOD_RATIOS]
-    narrow = None if period is None else aliasing(board, period, seconds / 2)
-    ratios = [d["counter_over_expected"] for d in duty if d["counter_over_expected"]]
-    honest = all(abs(ratio - 1) < 0.05 for ratio in ratios) if ratios else None
-    return {
-        "steps": steps,
-        "warm_up": warm,
-        "duty_cycles": duty,
-        "quarter_duty": narrow,
-        "averaging_window_ms": None if narrow is None else narrow["averaging_window_ms"],
-        "counter_integrates_all_time": honest,
-    }
+@dataclass(frozen=True)
+class Section:
+    """A part of the facts: about how long it takes, and what gives it from those before."""
+
+    name: str
+    seconds: float
+    find: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
+    """Step response (twice), on/off loads, warm-up; the most telling first."""
+    step_s, duty_s = 1.5 + 1.5 * seconds, 2 + seconds + max(seconds / 4, 1.0)
+
+    def steps(_: Mapping[str, Any]) -> dict[str, Any]:
+        return {"steps": [step_response(board, seconds) for _ in range(2)]}
+
+    def quarter(found: Mapping[str, Any]) -> dict[str, Any]:
+        period = _period_ms(found)
+        narrow = None if period is None else aliasing(board, period, seconds / 2)
+        window = None if narrow is None else narrow["averaging_window_ms"]
+        return {"quarter_duty": narrow, "averaging_window_ms": window}
+
+    def halves(found: Mapping[str, Any]) -> dict[str, Any]:
+        period = _period_ms(found)
+        duty = []
+        if period is not None:
+            duty = [duty_cycle(board, ratio * period, seconds) for ratio in PERIOD_RATIOS]
+        ratios = [d["counter_over_expected"] for d in duty if d["counter_over_expected"]]
+        honest = all(abs(ratio - 1) < 0.05 for ratio in ratios) if ratios else None
+        return {"duty_cycles": duty, "counter_integrates_all_time": honest}
+
+    def warm(_: Mapping[str, Any]) -> dict[str, Any]:
+        rules = WarmUpProtocol(cap_s=15 * seconds, part_s=2.5 * seconds)
+        return {"warm_up": warm_up(board.load, board.source, rules, board.clock)}
+
+    return [
+        Section("step response", 2 * step_s, steps),
+        Section("quarter duty", 8 * (seconds / 2 + 0.2), quarter),
+        Section("on/off loads", len(PERIOD_RATIOS) * duty_s, halves),
+        Section("warm-up", 15 * seconds, warm),
+    ]
+
+
+def board_facts(board: Board, seconds: float = 4.0) -> dict[str, Any]:
+    """All sections, one after the other; about 3 minutes at ``seconds`` 4."""
+    facts: dict[str, Any] = {}
+    for section in board_sections(board, seconds):
+        facts |= section.find(facts)
+    return facts
+
+
+def _period_ms(found: Mapping[str, Any]) -> float | None:
+    periods = [step["period_ms"] for step in found.get("steps", ()) if step["period_ms"]]
+    return statistics.median(periods) if periods else None
 
 
 def step_response(board: Board, seconds: float) -> dict[str, Any]:
@@ -141,24 +199,6 @@ def _tau_s(published: Sequence[tuple[int, float]], t0: int, level: float | None)
     if first < 0.003 or last <= 0 or first <= last:
         return None
     return 0.85 / math.log(first / last)
-
-
-def warm_up(board: Board, cap_s: float, part_s: float = 2.0) -> dict[str, Any]:
-    """The load until two parts of a run differ by less than 0.3 % and the die's warmth by 0.5 C."""
-    begin = board.clock()
-    means: list[float] = []
-    while (board.clock() - begin) / 1e9 < cap_s:
-        t0, t1 = board.run(board.load, part_s)
-        stats = window_stats(board.source.samples(t0, t1).raw, t0, t1)
-        states = board.source.samples(begin, t1).states
-        warmth = [s.temperature_c for s in states if s.temperature_c is not None and s.t_ns >= t0]
-        still = not warmth or max(warmth) - min(warmth) < 0.5
-        if stats.mean_w is not None:
-            means.append(stats.mean_w)
-        if len(means) > 1 and still and abs(means[-1] / means[-2] - 1) < 0.003:
-            seconds = (board.clock() - begin) / 1e9
-            return {"converged": True, "seconds": seconds, "power_w": means[-1]}
-    return {"converged": False, "seconds": cap_s, "power_w": means[-1] if means else None}
 
 
 def duty_cycle(board: Board, period_ms: float, seconds: float) -> dict[str, Any]:
@@ -226,25 +266,34 @@ def interference(
 
 
 def field_facts(nvml: Any, handle: Any, calls: int = 1000) -> list[dict[str, Any]]:
-    """Every power field and scope: whether the board has it, and what a call costs."""
+    """Every field and scope: whether the board has it, its reading, and what a call costs."""
     found: list[dict[str, Any]] = []
-    names = {186: "instant", 185: "average", 83: "energy"}
-    for number, scope in itertools.product(names, (0, 1, 2)):
-        row: dict[str, Any] = {"field": names[number], "scope": scope, "supported": False}
+    asked = [*itertools.product((186, 185, 83), (0, 1, 2)), (74, 0), (75, 0)]
+    for number, scope in asked:
+        row: dict[str, Any] = {"field": FIELDS[number], "scope": scope, "supported": False}
         try:
             (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
             row["supported"] = answer.nvmlReturn == nvml.NVML_SUCCESS
             if row["supported"]:
-                costs = []
-                for _ in range(calls):
-                    before = time.perf_counter_ns()
-                    nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
-                    costs.append(time.perf_counter_ns() - before)
-                row["call_us"] = statistics.median(costs) / 1000
+                small = number in (186, 185)
+                row["reading"] = int(answer.value.uiVal if small else answer.value.ullVal)
+                ask = partial(nvml.nvmlDeviceGetFieldValues, handle, [(number, scope)])
+                row["call_us"] = _cost_us(ask, calls)
         except nvml.NVMLError as error:
             row["reason"] = str(error)
         found.append(row)
     return found
+
+
+def _cost_us(ask: Callable[[], object], calls: int, most_s: float = 1.0) -> float:
+    """Median cost of a call, of as many as are made within ``most_s``."""
+    costs: list[int] = []
+    begin = time.perf_counter_ns()
+    while len(costs) < calls and time.perf_counter_ns() - begin < most_s * 1e9:
+        before = time.perf_counter_ns()
+        ask()
+        costs.append(time.perf_counter_ns() - before)
+    return statistics.median(costs) / 1000
 
 
 def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
@@ -270,7 +319,7 @@ def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
 
 def _level(board: Board, seconds: float) -> float | None:
     """Power of the load once its first half has gone by."""
-    t0, t1 = board.run(board.load, max(seconds, 1.0))
+    t0, t1 = board.pulse(max(seconds, 1.0))
     late = [p for t, p in board.published(t0, t1) if t > (t0 + t1) / 2]
     return statistics.fmean(late) if late else None
 
@@ -284,7 +333,8 @@ def _on_off(
     board.sleep(max(0.0, (begin - board.clock()) / 1e9))
     t0, busy = board.clock(), 0.0
     for number in range(max(4, round(seconds * 1e3 / period_ms))):
-        on, off = board.run(board.load, duty * period_ms / 1000)
+        on, off = board.pulse(duty * period_ms / 1000)
         busy += (off - on) / 1e9
         board.sleep(max(0.0, (begin + (number + 1) * period - board.clock()) / 1e9))
+    board.source.check()
     return t0, board.clock(), busy

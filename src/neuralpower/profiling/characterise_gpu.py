@@ -6,13 +6,14 @@ import importlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from neuralpower.columns import Configuration
 from neuralpower.profiling.board import (
     Board,
-    board_facts,
+    board_sections,
     field_facts,
     interference,
     software_facts,
@@ -20,15 +21,45 @@ from neuralpower.profiling.board import (
 from neuralpower.profiling.executor import Executor, anchor_of
 from neuralpower.profiling.machine import machine_facts
 from neuralpower.profiling.power.bench import Bench
+from neuralpower.profiling.power.nvml import why
 from neuralpower.profiling.power.sampler import SampledMeter
 from neuralpower.profiling.power.samples import SampleSource
 from neuralpower.profiling.probe import probe
 from neuralpower.profiling.replays import ReplayProtocol, measure_replays
 
 SCHEMA_VERSION = 1
+
+#: Takes the facts so far.
+Keep = Callable[[dict[str, Any]], None]
 #: A load that moves memory and computes little, and one whose call takes about 20 us.
 _LIGHT = Configuration("relu", 1, 64, 28, 28, 64, 28, 28)
 _SHORT = Configuration("conv", 1, 64, 28, 28, 64, 28, 28, 3, 3, 1, 1, 1, 1, bias=1)
+
+
+class _Facts:
+    """The facts so far: each section is written when it is there, and may fail or be left out."""
+
+    def __init__(self, keep: Keep, deadline: float | None, report: Callable[[str], None]) -> None:
+        self.told: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "failed": {}, "skipped": []}
+        self._keep, self._deadline, self._report = keep, deadline, report
+
+    def add(self, **told: Any) -> None:
+        """Take over facts and write them."""
+        self.told |= told
+        self._keep(self.told)
+
+    def section(self, name: str, seconds: float, find: Callable[[], dict[str, Any]]) -> None:
+        """What ``find`` gives, where there is time for it; its fault does not touch the rest."""
+        if self._deadline is not None and time.monotonic() + seconds > self._deadline:
+            self.told["skipped"].append(name)
+            return self.add()
+        self._report(name)
+        try:
+            return self.add(**find())
+        except Exception as error:
+            # Frameworks' exceptions share no base; the other sections can still be found.
+            self.told["failed"][name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            return self.add()
 
 
 def characterise_gpu(
@@ -38,40 +69,69 @@ def characterise_gpu(
     anchors: int = 20,
     seconds: float = 4.0,
     report: Callable[[str], None] = lambda _: None,
+    keep: Keep = lambda _: None,
+    budget_s: float | None = None,
 ) -> dict[str, Any]:
     """Facts of a board; about 3.5 minutes at ``seconds`` 4, of the clock that ``Bench`` brings.
 
-    Without a working meter the sensor's facts are ``None``, with the reason.
+    ``keep`` gets the facts after each section, so that what was found outlives what fails. A
+    section that does not fit into the budget is left out and named in ``skipped``; one that fails
+    is in ``failed`` with its reason. Without a working meter the sensor's facts are ``None``.
     """
+    deadline = None if budget_s is None else time.monotonic() + budget_s
+    facts = _Facts(keep, deadline, report)
+    facts.add(platform=platform, machine=machine_facts())
+    facts.section("NVML", 1.0, lambda: {"nvml": nvml_facts()})
     with measuring() as bench:
         executor, clock = bench.executor, bench.clock
-        report("anchor")
-        visits = [_anchor_ms(executor, seed, clock) for _ in range(anchors)]
         state = bench.meter.available()
-        facts: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "platform": platform,
-            "machine": machine_facts(),
-            "executor": dict(executor.facts()),
-            "anchor_visits_ms": visits,
-            "power": {"measured": state.ok, "reason": state.reason},
-            "idle_no_context": bench.idle_no_context,
-            "board": None,
-        }
+        facts.add(
+            executor=dict(executor.facts()),
+            power={"measured": state.ok, "reason": state.reason},
+            idle_no_context=bench.idle_no_context,
+            board=None,
+        )
+        facts.section(
+            "anchor",
+            0.5 * anchors,
+            lambda: {
+                "anchor_visits_ms": [_anchor_ms(executor, seed, clock) for _ in range(anchors)]
+            },
+        )
         if state.ok and isinstance(bench.meter, SampleSource):
-            heavy: Any = executor.layer(anchor_of(executor), seed)
-            light: Any = executor.layer(_LIGHT, seed)
-            board = Board(heavy, light, bench.meter, clock, bench.sleep)
-            facts["board"] = board_facts(board, seconds, report)
-            heavy.close()
-            light.close()
-        report("peak")
-        facts |= probe(executor, seed)
-        short = (executor, seed, clock)
+            facts.add(meter=asdict(bench.meter.info))
+            _board(facts, bench, bench.meter, seed, seconds)
+        facts.section("peak", 2.0, lambda: probe(executor, seed))
     # The sampler of the bench has ended: now with and without one.
-    report("interference")
-    facts["interference"] = _interference(*short, state.ok)
-    return facts
+    facts.section(
+        "interference",
+        10.0,
+        lambda: {"interference": _interference(executor, seed, clock, state.ok)},
+    )
+    return facts.told
+
+
+def _board(facts: _Facts, bench: Bench, source: SampleSource, seed: int, seconds: float) -> None:
+    loads: list[Any] = []
+
+    def make() -> dict[str, Any]:
+        loads.append(bench.executor.layer(anchor_of(bench.executor), seed))
+        loads.append(bench.executor.layer(_LIGHT, seed))
+        return {"board": {}}
+
+    facts.section("loads", 1.0, make)
+    if len(loads) == 2:
+        heavy, light = loads
+        board = Board(heavy, light, source, bench.clock, bench.sleep)
+        for section in board_sections(board, seconds):
+            before = facts.told["board"]
+            facts.section(
+                section.name,
+                section.seconds,
+                lambda s=section, b=before: {"board": b | s.find(b)},  # type: ignore[misc]
+            )
+    for load in loads:
+        load.close()
 
 
 def nvml_facts(uuid: str = "") -> dict[str, Any]:
@@ -85,7 +145,7 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
             handle = nvml.nvmlDeviceGetHandleByIndex(0)
         return {"fields": field_facts(nvml, handle), "software": software_facts(nvml, handle)}
     except nvml.NVMLError as error:
-        return {"reason": f"NVML: {error}"}
+        return {"reason": why(nvml, error)}
 
 
 def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float:

@@ -53,6 +53,7 @@ def warm_up(
         while clock() < end:
             queue.submit()
         if source is not None:
+            source.check()
             parts.append(_part(source, t0, clock()))
             converged = left_s >= rules.part_s and _still(parts, rules)
     queue.drain()

@@ -72,7 +72,7 @@ class NvmlMeter:
                 return Availability(False, self._not_shown())
             return self._probe()
         except nvml.NVMLError as error:
-            return Availability(False, _reason(nvml, error))
+            return Availability(False, why(nvml, error))
 
     def start(self) -> None:
         """Forget earlier samples."""
@@ -261,7 +261,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _reason(nvml: Any, error: Exception) -> str:
+def why(nvml: Any, error: Exception) -> str:
     """What a person can do about an NVML error, in one line."""
     remedies = {
         "LIBRARY_NOT_FOUND": "NVML is not here: install the NVIDIA driver",

@@ -26,8 +26,8 @@ from neuralpower.profiling.power.window import (
 _BEFORE_NS = 5_000_000_000
 #: Energy and power of one window may differ by this much before they are told apart.
 _MISMATCH = 0.05
-#: Readings of one value, to the last bit, that no working sensor gives under a load.
-_STALE_READINGS = 25
+#: Periods for which no working sensor repeats one value, to the last bit, under a load.
+_STALE_PERIODS, _USUAL_PERIOD_NS = 6, 100_000_000
 #: Power of a layer and power that it settles to differ by so much before it is told.
 _CORRECTION = 0.01
 
@@ -44,8 +44,13 @@ class Look:
     period_ns: int | None
     pauses: tuple[Span, ...] = ()
 
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The publications' watts."""
+        return tuple(value for _, value in self.published)
+
     def repeats(self, previous: Sequence[float]) -> bool:
-        """Whether the sensor has repeated one value throughout, or what it published before.
+        """Whether the sensor has stood still for several periods, or repeats what it published.
 
         Never told of sensors that publish whole watts: those repeat themselves rightly.
         """
@@ -54,15 +59,16 @@ class Look:
         return self._stale() or (len(self.values) >= 3 and self.values == tuple(previous))
 
     def _stale(self) -> bool:
-        raw = self.samples.raw
-        t0, t1 = self.stats.t0_ns, self.stats.t1_ns
-        inside = [p for t, p in zip(raw.t_ns, raw.power_w, strict=False) if p and t0 <= t <= t1]
-        return len(inside) >= _STALE_READINGS and len(set(inside)) == 1
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The publications' watts."""
-        return tuple(value for _, value in self.published)
+        raw, longest = self.samples.raw, _STALE_PERIODS * (self.period_ns or _USUAL_PERIOD_NS)
+        since, last = 0, 0.0
+        for t, power in zip(raw.t_ns, raw.power_w, strict=False):
+            if not power or not self.stats.t0_ns <= t <= self.stats.t1_ns:
+                continue
+            if power != last:
+                since, last = t, power
+            elif t - since > longest:
+                return True
+        return False
 
 
 def look_at(

@@ -45,6 +45,7 @@ class FakeNvml:
         seed: int = 0,
         unsupported: frozenset[int] = frozenset(),
         zero: bool = False,
+        zero_from_s: float = math.inf,
         lost_at_s: float = math.inf,
         counter_reset_at_s: float = math.inf,
         stale_from_s: float = math.inf,
@@ -60,7 +61,7 @@ class FakeNvml:
         self.load = load
         self.period_s, self.averaging_s, self.phase_s = period_s, averaging_s, phase_s
         self.gain, self.noise, self.seed = gain, noise, seed
-        self.unsupported, self.zero = unsupported, zero
+        self.unsupported, self.zero, self.zero_from_s = unsupported, zero, zero_from_s
         self.lost_at_s, self.stale_from_s = lost_at_s, stale_from_s
         self.counter_reset_at_s = counter_reset_at_s
         self.slow_call_s = slow_call_s
@@ -132,7 +133,8 @@ class FakeNvml:
             held_s = self.power_held_s(self.clock.now_ns / 1e9) if field == HELD[0] else 0.0
             return round(held_s * 1e9)
         if field == INSTANT:
-            return 0 if self.zero else round(self._published(self.averaging_s) * 1000)
+            zero = self.zero or self.clock.now_ns / 1e9 >= self.zero_from_s
+            return 0 if zero else round(self._published(self.averaging_s) * 1000)
         if field == AVERAGE:
             return round(self._published(1.0) * 1000)
         return self._counter_mj()

@@ -11,6 +11,8 @@ from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, fake_bench
 
 from neuralpower.columns import Configuration
 from neuralpower.profiling.run import Outcome, Settings, run
+from neuralpower.profiling.visiting import BlockProtocol
+from neuralpower.profiling.warm_up import WarmUpProtocol
 
 
 class SlowExecutor(FakeGpuExecutor):
@@ -29,7 +31,16 @@ def work(out: Path, pause_s: float) -> Outcome:
     executor: Any = SlowExecutor(gpu)
     executor.pause_s = pause_s
     with fake_bench(gpu) as bench:
-        settings = Settings("fake", out, 1, clock=bench.clock, sleep=bench.sleep)
+        settings = Settings(
+            "fake",
+            out,
+            1,
+            clock=bench.clock,
+            sleep=bench.sleep,
+            # Small blocks, so that a kill falls into each part of many.
+            blocks=BlockProtocol(visits=4),
+            warm_up=WarmUpProtocol(cap_s=2.0, part_s=1.0),
+        )
         layers = {c.key(): c for c in made}
         return run(settings, {}, layers, executor, bench.meter, lambda item: item)
 

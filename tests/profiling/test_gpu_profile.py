@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -13,7 +14,15 @@ from typing import Any
 
 import pynvml
 import pytest
-from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench, known_ms, known_w
+from fake_gpu import (
+    IDLE_W,
+    FakeGpu,
+    FakeGpuExecutor,
+    FakeWorkload,
+    fake_bench,
+    known_ms,
+    known_w,
+)
 from gpu_worker import work
 
 from neuralpower.cli import main
@@ -244,16 +253,101 @@ def test_calls_of_a_replay_are_whole_rounds_of_the_buffers() -> None:
     assert calls_per_replay(50.0, 1) == 1
 
 
+@pytest.mark.parametrize(
+    ("knobs", "flag", "power"),
+    [
+        ({"counter_reset_at_s": 60.0}, "counter_reset", True),
+        ({"unsupported": frozenset({83})}, "counter_missing", True),
+        ({"unsupported": frozenset({186, 185, 83})}, "counter_missing", True),
+        ({"zero_from_s": 60.0}, "zero_reading", False),
+        ({"stale_from_s": 60.0}, "duplicate_stream", False),
+    ],
+)
+def test_what_a_sensor_lacks_or_loses_is_flagged_and_never_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knobs: dict[str, Any], flag: str, power: bool
+) -> None:
+    out = tmp_path / "out"
+    assert profile(monkeypatch, FakeGpu(**knobs), table(tmp_path), "--out", str(out)) == 0
+    rows = load_rows(out)
+    told = [row for row in rows if flag in str(row.values["flags"]).split()]
+    assert told
+    for row in rows:
+        key = row.values["config_key"]
+        assert row.values["runtime_ms"] == pytest.approx(known_ms(key), rel=1e-3)
+        if power or row not in told:
+            assert row.values["power_w"] == pytest.approx(known_w(key), rel=6e-3)
+        elif flag == "duplicate_stream":
+            assert row.values["power_w"] is None
+        assert row.values["power_w"] != 0
+        if flag in ("counter_missing", "counter_reset") and row in told:
+            assert row.values["energy_edge_mj"] in ("", None)
+    assert main(["measurements", "check", str(out)]) == 0
+
+
+def test_what_a_lost_gpu_leaves_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    words = (table(tmp_path), "--out", str(out))
+    assert profile(monkeypatch, FakeGpu(lost_at_s=60), *words) == 2
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["complete"] is False
+    assert 0 < len(load_rows(out)) == manifest["visits"]["made"]
+
+
+def test_a_broken_device_tells_its_layer_and_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = {"broken": False}
+
+    def layer(self: Any, configuration: Configuration, seed: int) -> FakeWorkload:
+        if configuration.family == "fc" and configuration.in_channels == 3:
+            state["broken"] = True
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return FakeGpuExecutor._made(self, configuration.key())
+
+    def check(self: Any) -> None:
+        if state["broken"]:
+            raise RunError("the GPU can do no more: run again, what was measured is kept")
+
+    monkeypatch.setattr(FakeGpuExecutor, "layer", layer)
+    monkeypatch.setattr(FakeGpuExecutor, "check", check, raising=False)
+    out = tmp_path / "out"
+    assert profile(monkeypatch, FakeGpu(), table(tmp_path), "--out", str(out)) == 2
+    assert capsys.readouterr().err == (
+        "neuralpower: the GPU can do no more: run again, what was measured is kept\n"
+    )
+    records = [json.loads(line) for line in (out / "visits.jsonl").read_text().splitlines()]
+    assert [r["configuration"]["in_channels"] for r in records if r["error"]] == [3]
+    # The same call goes on behind it, and does not break the device again.
+    state["broken"] = False
+    assert profile(monkeypatch, FakeGpu(), table(tmp_path), "--out", str(out)) in (0, 2)
+    again = [json.loads(line) for line in (out / "visits.jsonl").read_text().splitlines()]
+    assert len({r["visit"] for r in again}) == len(again) > len(records)
+
+
 def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    """``NEURALPOWER_KILLS=20`` kills more often."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     work(whole, 0.0)
     worker = Path(__file__).with_name("gpu_worker.py")
-    moments = random.Random(5)
-    for _ in range(4):
+    dice = random.Random(5)
+    kills = 0
+    for _ in range(int(os.environ.get("NEURALPOWER_KILLS", "6"))):
         process = subprocess.Popen([sys.executable, str(worker), str(killed), "0.02"])
-        time.sleep(moments.uniform(0.3, 1.3))
+        # Somewhere in the next block: while it is prepared and timed, or while power is measured.
+        wanted, end = lines(killed) + dice.randrange(0, 4), time.monotonic() + 30
+        while not (killed / "run.json").exists() or lines(killed) < wanted:
+            if process.poll() is not None or time.monotonic() > end:
+                break
+            time.sleep(0.002)
+        time.sleep(dice.uniform(0.0, 0.25))
+        kills += process.poll() is None
         process.kill()
         process.wait()
+        records = [json.loads(line) for line in whole_lines(killed)]
+        assert len({record["visit"] for record in records}) == len(records)
+    assert kills >= 3
     work(killed, 0.0)
     visits = [json.loads(line) for line in (killed / "visits.jsonl").read_text().splitlines()]
     assert len({record["visit"] for record in visits}) == len(visits)
@@ -265,3 +359,15 @@ def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
         # The fake's noise depends on when a visit is made.
         for name in ("runtime_ms", "power_w"):
             assert row.values[name] == pytest.approx(other.values[name], rel=2e-3)
+
+
+def whole_lines(folder: Path) -> list[bytes]:
+    try:
+        data = (folder / "visits.jsonl").read_bytes()
+    except FileNotFoundError:
+        return []
+    return data[: data.rfind(b"\n") + 1].splitlines()
+
+
+def lines(folder: Path) -> int:
+    return len(whole_lines(folder))

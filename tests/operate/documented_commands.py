@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from operate_project import NETWORK, ROOT
@@ -27,7 +28,9 @@ OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 #: Words of synopses and what stands for them in the small project.
 VALUES = {
     "C": "config/config.yaml",
+    "KIND": "device",
     "N": "1",
+    "NAME": "mine",
     "NEW_DIR": "out/new",
     "P": "mine",
     "PAGE": "index",
@@ -46,6 +49,8 @@ AFTER = {
 }
 #: Commands that no test runs: what they hold, and why. Their flags are checked.
 NOT_RUN = {"--device cuda": "needs a GPU", "--meter nvml": "needs a GPU"}
+if not find_spec("pyarrow"):
+    NOT_RUN["--format parquet"] = "needs the extra `parquet`"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -73,7 +74,7 @@ def mounted(folder: Path, options: str, command: str) -> subprocess.CompletedPro
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    python = " ".join(COMMAND)
+    python = shlex.join(COMMAND)
     # What was whole stays whole; the file that does not fit leaves nothing behind.
     command = (
         f'{python} layers "{ROOT}/prototxts/lenet.prototxt" --out "$0/table.csv" 2>/dev/null; '
@@ -244,6 +245,13 @@ def test_a_clock_that_jumps_does_not_reach_the_measurements(
 # --- Locales, paths, line ends -------------------------------------------------------------------
 
 
+def starts(env: Mapping[str, str]) -> None:
+    """Skip where Python itself does not start: up to 3.12 it reads the ``.pth`` file of an editable
+    installation in the locale's encoding, and the C locale has no umlauts."""
+    if subprocess.run([sys.executable, "-c", ""], env={**os.environ, **env}).returncode:
+        pytest.skip("in this folder Python does not start in this locale")
+
+
 def predicted(project: Path, env: Mapping[str, str]) -> str:
     return neuralpower(
         "predict", "prototxts/mini.prototxt", "--models", "results/models/tiny",
@@ -253,6 +261,7 @@ def predicted(project: Path, env: Mapping[str, str]) -> str:
 
 @pytest.mark.parametrize("name", ["de_DE.UTF-8", "C", "tr_TR.UTF-8"])
 def test_the_locale_does_not_reach_the_tables(made: Path, name: str) -> None:
+    starts({"LC_ALL": name})
     plain = predicted(made, {"LC_ALL": "C.UTF-8"})
     assert predicted(made, {"LC_ALL": name, "LANG": name}) == plain
 
@@ -329,6 +338,7 @@ def test_paths_with_spaces_quotes_and_other_scripts(tmp_path: Path, locale_name:
     folder.mkdir()
     (folder / "net.prototxt").write_text(NETWORK)
     env = {"LC_ALL": locale_name, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    starts(env)
     neuralpower("layers", "net.prototxt", "--out", "out/t.csv", cwd=folder, env=env)
     plain = (folder / "out/t.csv").read_text()
     whole = neuralpower("layers", folder / "net.prototxt", cwd=tmp_path, env=env).stdout
@@ -339,6 +349,7 @@ def test_a_fault_in_a_file_of_another_script_is_told_in_the_c_locale(tmp_path: P
     path = tmp_path / "ä.prototxt"
     path.write_text("layer {")
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    starts(env)
     done = neuralpower("layers", path, cwd=tmp_path, env=env, check=False)
     assert done.returncode == 2
     one_line(done.stderr, "prototxt:1")

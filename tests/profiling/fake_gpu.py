@@ -158,7 +158,7 @@ class FakeWorkload:
 
 
 class FakeGpuExecutor:
-    """Prepares fake workloads; preparing takes 50 ms of the fake clock.
+    """Prepares fake workloads; preparing takes ``prepare_s`` of the fake clock.
 
     ``memory``: workloads that have room on the device. ``kernels``: name of the only kernel.
     """
@@ -172,8 +172,9 @@ class FakeGpuExecutor:
         refuse: frozenset[str] = frozenset(),
         memory: int = 1000,
         kernels: str = "",
+        prepare_s: float = 0.05,
     ) -> None:
-        self.gpu, self.refuse = gpu, refuse
+        self.gpu, self.refuse, self.prepare_s = gpu, refuse, prepare_s
         self.memory, self.taken, self.most_taken = memory, 0, 0
         self.kernel = kernels
 
@@ -198,7 +199,7 @@ class FakeGpuExecutor:
         return []
 
     def _made(self, key: str) -> FakeWorkload:
-        self.gpu.clock.advance(0.05)
+        self.gpu.clock.advance(self.prepare_s)
         if self.taken >= self.memory:
             raise InputError("out of memory on the GPU")
         self.taken += 1

@@ -249,7 +249,7 @@ def test_calls_of_a_replay_are_whole_rounds_of_the_buffers() -> None:
         calls = calls_per_replay(call_ms, buffers)
         assert calls % buffers == 0
         assert calls <= 512 + buffers
-    assert calls_per_replay(0.1, 1) == 100
+    assert calls_per_replay(0.1, 1) == 50
     assert calls_per_replay(50.0, 1) == 1
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -268,7 +269,8 @@ class _progress:  # noqa: N801 - used as a function
         self._log: Any = None
 
     def __enter__(self) -> Report:
-        if sys.stderr.isatty():
+        # A bare machine may be without rich: the log then tells how far it is.
+        if sys.stderr.isatty() and find_spec("rich") is not None:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -297,6 +299,9 @@ class _progress:  # noqa: N801 - used as a function
             )
         if self._log is None:
             self._log = open(self._folder / "profile.log", "a", encoding="utf-8")  # noqa: SIM115
+        if self._bar is None and sys.stderr.isatty():
+            sys.stderr.write(f"\r{done}/{planned} {title or 'end'} {left}\033[K")
+            sys.stderr.write("" if title else "\n")
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
         self._log.flush()

@@ -94,7 +94,7 @@ def test_faults_are_one_line(
 
 def test_a_reader_that_leaves_early_is_no_fault() -> None:
     done = subprocess.run(
-        f"{shlex.quote(sys.executable)} -m neuralpower layers {shlex.quote(str(LENET))} | head -n 1",
+        shlex.join([sys.executable, "-m", "neuralpower", "layers", str(LENET)]) + " | head -n 1",
         shell=True,
         capture_output=True,
         text=True,

@@ -246,7 +246,7 @@ def test_a_clock_that_jumps_does_not_reach_the_measurements(
 
 
 def starts(env: Mapping[str, str]) -> None:
-    """Skip where Python itself does not start: up to 3.12 it reads the ``.pth`` file of an editable
+    """Skip where Python itself does not start: 3.11 reads the ``.pth`` file of an editable
     installation in the locale's encoding, and the C locale has no umlauts."""
     if subprocess.run([sys.executable, "-c", ""], env={**os.environ, **env}).returncode:
         pytest.skip("in this folder Python does not start in this locale")

@@ -220,3 +220,26 @@ def test_a_run_in_which_nothing_works_stops_early(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"first 5 visits all failed, .*the device is gone"):
         go(tmp_path / "a", executor=DeviceLost())
     assert len(VisitLog(tmp_path / "a").read()) == 5
+
+
+class Interrupted(InstantExecutor):
+    """Someone presses Ctrl-C while the ninth layer is prepared."""
+
+    prepared = 0
+
+    def layer(self, configuration: Configuration, seed: int) -> InstantWorkload:
+        self.prepared += 1
+        if self.prepared == 9:
+            raise KeyboardInterrupt
+        return super().layer(configuration, seed)
+
+
+def test_an_interrupted_run_publishes_what_it_has_and_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "a", executor=Interrupted())
+    # Two of the eight layers were the probe's.
+    assert len(load_rows(tmp_path / "a")) == 6
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["complete"] is False
+    assert go(tmp_path / "a").complete
+    assert go(tmp_path / "whole").complete
+    assert tables(tmp_path / "a") == tables(tmp_path / "whole")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -127,6 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--pin {arguments.pin}: {error.strerror}") from None
     options = executor_options(arguments)
     make = lambda: make_executor(arguments.executor, arguments.threads, options)  # noqa: E731
+    # A machine that is taken back asks so first: what was measured is then still published.
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with measuring(arguments.meter, options.device, settings.out / "power", make) as bench:
         settings = replace(
             settings,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import signal
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -138,6 +139,8 @@ def _make(factory: str, arguments: tuple[Any, ...] = ()) -> PolledMeter:
 
 def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, stop: Any) -> None:
     """The sampler's process: one line a poll, flushed, until told to stop."""
+    # Ctrl-C reaches every process of a terminal: the one that measures says when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     meter = _make(factory, arguments)
     meter.available()
     meter.start()

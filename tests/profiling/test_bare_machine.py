@@ -57,6 +57,20 @@ def test_the_commands_say_what_is_missing_in_a_line(tmp_path: Path) -> None:
     assert "pip install" in done.stderr
 
 
+def test_without_the_module_of_nvml_times_are_measured_and_power_says_why(tmp_path: Path) -> None:
+    code = """
+sys.modules["pynvml"] = None
+from pathlib import Path
+from neuralpower.profiling.board import board_software
+from neuralpower.profiling.power.bench import measuring
+with measuring("auto", "cuda", Path("logs"), lambda: "executor") as bench:
+    print(bench.meter.available().reason)
+print(board_software()["reason"])
+"""
+    done = run(code)
+    assert done.stdout.count("pip install nvidia-ml-py") == 2, done.stderr
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

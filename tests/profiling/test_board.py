@@ -17,6 +17,7 @@ from neuralpower.profiling.board import (
     aliasing,
     board_facts,
     board_sections,
+    board_software,
     field_facts,
     interference,
     software_facts,
@@ -100,6 +101,18 @@ def test_what_nvml_does_not_tell_is_null() -> None:
     # Without a driver every one of pynvml's own calls raises.
     facts = software_facts(pynvml, None)
     assert set(facts.values()) == {None}
+
+
+def test_software_of_the_board_or_why_not() -> None:
+    gpu = FakeGpu(init_error=pynvml.NVML_ERROR_NO_PERMISSION)
+    assert "ask for access" in board_software("", gpu.nvml)["reason"]
+    gpu = FakeGpu()
+    gpu.nvml.nvmlDeviceGetEnforcedPowerLimit = lambda handle: 700_000  # type: ignore[attr-defined]
+    gpu.nvml.nvmlSystemGetDriverVersion = lambda: b"570.1"  # type: ignore[attr-defined]
+    facts = board_software("", gpu.nvml)
+    assert facts["power_limit_w"] == 700
+    assert facts["driver"] == "570.1"
+    assert facts["vbios"] is None
 
 
 def test_interference_is_a_ratio_of_medians() -> None:

@@ -5,6 +5,7 @@ The measurement protocol's section 6, on a replayed workload; facts for ``JSON``
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 import statistics
@@ -15,7 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from neuralpower.profiling.power.adaptive import idle_power
-from neuralpower.profiling.power.nvml import publication_period_ns
+from neuralpower.profiling.power.nvml import NO_MODULE, publication_period_ns, why
 from neuralpower.profiling.power.samples import SampleSource
 from neuralpower.profiling.power.window import (
     edge_energy,
@@ -294,6 +295,26 @@ def _cost_us(ask: Callable[[], object], calls: int, most_s: float = 1.0) -> floa
         ask()
         costs.append(time.perf_counter_ns() - before)
     return statistics.median(costs) / 1000
+
+
+def board_software(uuid: str = "", nvml: Any = None) -> dict[str, Any]:
+    """``software_facts`` of the first GPU, or of ``uuid``; the reason where NVML does not work."""
+    try:
+        nvml = nvml or importlib.import_module("pynvml")
+    except ImportError:
+        return {"reason": NO_MODULE}
+    try:
+        nvml.nvmlInit()
+        return software_facts(nvml, find_gpu(nvml, uuid))
+    except nvml.NVMLError as error:
+        return {"reason": why(nvml, error)}
+
+
+def find_gpu(nvml: Any, uuid: str) -> Any:
+    """The handle of a GPU by its UUID; the first where none is given."""
+    if uuid:
+        return nvml.nvmlDeviceGetHandleByUUID(uuid)
+    return nvml.nvmlDeviceGetHandleByIndex(0)
 
 
 def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from neuralpower.profiling.board import (
     Board,
     board_sections,
     field_facts,
+    find_gpu,
     interference,
     software_facts,
 )
@@ -139,10 +140,7 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
     nvml = importlib.import_module("pynvml")
     try:
         nvml.nvmlInit()
-        if uuid:
-            handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
-        else:
-            handle = nvml.nvmlDeviceGetHandleByIndex(0)
+        handle = find_gpu(nvml, uuid)
         return {"fields": field_facts(nvml, handle), "software": software_facts(nvml, handle)}
     except nvml.NVMLError as error:
         return {"reason": why(nvml, error)}

@@ -14,6 +14,7 @@ from neuralpower import __version__
 from neuralpower.columns import Configuration
 from neuralpower.errors import InputError
 from neuralpower.files import write_json
+from neuralpower.profiling.board import board_software
 from neuralpower.profiling.calibration import Calibration
 from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
 from neuralpower.profiling.estimate import NetworkLoader
@@ -108,6 +109,8 @@ def run(
         replayed = None
         if getattr(executor, "replays", False):
             facts |= {"idle": kept.get("idle") or _idle(settings, executor, meter)}
+            uuid = str(getattr(executor, "uuid", ""))
+            facts |= {"gpu_software": kept.get("gpu_software") or board_software(uuid)}
             replayed = _replayed(settings, items, facts)
         # Warmings up of earlier calls stay beside this call's.
         facts |= {name: kept[name] for name in ("warm_ups",) if name in kept}

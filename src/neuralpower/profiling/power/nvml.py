@@ -24,6 +24,7 @@ INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
 #: Nanoseconds that the power limit and the temperature have held the board back.
 _HELD_FIELDS = (74, 75)
 _SCOPE_GPU = 0
+NO_MODULE = "Python's module for NVML is not here: pip install nvidia-ml-py"
 #: A board's gain is off by about 5 %, the same at every load (Yang et al., SC'24).
 GAIN_UNCERTAINTY = 0.05
 #: Energy and power of one window may differ by this much before they are told apart.
@@ -42,7 +43,7 @@ class NvmlMeter:
         nvml: Any = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._nvml: Any = importlib.import_module("pynvml") if nvml is None else nvml
+        self._nvml: Any = _module() if nvml is None else nvml
         self._uuid = uuid
         self._clock = clock
         self._handle: Any = None
@@ -65,6 +66,8 @@ class NvmlMeter:
     def available(self) -> Availability:
         """As ``PowerMeter.available``; finds out which fields the board has."""
         nvml = self._nvml
+        if nvml is None:
+            return Availability(False, NO_MODULE)
         try:
             nvml.nvmlInit()
             self._handle = self._find()
@@ -255,6 +258,13 @@ def publication_period_ns(raw: RawTable) -> int | None:
     published = publications(raw, [t for t, _ in pairs], [p for _, p in pairs], None)
     gaps = sorted(b[0] - a[0] for a, b in itertools.pairwise(published))
     return gaps[len(gaps) // 2] if len(gaps) >= 5 else None
+
+
+def _module() -> Any:
+    try:
+        return importlib.import_module("pynvml")
+    except ImportError:
+        return None
 
 
 def _text(value: str | bytes) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -156,18 +157,17 @@ class Visiting:
         assert isinstance(source, SampleSource)
         replayed = visitor.replayed
         phase = PowerPhase(source, replayed.power, replayed.clock, replayed.sleep)
-        try:
-            # In the plan's order: it is random, and its anchors stand at equal distances.
-            for place, (visit, record, workload) in enumerate(block.kept):
-                if self._late(0.0):
-                    break
-                self._tell(visit, paces.all(left) + paces.powered(block.visits[place:]))
-                timed_s = record["wall_s"]
-                visitor.add_power(record, workload, phase)
-                paces.saw_powered(visit, record["wall_s"] - timed_s)
-                self._keep(record)
-        finally:
-            phase.end()
+        # In the plan's order: it is random, and its anchors stand at equal distances.
+        for place, (visit, record, workload) in enumerate(block.kept):
+            if self._late(0.0):
+                break
+            self._tell(visit, paces.all(left) + paces.powered(block.visits[place:]))
+            timed_s = record["wall_s"]
+            visitor.add_power(record, workload, phase)
+            paces.saw_powered(visit, record["wall_s"] - timed_s)
+            self._keep(record)
+        # Not where the device is lost: what is queued there never ends.
+        phase.end()
 
     def _late(self, cost_s: float) -> bool:
         return self._deadline is not None and self._now() + cost_s > self._deadline
@@ -201,7 +201,9 @@ class _Block:
 
     def close(self) -> None:
         for _, _, workload in self.kept:
-            workload.close()
+            # A lost device cannot be waited for; that it is lost is told elsewhere.
+            with suppress(RuntimeError):
+                workload.close()
         self.kept = []
 
 

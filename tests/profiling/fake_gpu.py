@@ -157,6 +157,17 @@ class FakeWorkload:
             self._executor = None
 
 
+class HalfLoad(FakeWorkload):
+    """A long call of two halves: at full power and at a third of it."""
+
+    def replay(self) -> None:
+        self._gpu.clock.advance(self._host_s)
+        for _ in range(self.calls_per_replay):
+            half = round(self._ms * 5e5)
+            self._gpu.queue(half, self._w)
+            self._gpu.queue(half, self._w / 3)
+
+
 class FakeGpuExecutor:
     """Prepares fake workloads; preparing takes ``prepare_s`` of the fake clock.
 

@@ -82,6 +82,9 @@ def test_the_command_finds_the_known_times_and_powers(
         "after_load": pytest.approx(IDLE_W, rel=0.5),
     }
     assert run["anchor"]["in_channels"] == "64"
+    # NVML itself is not here: the reason stands where driver and limits would.
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["gpu_software"] == run["gpu_software"] != {}
     for line in (out / "visits.jsonl").read_text().splitlines():
         power = json.loads(line)["power"]
         assert power["publications"] >= 12

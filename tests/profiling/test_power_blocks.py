@@ -9,7 +9,7 @@ from typing import Any
 
 import pynvml
 import pytest
-from fake_gpu import FakeGpu, FakeWorkload, fake_bench, known_w
+from fake_gpu import FakeGpu, FakeWorkload, HalfLoad, fake_bench, known_w
 
 from neuralpower.cli import main
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
@@ -89,17 +89,6 @@ def test_a_block_closes_early_when_memory_is_short(tmp_path: Path) -> None:
 def test_a_block_holds_no_more_visits_than_asked_for(tmp_path: Path) -> None:
     _, executor = profiled(tmp_path / "out", FakeGpu(), blocks=BlockProtocol(visits=5))
     assert executor.most_taken == 5
-
-
-class HalfLoad(FakeWorkload):
-    """A long call of two halves: at full power and at a third of it."""
-
-    def replay(self) -> None:
-        self._gpu.clock.advance(self._host_s)
-        for _ in range(self.calls_per_replay):
-            half = round(self._ms * 5e5)
-            self._gpu.queue(half, self._w)
-            self._gpu.queue(half, self._w / 3)
 
 
 def test_random_delays_uncover_a_call_as_long_as_the_period() -> None:

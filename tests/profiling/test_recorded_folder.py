@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import fake_gpu
 import pytest
 from recorded_fake import record
 
@@ -177,6 +178,32 @@ def test_power_that_its_samples_do_not_give_is_told(folder: Path) -> None:
     (folder / "power" / "001.csv.gz").unlink()
     write_text(folder / "power" / "001.csv.gz", "t_ns,power_w\n1,80\n2,80\n")
     assert found(folder) == [f"warning: power: no log covers {len(records)} of the power windows"]
+
+
+def test_what_random_delays_left_out_is_left_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Calls as long as the sensor's period, of two halves: only delays show it all of a call.
+    monkeypatch.setattr(fake_gpu, "known_ms", lambda key: 100.0)
+    monkeypatch.setattr(fake_gpu, "FakeWorkload", fake_gpu.HalfLoad)
+    folder = record(tmp_path / "delayed", "--twice", "0", "--thrice", "0", n=1)
+    seal(load_platform(folder))
+    delayed = [r for r in read_visit_records(folder) if r["power"]["pauses_ns"]]
+    assert delayed
+    assert found(folder) == []
+    logs = PowerLogs(folder)
+    for visit in delayed:
+        window = logs.window(visit)
+        assert window is not None
+        assert window.mean_w == visit["power"]["mean_w"]
+        assert len(window.published) == visit["power"]["publications"]
+    # With the delays counted in, other figures come out.
+    forgetful = [r | {"power": r["power"] | {"pauses_ns": []}} for r in delayed]
+    windows = [logs.window(visit) for visit in forgetful]
+    assert all(
+        window is not None and len(window.published) > visit["power"]["publications"]
+        for window, visit in zip(windows, delayed, strict=True)
+    )
 
 
 def test_flags_that_the_code_gives_are_known() -> None:

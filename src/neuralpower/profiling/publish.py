@@ -98,7 +98,7 @@ def manifest_facts(
         "meter": identity["meter"],
         "machine": machine,
         "neuralpower": run["neuralpower"],
-        **({"idle": run["idle"]} if run.get("idle") else {}),
+        **{name: run[name] for name in ("gpu_software", "idle") if run.get(name)},
         **({"boards": boards} if boards else {}),
         **({"warm_ups": run["warm_ups"]} if run.get("warm_ups") else {}),
         **({"calibration": c} if (c := identity.get("calibration")) else {}),

@@ -38,7 +38,7 @@ _U_GAIN = 0.05
 #: Facts that stand at the top of the manifest where all runs agree on them.
 _SHARED = (
     "protocol", "protocol_sha256", "executor", "anchor", "meter", "machine", "seed",
-    "neuralpower", "affinity",
+    "neuralpower", "affinity", "gpu_software",
 )  # fmt: skip
 _LEAST = {
     "layers": (*CONFIGURATION_COLUMNS, "runtime_ms", "power_w", "repeat"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -25,21 +26,27 @@ _GAIN = 0.9
 
 @dataclass(frozen=True, slots=True)
 class AnchorCurve:
-    """The anchors' level over the run. ``span``: share of the anchors behind each point of it,
-    0 for a flat one. ``residual``: root of the mean square of what is left, relative.
+    """The anchors' level over the run. ``smoothed``: the logarithm of the curve at each of them.
+    ``span``: share of the anchors behind each point of it, 0 for a flat one. ``residual``: root
+    of the mean square of what is left, relative.
     """
 
     anchors: tuple[Point, ...]
+    smoothed: tuple[float, ...]
     span: float
     middle: float
     residual: float
 
     def level(self, place: float) -> float:
-        """The smoothed level at a place; beyond the anchors that of the nearest."""
+        """The smoothed level at a place: lines between the anchors, level beyond them."""
         if not self.span:
             return self.middle
-        low, high = self.anchors[0][0], self.anchors[-1][0]
-        return math.exp(_local_line(_logs(self.anchors), min(max(place, low), high), self.span))
+        right = bisect_right(self.anchors, place, key=lambda anchor: anchor[0])
+        if right in (0, len(self.anchors)):
+            return math.exp(self.smoothed[min(right, len(self.anchors) - 1)])
+        (low, _), (high, _) = self.anchors[right - 1 : right + 1]
+        before, after = self.smoothed[right - 1 : right + 1]
+        return math.exp(before + (place - low) / (high - low) * (after - before))
 
     def factor(self, place: float) -> float:
         """The level at a place over that in the middle of the run: what drift multiplies by."""
@@ -75,6 +82,7 @@ def anchor_curve(anchors: Sequence[Point]) -> AnchorCurve | None:
     squares = [(level - smooth) ** 2 for (_, level), smooth in zip(points, levels, strict=True)]
     return AnchorCurve(
         anchors=tuple(known),
+        smoothed=tuple(levels),
         span=span,
         middle=math.exp(statistics.median(levels)),
         residual=math.sqrt(statistics.fmean(squares)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from neuralpower.columns import CONFIGURATION_COLUMNS
 from neuralpower.files import csv_text, safe_name, write_text
+from neuralpower.profiling.drift import Drift
 
 _TIMING_COLUMNS = (
     "runtime_ms_lo",
@@ -21,12 +22,14 @@ _TIMING_COLUMNS = (
     "n_samples",
     "calls_per_sample",
     "buffers",
+    "runtime_ms_drift_corrected",
 )
 #: Columns of a table that holds power.
 POWER_COLUMNS = (
     "power_source",
     "power_w_u_within",
     "power_w_corrected",
+    "power_w_drift_corrected",
     "power_slope_percent_s",
     "n_publications",
     "n_eff",
@@ -80,14 +83,17 @@ def write_tables(
     layers: dict[str, list[dict[str, Any]]] = {}
     networks: list[dict[str, Any]] = []
     inside: list[dict[str, Any]] = []
-    for record in sorted(records, key=lambda record: record["order"]):
+    ordered = sorted(records, key=lambda record: record["order"])
+    drift = Drift(ordered)
+    for record in ordered:
         if record.get("timing") is None:
             continue
         if record["kind"] == "network":
-            networks.append(_network_row(record))
+            networks.append(_network_row(record, drift))
             inside += _inside_rows(record)
         else:
-            layers.setdefault(record["configuration"]["family"], []).append(_layer_row(record))
+            row = {**record["configuration"], **_measured(record, drift)}
+            layers.setdefault(row["family"], []).append(row)
     made: dict[str, tuple[Sequence[str], list[dict[str, Any]]]] = {
         f"{safe_name(family, 'family')}.csv.gz": (LAYER_TABLE_COLUMNS, rows)
         for family, rows in layers.items()
@@ -108,12 +114,9 @@ def write_tables(
     return sorted(made)
 
 
-def _layer_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record["configuration"], **_measured(record)}
-
-
-def _network_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    row = {"network": record["network"], "batch": record["batch"], "runs": 1, **_measured(record)}
+def _network_row(record: Mapping[str, Any], drift: Drift) -> dict[str, Any]:
+    row = {"network": record["network"], "batch": record["batch"], "runs": 1}
+    row |= _measured(record, drift)
     if row["power_w"] is not None:
         row["energy_j"] = _short(row["power_w"] * row["runtime_ms"] / 1000)
     return row
@@ -131,7 +134,7 @@ def _inside_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(record: Mapping[str, Any], drift: Drift) -> dict[str, Any]:
     timing: Mapping[str, Any] = record["timing"]
     power: Mapping[str, Any] = record.get("power") or {}
     runtime, watts = timing["median_ms"], power.get("mean_w")
@@ -152,6 +155,7 @@ def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
         "n_samples": timing["samples"],
         "calls_per_sample": timing["calls_per_sample"],
         "buffers": record["buffers"],
+        "runtime_ms_drift_corrected": _short(drift.runtime_ms(record)),
         "order": record["order"],
         "block": record["block"],
         "predecessor": record["predecessor"],
@@ -161,6 +165,7 @@ def _measured(record: Mapping[str, Any]) -> dict[str, Any]:
         "power_source": power.get("source"),
         "power_w_u_within": _short(power.get("half_width_w")),
         "power_w_corrected": _short(power.get("corrected_w")),
+        "power_w_drift_corrected": _short(drift.power_w(record)),
         "power_slope_percent_s": None if slope is None else _short(slope * 100),
         "n_publications": power.get("publications"),
         "n_eff": _short(power.get("n_eff")),

@@ -32,7 +32,7 @@ Cells = dict[str, str]
 #: Columns that merging adds; ``RUN_REPEAT`` is the repeat as the run itself counted it.
 RUN, BOARD, RUN_REPEAT = "run", "board", "run_repeat"
 #: Columns that levelling of the boards' gain changes; as read they are in ``<name>_raw``.
-LEVELLED = ("power_w", "energy_mj", "energy_j")
+LEVELLED = ("power_w", "power_w_corrected", "power_w_drift_corrected", "energy_mj", "energy_j")
 #: Facts of a manifest that are of the folder, not of its run.
 _OF_THE_FOLDER = frozenset({"files", "schema_version", "repeatability", "platform"})
 

@@ -48,6 +48,7 @@ class FakeNvml:
         zero_from_s: float = math.inf,
         lost_at_s: float = math.inf,
         counter_reset_at_s: float = math.inf,
+        counter_gain: float = 1.0,
         stale_from_s: float = math.inf,
         slow_call_s: float = 0.0,
         init_error: int | None = None,
@@ -63,7 +64,7 @@ class FakeNvml:
         self.gain, self.noise, self.seed = gain, noise, seed
         self.unsupported, self.zero, self.zero_from_s = unsupported, zero, zero_from_s
         self.lost_at_s, self.stale_from_s = lost_at_s, stale_from_s
-        self.counter_reset_at_s = counter_reset_at_s
+        self.counter_reset_at_s, self.counter_gain = counter_reset_at_s, counter_gain
         self.slow_call_s = slow_call_s
         self.init_error = init_error
         self.reasons, self.sm_mhz = reasons, sm_mhz
@@ -164,4 +165,4 @@ class FakeNvml:
         value = self._energy_j[ticks]
         if self.clock.now_ns / 1e9 >= self.counter_reset_at_s:
             value -= self._energy_j[math.floor(self.counter_reset_at_s * 10)]
-        return round(value * 1000)
+        return round(value * 1000 * self.counter_gain)

@@ -154,8 +154,7 @@ def test_faults_are_flagged_and_missing_is_none(knobs: dict[str, Any], flag: str
 
 
 def test_a_counter_that_disagrees_is_flagged() -> None:
-    meter, _ = record(steady)
-    meter._energy = [None if e is None else e * 1.2 for e in meter._energy]
+    meter, _ = record(steady, counter_gain=1.2)
     assert "counter_mismatch" in meter.window(1 * S, 3 * S).flags
 
 

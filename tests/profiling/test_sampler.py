@@ -9,13 +9,18 @@ import signal
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from fake_gpu import FakeGpu, FakeGpuExecutor
 from fake_nvml import FakeNvml
 from instant import InstantExecutor
 
 from neuralpower.errors import InputError
+from neuralpower.profiling import characterise_gpu
+from neuralpower.profiling.characterise_gpu import sampler_interference
 from neuralpower.profiling.power.bench import measuring
+from neuralpower.profiling.power.meter import NoMeter
 from neuralpower.profiling.power.nvml import NvmlMeter
 from neuralpower.profiling.power.sampler import SampledMeter
 
@@ -53,6 +58,38 @@ def test_samples_arrive_and_a_window_is_read_from_the_log(tmp_path: Path) -> Non
     stats = meter.window(t0, t1)
     assert stats.mean_w == pytest.approx(200, rel=5e-3)
     assert stats.publications >= 5
+
+
+def test_interference_is_that_of_the_chosen_sensor(tmp_path: Path) -> None:
+    asked: list[tuple[str, float]] = []
+
+    class Counted(SampledMeter):
+        def again(self, log: str | Path, poll_s: float) -> SampledMeter:
+            asked.append((Path(log).name, poll_s))
+            made = super().again(tmp_path / f"{len(asked)}.csv", poll_s)
+            assert made.info.name == self.info.name
+            return made
+
+    gpu = FakeGpu()
+
+    def quick(make: Any, start: Any, stop: Any) -> dict[str, Any]:
+        make()
+        start()
+        stop()
+        return {"slower_by": 0.0}
+
+    meter = Counted("test_sampler:make_meter", tmp_path / "raw.csv")
+    executor: Any = FakeGpuExecutor(gpu)
+    with mock.patch.object(characterise_gpu, "interference", quick):
+        found = sampler_interference(executor, 1, meter)
+    assert asked == [("raw.csv", 0.02), ("raw.csv", 0.005)]
+    assert found == {"poll_20_ms": {"slower_by": 0.0}, "poll_5_ms": {"slower_by": 0.0}}
+    assert executor.taken == 0
+    # Both samplers have written a log of the same sensor's 200 W.
+    for name in ("1.csv", "2.csv"):
+        power = (tmp_path / name).read_text().splitlines()[1].split(",")[1]
+        assert float(power) == pytest.approx(200, rel=5e-3)
+    assert "no sampler" in sampler_interference(executor, 1, NoMeter("none"))["reason"]
 
 
 def test_a_dead_sampler_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from neuralpower.profiling.board import (
 from neuralpower.profiling.executor import Executor, anchor_of
 from neuralpower.profiling.machine import machine_facts
 from neuralpower.profiling.power.bench import Bench
+from neuralpower.profiling.power.meter import PowerMeter
 from neuralpower.profiling.power.nvml import why
 from neuralpower.profiling.power.sampler import SampledMeter
 from neuralpower.profiling.power.samples import SampleSource
@@ -107,7 +109,7 @@ def characterise_gpu(
     facts.section(
         "interference",
         10.0,
-        lambda: {"interference": _interference(executor, seed, clock, state.ok)},
+        lambda: {"interference": sampler_interference(executor, seed, bench.meter)},
     )
     return facts.told
 
@@ -154,25 +156,23 @@ def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float
         workload.close()
 
 
-def _interference(
-    executor: Executor, seed: int, clock: Callable[[], int], sampled: bool
-) -> dict[str, Any]:
-    if not sampled or clock is not time.monotonic_ns:
+def sampler_interference(executor: Executor, seed: int, meter: PowerMeter) -> dict[str, Any]:
+    """What polling costs a short call: every 20 ms and every 5 ms, against no sampler.
+
+    ``meter`` has ended; samplers of the same sensor are started. The reason where it has none.
+    """
+    if not isinstance(meter, SampledMeter):
         return {"reason": "no sampler of a process of its own"}
-    import tempfile
-
-    from neuralpower.profiling.power.bench import NVML_FACTORY
-
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for poll_ms in (20, 5):
-            meter = SampledMeter(NVML_FACTORY, Path(folder) / "raw.csv", poll_ms / 1000)
+            sampler = meter.again(Path(folder) / "raw.csv", poll_ms / 1000)
             made: list[Any] = []
 
             def make(kept: list[Any] = made) -> Any:
                 kept.append(executor.layer(_SHORT, seed))
                 return kept[0]
 
-            found[f"poll_{poll_ms}_ms"] = interference(make, meter.start, meter.stop)
+            found[f"poll_{poll_ms}_ms"] = interference(make, sampler.start, sampler.stop)
             made[0].close()
     return found

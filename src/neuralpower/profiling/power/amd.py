@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from neuralpower.profiling.power.meter import Availability, MeterInfo
 from neuralpower.profiling.power.nvml import publication_period_ns
 from neuralpower.profiling.power.samples import BoardState, Samples
+from neuralpower.profiling.power.store import Sample, SampleStore
 from neuralpower.profiling.power.window import RawTable, WindowStats, window_stats
 
 #: Fields of the power that amdsmi tells, in the order in which they are taken, and what they are.
@@ -56,11 +56,7 @@ class AmdMeter:
         self._clock = clock
         self._handle: Any = None
         self._field = ""
-        self._times: list[int] = []
-        self._power: list[float | None] = []
-        self._energy: list[float | None] = []
-        self._errors: list[tuple[int, int]] = []
-        self._states: list[BoardState] = []
+        self._store = SampleStore()
         self._counts: int | None = None
         self._wraps = 0
         self.info = MeterInfo(
@@ -93,11 +89,7 @@ class AmdMeter:
         """Forget earlier samples."""
         if self._handle is None:
             self.available()
-        self._times.clear()
-        self._power.clear()
-        self._energy.clear()
-        self._errors.clear()
-        self._states.clear()
+        self._store.clear()
         self._counts, self._wraps = None, 0
 
     def stop(self) -> None:
@@ -105,26 +97,22 @@ class AmdMeter:
 
     def read(self) -> float | None:
         """Poll once; ``None`` when the sensor gives nothing (told by the window's flags)."""
-        power = energy = None
+        power = energy = error = None
         try:
             power = _number(self._smi.amdsmi_get_power_info(self._handle), self._field)
             energy = self._joules()
-        except Exception as error:
-            self._errors.append((self._clock(), ERROR_BASE + _code(error)))
-        self._times.append(self._clock())
-        self._power.append(power)
-        self._energy.append(energy)
+        except Exception as fault:
+            error = ERROR_BASE + _code(fault)
+        self._store.add((self._clock(), power, None, energy), error)
         return power
 
-    def last(self) -> tuple[int, float | None, float | None, float | None]:
+    def last(self) -> Sample:
         """The last sample: time, power, no slow average, energy."""
-        return self._times[-1], self._power[-1], None, self._energy[-1]
+        return self._store.last()
 
     def last_error(self) -> int | None:
         """Code of the last ``read`` when it failed, from ``ERROR_BASE`` on."""
-        previous = self._times[-2] if len(self._times) > 1 else -1
-        failed = self._errors and self._errors[-1][0] > previous
-        return self._errors[-1][1] if failed else None
+        return self._store.last_error()
 
     def state(self) -> tuple[int | None, int | None, int | None, int | None]:
         """Clocks (compute, memory; MHz) and temperature (C), now; reasons are not told."""
@@ -147,7 +135,7 @@ class AmdMeter:
             except Exception:
                 found.append(None)
         values = (found[0], found[1], found[2], None)
-        self._states.append(BoardState(self._clock(), *values))
+        self._store.add_state(BoardState(self._clock(), *values))
         return values
 
     def check(self) -> None:
@@ -155,16 +143,11 @@ class AmdMeter:
 
     def samples(self, t0_ns: int, t1_ns: int) -> Samples:
         """As ``SampleSource.samples``."""
-        raw = self.raw()
-        a, b = bisect_left(raw.t_ns, t0_ns), bisect_right(raw.t_ns, t1_ns)
-        part = RawTable(raw.t_ns[a:b], raw.power_w[a:b], energy_j=raw.energy_j[a:b])
-        states = [s for s in self._states if t0_ns <= s.t_ns <= t1_ns]
-        return Samples(part, states, [e for e in self._errors if t0_ns <= e[0] <= t1_ns])
+        return self._store.between(t0_ns, t1_ns)
 
     def raw(self) -> RawTable:
         """The samples so far."""
-        energy = self._energy if any(e is not None for e in self._energy) else []
-        return RawTable(list(self._times), list(self._power), energy_j=list(energy))
+        return self._store.raw()
 
     def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
         """As ``PowerMeter.window``, with the energy counter as the cross-check."""

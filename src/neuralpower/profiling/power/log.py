@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from bisect import bisect_left, bisect_right
 from pathlib import Path
 
 from neuralpower.files import write_bytes
 from neuralpower.profiling.power.replay import RAW_COLUMNS
-from neuralpower.profiling.power.samples import BoardState, Samples
-from neuralpower.profiling.power.window import RawTable
+from neuralpower.profiling.power.samples import BoardState
+from neuralpower.profiling.power.store import SampleStore
 
 STATE_COLUMNS = (
     "sm_mhz",
@@ -23,15 +22,15 @@ LOG_COLUMNS = (*RAW_COLUMNS, *STATE_COLUMNS, "error")
 
 
 class RawLog:
-    """Samples of a log that another process writes; a line without its end waits for the rest."""
+    """A log that another process writes; a line without its end waits for the rest.
+
+    ``store``: what was read of it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
-        self._times: list[int] = []
-        self._columns: tuple[list[float | None], ...] = ([], [], [])
-        self._states: list[BoardState] = []
-        self.errors: list[tuple[int, int]] = []
+        self.store = SampleStore()
 
     def update(self) -> bool:
         """Take over what is new; True once there is a sample."""
@@ -46,34 +45,18 @@ class RawLog:
             if self._offset or not line.startswith("t_ns"):
                 self._add(line.split(","))
         self._offset += whole
-        return bool(self._times)
+        return bool(len(self.store))
 
     def _add(self, fields: list[str]) -> None:
         if len(fields) != len(LOG_COLUMNS) or not fields[0].isdigit():
             return
         t = int(fields[0])
-        self._times.append(t)
-        for column, text in zip(self._columns, fields[1:4], strict=True):
-            column.append(float(text) if text else None)
+        power, average, energy = (float(text) if text else None for text in fields[1:4])
+        error = int(fields[-1]) if fields[-1] else None
+        self.store.add((t, power, average, energy), error)
         state = [int(text) if text else None for text in fields[4:-1]]
         if any(value is not None for value in state):
-            self._states.append(BoardState(t, *state))
-        if fields[-1]:
-            self.errors.append((t, int(fields[-1])))
-
-    def last_power(self) -> float | None:
-        """Power of the last sample."""
-        return self._columns[0][-1] if self._times else None
-
-    def samples(self, t0_ns: int, t1_ns: int) -> Samples:
-        """The samples between two times, both included."""
-        a, b = bisect_left(self._times, t0_ns), bisect_right(self._times, t1_ns)
-        power, average, energy = (column[a:b] for column in self._columns)
-        known = [c if any(v is not None for v in c) else [] for c in (power, average, energy)]
-        raw = RawTable(self._times[a:b], *known)
-        states = [s for s in self._states if t0_ns <= s.t_ns <= t1_ns]
-        errors = [e for e in self.errors if t0_ns <= e[0] <= t1_ns]
-        return Samples(raw, states, errors)
+            self.store.add_state(BoardState(t, *state))
 
 
 def next_log(folder: Path) -> Path:

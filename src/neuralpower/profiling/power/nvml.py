@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from neuralpower.profiling.executor import RunError
 from neuralpower.profiling.power.meter import Availability, MeterInfo
 from neuralpower.profiling.power.samples import GPU_IS_LOST, BoardState, Samples, lost_reason
+from neuralpower.profiling.power.store import Sample, SampleStore
 from neuralpower.profiling.power.window import RawTable, WindowStats, publications, window_stats
 
 INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
@@ -49,12 +49,7 @@ class NvmlMeter:
         self._handle: Any = None
         self._sources: tuple[bool, bool, bool] = (False, False, False)
         self._fallback = False
-        self._times: list[int] = []
-        self._power: list[float | None] = []
-        self._average: list[float | None] = []
-        self._energy: list[float | None] = []
-        self._errors: list[tuple[int, int]] = []
-        self._states: list[BoardState] = []
+        self._store = SampleStore()
         self.info = MeterInfo(
             name="nvml",
             domain="GPU board",
@@ -81,37 +76,29 @@ class NvmlMeter:
         """Forget earlier samples."""
         if self._handle is None:
             self.available()
-        for column in (self._times, self._power, self._average, self._energy):
-            column.clear()
-        self._errors.clear()
-        self._states.clear()
+        self._store.clear()
 
     def stop(self) -> None:
         """Nothing to end: polling is the caller's."""
 
     def read(self) -> float | None:
         """Poll once; ``None`` when the sensor gives nothing (told by the window's flags)."""
-        power = average = energy = None
+        power = average = energy = error = None
         try:
             power, average, energy = self._poll()
-        except self._nvml.NVMLError as error:
+        except self._nvml.NVMLError as fault:
             # NVML's code says what kind of fault it is: a lost GPU ends the run.
-            self._errors.append((self._clock(), int(getattr(error, "value", 0))))
-        self._times.append(self._clock())
-        self._power.append(power)
-        self._average.append(average)
-        self._energy.append(energy)
+            error = int(getattr(fault, "value", 0))
+        self._store.add((self._clock(), power, average, energy), error)
         return power
 
-    def last(self) -> tuple[int, float | None, float | None, float | None]:
+    def last(self) -> Sample:
         """The last sample: time, power, slow average, energy."""
-        return self._times[-1], self._power[-1], self._average[-1], self._energy[-1]
+        return self._store.last()
 
     def last_error(self) -> int | None:
         """NVML's code when the last ``read`` failed."""
-        failed = self._errors and self._errors[-1][0] <= self._times[-1]
-        previous = self._times[-2] if len(self._times) > 1 else -1
-        return self._errors[-1][1] if failed and self._errors[-1][0] > previous else None
+        return self._store.last_error()
 
     def state(self) -> tuple[int | None, ...]:
         """Clocks (SM, memory; MHz), temperature (C), the reasons for their state, and how long
@@ -131,34 +118,29 @@ class NvmlMeter:
             except nvml.NVMLError:
                 found.append(None)
         found += self._held_back()
-        self._states.append(BoardState(self._clock(), *found))
+        self._store.add_state(BoardState(self._clock(), *found))
         return tuple(found)
 
     def check(self) -> None:
         """As ``SampleSource.check``."""
-        reason = lost_reason(self._errors)
+        reason = lost_reason(self._store.errors)
         if reason:
             raise RunError(reason)
 
     def samples(self, t0_ns: int, t1_ns: int) -> Samples:
         """As ``SampleSource.samples``."""
-        raw = self.raw()
-        a, b = bisect_left(raw.t_ns, t0_ns), bisect_right(raw.t_ns, t1_ns)
-        part = RawTable(raw.t_ns[a:b], raw.power_w[a:b], raw.average_w[a:b], raw.energy_j[a:b])
-        states = [s for s in self._states if t0_ns <= s.t_ns <= t1_ns]
-        return Samples(part, states, [e for e in self._errors if t0_ns <= e[0] <= t1_ns])
+        return self._store.between(t0_ns, t1_ns)
 
     def raw(self) -> RawTable:
         """The samples so far."""
-        energy = self._energy if self._sources[2] else []
-        return RawTable(list(self._times), list(self._power), list(self._average), list(energy))
+        return self._store.raw()
 
     def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
         """As ``PowerMeter.window``, with the energy counter as the cross-check."""
         raw = self.raw()
         stats = window_stats(raw, t0_ns, t1_ns, publication_period_ns(raw))
         flags = list(stats.flags)
-        if any(t0_ns <= t <= t1_ns for t, _ in self._errors):
+        if any(t0_ns <= t <= t1_ns for t, _ in self._store.errors):
             flags.append("nvml_error")
         if not self._sources[2]:
             flags.append("counter_missing")

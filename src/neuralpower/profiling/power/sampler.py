@@ -19,6 +19,7 @@ from neuralpower.profiling.power.log import LOG_COLUMNS, STATE_COLUMNS, RawLog
 from neuralpower.profiling.power.meter import Availability, MeterInfo, PowerMeter
 from neuralpower.profiling.power.nvml import publication_period_ns
 from neuralpower.profiling.power.samples import Samples, lost_reason
+from neuralpower.profiling.power.store import Sample
 from neuralpower.profiling.power.window import WindowStats, window_stats
 
 POLL_S = 0.02
@@ -50,6 +51,10 @@ class SampledMeter:
         self._stop: Any = None
         self._uuid = ""
         self.info: MeterInfo = _make(factory, arguments).info
+
+    def again(self, log: str | Path, poll_s: float) -> SampledMeter:
+        """Another sampler of the same sensor, with a log and a rate of its own."""
+        return SampledMeter(self._factory, log, poll_s, self._arguments)
 
     def available(self) -> Availability:
         """As ``PowerMeter.available``, asked in this process."""
@@ -83,7 +88,7 @@ class SampledMeter:
                 f"the power sampler died (exit code {self._process.exitcode}): run again, what "
                 "was measured is kept"
             )
-        reason = lost_reason(self._log.errors)
+        reason = lost_reason(self._log.store.errors)
         if reason:
             raise RunError(reason)
 
@@ -109,13 +114,13 @@ class SampledMeter:
         """The last sample's power."""
         self._log.update()
         self.check()
-        return self._log.last_power()
+        return self._log.store.last()[1] if len(self._log.store) else None
 
     def samples(self, t0_ns: int, t1_ns: int) -> Samples:
         """What the sampler has recorded between two times."""
         self._log.update()
         self.check()
-        return self._log.samples(t0_ns, t1_ns)
+        return self._log.store.between(t0_ns, t1_ns)
 
     def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
         """As ``PowerMeter.window``, from the log."""
@@ -126,7 +131,7 @@ class SampledMeter:
 class PolledMeter(PowerMeter, Protocol):
     """A meter that a sampler can poll: it keeps its last sample."""
 
-    def last(self) -> tuple[int, float | None, float | None, float | None]:
+    def last(self) -> Sample:
         """Time, power, slow average, energy of the last ``read``."""
         ...
 

@@ -45,6 +45,6 @@ rule all:
 
 
 # A network that cannot be read stops its own jobs only (profiles/default: keep-going); the index
-# is then made from what is there, and names what failed.
+# is then made from what is there, links pages that are there, and names what failed.
 onerror:
-    shell(INDEX_COMMAND)
+    shell(INDEX_COMMAND + " --existing")

@@ -27,6 +27,7 @@ FLAGS = (
 
 #: Blink's numbers of the colour schemes that a reader can prefer.
 SCHEMES = {"dark": 0, "light": 1}
+RECORDED = Path(__file__).parents[2] / "measurements" / "ort-cpu"
 
 
 class Browse(Protocol):
@@ -40,6 +41,16 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Browse:
     The script is the body of an async function.
     """
     folder = write_results(tmp_path_factory.mktemp("browser") / "results")
+    measurements = folder / "measurements"
+    # A board with power, windows and flags (of the profiler's tests), and a processor without.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "profiling")
+    from recorded_fake import record
+
+    record(folder.parent / "board", "--seed", "1", uuid="GPU-1", net=True)
+    shutil.copytree(folder.parent / "board", measurements / "board")
+    shutil.copytree(RECORDED, measurements / "plain", dirs_exist_ok=True)
+    monkeypatch.undo()
     assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
 
     def run(page: str, script: str, scheme: str = "light") -> tuple[Any, list[str]]:
@@ -89,6 +100,8 @@ PAGES = (
     "networks/small.html",
     "platforms/board.html",
     "models/board.conv.html",
+    "measurements/board.html",
+    "measurements/plain.html",
 )
 
 

@@ -175,6 +175,25 @@ def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report:
         assert all(b <= a + 1 for a, b in pairwise(levels)), path
 
 
+def test_pages_of_a_run_that_failed_link_only_what_is_there(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results")
+    report = folder / "report"
+    only = ["--page", "network:small", "--page", "platform:board"]
+    assert main(["report", str(folder), "--out", str(report), *only]) == 0
+    words = ["report", str(folder), "--out", str(report), "--page", "index", "--existing"]
+    assert main(words) == 0
+    for name in ("index.html", "accuracy.html", "choosing.html"):
+        page = Tags((report / name).read_text())
+        hrefs = {attrs["href"] for tag, attrs in page.tags if tag == "a"}
+        linked = {href for href in hrefs if href.endswith(".html")}
+        assert {href for href in linked if not (report / href).is_file()} == set()
+        assert "platforms/board.html" in linked
+        assert "plain" in page.text
+    index = (report / "index.html").read_text()
+    assert '<a href="networks/small.html">small</a>' in index
+    assert "<th scope=row>wide<td>" in index
+
+
 def test_an_absent_network_is_one_line(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["report", str(report.parent), "--out", str(report)]
     assert main([*arguments, "--page", "network:unknown"]) == 2

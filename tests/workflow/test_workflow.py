@@ -200,8 +200,13 @@ def test_a_faulty_table_is_told_and_other_platforms_live(
     line = next(x for x in done.stderr.splitlines() if "conv.csv" in x and told in x)
     assert "bad" in line
     assert "Traceback" not in done.stderr
-    assert (project / "results/report/platforms/tiny.html").exists()
+    report = project / "results/report"
+    assert (report / "platforms/tiny.html").exists()
     assert not (project / "results/models/bad/models.json").exists()
+    for name in ("index.html", "accuracy.html", "choosing.html"):
+        linked = re.findall(r'href="([^"#:]+\.html)', (report / name).read_text())
+        assert linked
+        assert [href for href in linked if not (report / href).is_file()] == [], name
 
 
 def test_a_new_folder_of_measurements_becomes_a_platform(project: Path) -> None:

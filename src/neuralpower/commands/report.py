@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="index (with accuracy and choosing), network:NAME or platform:NAME; default: all",
     )
     parser.add_argument(
+        "--existing",
+        action="store_true",
+        help="link only pages that are there: for a run of which a part failed",
+    )
+    parser.add_argument(
         "--measurements",
         action="append",
         default=[],
@@ -53,5 +58,5 @@ def run(arguments: argparse.Namespace) -> int:
     for page in pages:
         page_path(arguments.out, page)  # an unknown page is told before any is written
     for page in pages:
-        write_page(results, arguments.out, page)
+        write_page(results, arguments.out, page, existing=arguments.existing)
     return 0

@@ -93,8 +93,9 @@ def draw(layers: Sequence[Mapping[str, Any]], colourings: Sequence[Colouring], i
             'the layer table holds the same figures">'
         ).format(id, round(width), round(height), round(width), round(height))
     ]
-    for box in found:
-        parts += [Markup('<path d="{}"/>').format(_edge(found[p], box)) for p in box.parents]
+    edges = "".join(_edge(found[p], box) for box in found for p in box.parents)
+    if edges:
+        parts.append(Markup('<path d="{}"/>').format(edges))
     for box in found:
         shares = [_sum(colouring.shares, box.members) for colouring in colourings]
         levels = " ".join("-" if share is None else str(heat(share)) for share in shares)
@@ -135,7 +136,8 @@ def _edge(parent: Box, child: Box) -> str:
     x0, y0 = _left(parent.column) + _WIDTH / 2, _top(parent.depth) + _HEIGHT
     x1, y1 = _left(child.column) + _WIDTH / 2, _top(child.depth)
     if child.depth - parent.depth == 1:
-        return f"M{x0:.0f} {y0:.0f}L{x1:.0f} {y1:.0f}"
+        end = f"V{y1:.0f}" if f"{x0:.0f}" == f"{x1:.0f}" else f"L{x1:.0f} {y1:.0f}"
+        return f"M{x0:.0f} {y0:.0f}{end}"
     out = max(x0, x1) + _WIDTH / 2 + _ACROSS / 2
     return (
         f"M{x0:.0f} {y0:.0f}C{out:.0f} {y0 + _DOWN:.0f} {out:.0f} {y0 + _DOWN:.0f} "

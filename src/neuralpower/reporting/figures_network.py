@@ -165,7 +165,7 @@ def roofline(
             corner = min(max(peak / bandwidth, across[0]), across[1])
             bends = (across[0], corner, across[1])
             chart.line([(x(v), y(min(peak, bandwidth * v))) for v in bends], own, "line roof")
-        chart.dots([(x(v), y(rate), f"{layer}: {number(rate)}") for v, rate, layer in points], own)
+        chart.dots(_together([(x(v), y(rate), rate, layer) for v, rate, layer in points]), own)
     return chart.picture(
         "roofline",
         "Predicted rate of the layers against their arithmetic intensity",
@@ -174,6 +174,19 @@ def roofline(
         "Dashed: the platform's roof, where its manifest states peak and bandwidth. Far left: "
         "bound by memory. Pointing at a dot tells its layer.",
     )
+
+
+def _together(marks: Sequence[tuple[float, float, float, str]]) -> list[tuple[float, float, str]]:
+    """Dots of layers with what each tells; alike layers, as of repeated blocks, share one."""
+    found: dict[tuple[float, float], list[tuple[float, str]]] = {}
+    for x, y, rate, layer in marks:
+        found.setdefault((x, y), []).append((rate, layer))
+    dots = []
+    for (x, y), alike in found.items():
+        rate, layer = alike[0]
+        more = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
+        dots.append((x, y, f"{layer}{more}: {number(rate)}"))
+    return dots
 
 
 def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:

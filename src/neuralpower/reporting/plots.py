@@ -120,11 +120,10 @@ def picture(drawn: MplFigure, id: str, label: str, caption: str) -> Picture:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
     text = _compact(text)
-    # Identities are unique on the page, not only in the figure.
-    text = re.sub(r'(id="|#)([a-zA-Z][0-9a-f]{10})\b', rf"\1{id}-\2", text)
     text = re.sub(r'\b(d|x|y|transform)="[^"]*"', _shorter, text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
+    text = _short_identities(_classes(text, id), id)
     attributes = f'<svg role="img" aria-label="{escape(label)}" '
     return Picture(id, Markup(text.replace("<svg ", attributes, 1)), caption)
 
@@ -147,10 +146,32 @@ def _compact(text: str) -> str:
 
 
 def _shorter(match: re.Match[str]) -> str:
-    """Coordinates to a hundredth of a point; a dot (a line of no length) in its short form."""
-    text = re.sub(r"(\.\d{2})\d+", r"\1", match[0])
+    """Coordinates to a tenth of a point; a dot (a line of no length) in its short form."""
+    text = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}", match[0])
+    text = re.sub(r"\.0\b", "", text)
     text = re.sub(r"\s+", " ", text)
-    return re.sub(r"M (\S+) (\S+) L \1 \2(?= |\")", r"M\1 \2h0", text)
+    text = re.sub(r"M (\S+) (\S+) L \1 \2(?= |\")", r"M\1 \2h0", text)
+    return re.sub(r" ?([MLCz]) ?", r"\1", text) if text.startswith("d=") else text
+
+
+def _classes(text: str, id: str) -> str:
+    """Styles that a drawing repeats, as rules of a style sheet: a class is a tenth as long."""
+    styles = re.findall(r' style="([^"]*)"', text)
+    repeated = [style for style in dict.fromkeys(styles) if styles.count(style) > 2]
+    rules = ""
+    for n, style in enumerate(repeated):
+        text = text.replace(f' style="{style}"', f' class="{id}-{n}"')
+        rules += f".{id}-{n}{{{style}}}"
+    head = text.index(">", text.index("<svg")) + 1
+    return f"{text[:head]}<style>{rules}</style>{text[head:]}" if rules else text
+
+
+def _short_identities(text: str, id: str) -> str:
+    """Identities that are unique on the page, not only in the figure, and short."""
+    found = dict.fromkeys(re.findall(r'\bid="([a-zA-Z][0-9a-f]{10})"', text))
+    for n, identity in enumerate(found):
+        text = re.sub(rf'(id="|#){identity}\b', rf"\1{id}-i{n}", text)
+    return text
 
 
 def dots(axes: Axes, x: Any, y: Any, colour: str, size: float = 2.6, label: str = "") -> None:

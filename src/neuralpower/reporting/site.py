@@ -6,15 +6,22 @@ network adds its page and refreshes those that list networks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from neuralpower import __version__
 from neuralpower.errors import InputError
 from neuralpower.files import safe_name, write_text
 from neuralpower.reporting.results import Results
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 #: Pages that stand at the top of the report, beside a page a network and a page a platform.
 TOP_PAGES = ("index", "accuracy", "choosing")
@@ -49,15 +56,16 @@ def page_path(out: Path, page: str) -> Path:
     raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
 
 
-def write_page(results: Results, out: Path, page: str) -> None:
+def write_page(results: Results, out: Path, page: str, *, existing: bool = False) -> None:
     """Write a page, whole or not at all, and those that belong to it.
 
     ``index`` writes all pages at the top, which list the same networks and platforms;
     ``platform:NAME`` writes a page a model of the platform and that of its measurements first.
+    With ``existing`` a page links only pages that are there: for a run of which a part failed.
     """
     for name in _with_companions(results, page):
         path = page_path(out, name)
-        write_text(path, render(results, name, path))
+        write_text(path, render(results, name, path, existing=existing))
 
 
 def _with_companions(results: Results, page: str) -> list[str]:
@@ -71,8 +79,11 @@ def _with_companions(results: Results, page: str) -> list[str]:
     return [page]
 
 
-def render(results: Results, page: str, path: Path) -> str:
-    """A page as HTML text; ``path`` is where it will stand (its links are relative to it)."""
+def render(results: Results, page: str, path: Path, *, existing: bool = False) -> str:
+    """A page as HTML text; ``path`` is where it will stand (its links are relative to it).
+
+    With ``existing`` names of pages that are not there are text without a link.
+    """
     from neuralpower.reporting.plots import style
 
     kind, _, name = page.partition(":")
@@ -80,7 +91,16 @@ def render(results: Results, page: str, path: Path) -> str:
         context = _context(results, kind, name, path)
     root = "../" if name else ""
     template = _environment().get_template(f"{kind}.html")
-    html = template.render(context, page=kind, root=root, sections=SECTIONS, version=__version__)
+    html = template.render(
+        context,
+        page=kind,
+        root=root,
+        sections=SECTIONS,
+        version=__version__,
+        sheet=_sheet(),
+        script=_script(),
+        leads=lambda href: not existing or _leads(path.parent, href),
+    )
     # Lines without text stem from template commands.
     return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
 
@@ -119,6 +139,28 @@ def _context(results: Results, kind: str, name: str, path: Path) -> dict[str, An
     return index_context(results, path)
 
 
+def _leads(folder: Path, href: str) -> bool:
+    """Whether a link leads to a page that is there; links within a page always do."""
+    target = href.partition("#")[0]
+    return not target.endswith(".html") or (folder / unquote(target)).is_file()
+
+
+def _sheet() -> Markup:
+    """The style sheet without comments and needless space: every page carries it."""
+    from markupsafe import Markup
+
+    text = re.sub(r"/\*.*?\*/", "", (TEMPLATES / "style.css").read_text(), flags=re.S)
+    return Markup(re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text)).strip())
+
+
+def _script() -> Markup:
+    """The script without comments and indentation."""
+    from markupsafe import Markup
+
+    lines = (line.strip() for line in (TEMPLATES / "script.js").read_text().splitlines())
+    return Markup("\n".join(line for line in lines if line and not line.startswith("//")))
+
+
 def _must_be_known(name: str, known: Sequence[str], what: str, folder: Path) -> None:
     if name not in known:
         raise InputError(f"no tables of a {what} {name!r} in this results folder", path=folder)
@@ -128,7 +170,7 @@ def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -148,7 +148,8 @@ def share(value: float | None) -> Cell:
     """A share of 1 in per cent, on a background that is stronger the larger it is."""
     if value is None:
         return Cell()
-    return Cell(percent(value), round_sort(value), "", f"h{heat(value)}")
+    step = heat(value)
+    return Cell(percent(value), round_sort(value), "", f"h{step}" if step else "")
 
 
 #: Shares from which on the colour is one step stronger.

@@ -261,6 +261,11 @@ def test_a_replay_makes_every_call(
     model = of_layer(layer, executor)
     workload = ReplayWorkload(model, 3, SEED, rounds=5)
     assert workload.calls_per_replay == 15
+    arrays = [*workload._parameters, *workload._spare]
+    arrays += [array for own in (*workload._feeds, *workload.outputs) for array in own]
+    held = sum(array.nbytes for array in arrays)
+    # One set of inputs is counted more than there is.
+    assert held <= workload.held_bytes <= held + sum(a.nbytes for a in workload._feeds[0])
     text = workload.hlo()
     assert len(re.findall(rf" {operation}\(", text)) == 3
     assert re.findall(r'known_trip_count":\{"n":"(\d+)"', text) == ["5"]

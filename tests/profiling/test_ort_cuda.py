@@ -57,6 +57,7 @@ def test_every_set_of_buffers_gets_its_own_results(layer: str) -> None:
     workload = ReplaySession(built, CPU, int(moved), SEED, calls=6)
     assert isinstance(workload, ReplayWorkload)
     assert (workload.buffers, workload.calls_per_replay) == (3, 6)
+    assert workload.held_bytes == 3 * moved + built.parameter_bytes
     workload.replay()
     for number in range(3):
         expected = reference(built, number)
@@ -163,6 +164,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
     monkeypatch.setattr(ort_cpu, "onnxruntime", module)
     monkeypatch.setattr(ort_cuda, "onnxruntime", module)
     facts = {"name": "Fake H", "multiprocessors": 132, "l2_bytes": 4096, "uuid": "GPU-1"}
+    facts["memory_bytes"] = 1 << 30
     monkeypatch.setattr(ort_cuda, "gpu_facts", lambda: facts)
     for name, value in (("fallback", False), ("told", {}), ("error", None), ("made", [])):
         monkeypatch.setattr(FakeSession, name, value)
@@ -185,6 +187,7 @@ def test_settings_are_given_and_read_back(fake: type[FakeSession]) -> None:
     assert facts["provider_options"]["gpu_mem_limit"] == "1"
     assert facts["gpu"]["name"] == "Fake H"
     assert executor.uuid == "GPU-1"
+    assert executor.memory_bytes == 1 << 30
     assert executor.replays
     options = fake.made[0].options
     assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"

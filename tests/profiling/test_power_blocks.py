@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fake_gpu
 import pynvml
 import pytest
-from fake_gpu import FakeGpu, FakeWorkload, HalfLoad, fake_bench, known_w
+from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, HalfLoad, fake_bench, known_w
 
 from neuralpower.cli import main
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
@@ -84,6 +85,23 @@ def test_a_block_closes_early_when_memory_is_short(tmp_path: Path) -> None:
     assert limited.most_taken == 5
     assert not any("oom" in record["flags"] for record in full)
     assert len(full) == len(whole)
+
+
+@pytest.mark.parametrize(("memory_bytes", "most"), [(1000, 6), (0, 18)])
+def test_what_workloads_hold_closes_a_block_where_no_more_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int, most: int
+) -> None:
+    class Silent(FakeGpuExecutor):
+        memory_share = None  # type: ignore[assignment]
+
+    monkeypatch.setattr(Silent, "memory_bytes", memory_bytes, raising=False)
+    monkeypatch.setattr(FakeWorkload, "held_bytes", 100, raising=False)
+    monkeypatch.setattr(fake_gpu, "FakeGpuExecutor", Silent)
+    records, executor = profiled(tmp_path / "out", FakeGpu())
+    # Above half of the memory it closes: with six of 100 bytes. Unknown, it holds all visits.
+    assert len(records) == 18
+    assert executor.most_taken == most
+    assert all(record["power"]["mean_w"] for record in records)
 
 
 def test_a_block_holds_no_more_visits_than_asked_for(tmp_path: Path) -> None:

@@ -96,6 +96,11 @@ class JaxExecutor:
         """The GPU's UUID as NVML writes it; empty on a CPU or where the driver does not tell."""
         return str(self._gpu["uuid"]) if self._gpu else ""
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the GPU; 0 where it is not known."""
+        return int((self._gpu or {}).get("memory_bytes") or 0)
+
     def facts(self) -> Mapping[str, Any]:
         """As ``Executor.facts``; every setting as JAX and XLA report it."""
         cuda = self.device == "cuda"

@@ -60,6 +60,8 @@ class ReplayWorkload:
     def __init__(self, model: JaxModel, buffers: int, seed: int, rounds: int | None = None) -> None:
         self.buffers = buffers
         self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        #: What it takes of the device's memory, the spare set of a single call included.
+        self.held_bytes = (buffers + 1) * model.moved_bytes + model.parameter_bytes
         self.timer = TokenTimer(lambda token: token.is_ready(), lambda t: t.block_until_ready())
         self._parameters = tuple(model.parameters)
         self._feeds = tuple(model.feed(seed, number) for number in range(buffers))

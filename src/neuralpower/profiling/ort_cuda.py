@@ -89,6 +89,11 @@ class OnnxCudaExecutor:
         """The GPU's UUID as NVML writes it; empty where the driver does not tell."""
         return str(self._gpu["uuid"]) if self._gpu else ""
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the GPU; 0 where it is not known."""
+        return int((self._gpu or {}).get("memory_bytes") or 0)
+
     def facts(self) -> Mapping[str, Any]:
         """As ``Executor.facts``; the provider's options as the session tells them."""
         gpu = self._gpu or {"name": "an NVIDIA GPU", "multiprocessors": None}
@@ -170,6 +175,8 @@ class ReplaySession:
         most = most_calls(built)
         wanted = math.ceil(_CACHE_FACTOR * l2_bytes / max(moved, 1))
         self.buffers = max(1, min(wanted, _MAX_BUFFERS, most))
+        #: What it takes of the device's memory, without what lies between the layers of a network.
+        self.held_bytes = self.buffers * moved + built.parameter_bytes
         self._built, self._provider = built, provider
         self._feeds = [
             {spec.name: self._resident(random_input(spec, seed, n)) for spec in built.inputs}

@@ -146,7 +146,7 @@ class Visiting:
             else:
                 assert isinstance(made, ReplayWorkload)
                 block.kept.append((visit, record, made))
-            if _memory_used(visitor.executor) > rules.memory_share:
+            if block.memory_share(visitor.executor) > rules.memory_share:
                 break
         return True
 
@@ -199,6 +199,19 @@ class _Block:
     def visits(self) -> list[Visit]:
         return [visit for visit, _, _ in self.kept]
 
+    def memory_share(self, executor: Any) -> float:
+        """Share of the device's memory that is taken, as the executor tells it.
+
+        Else what the kept workloads are known to hold, of the device's memory; 0 where that is
+        not known either: the block then closes when the memory runs out.
+        """
+        tell: Callable[[], float] | None = getattr(executor, "memory_share", None)
+        if tell is not None:
+            return tell()
+        whole = getattr(executor, "memory_bytes", 0)
+        held = sum(getattr(workload, "held_bytes", 0) for _, _, workload in self.kept)
+        return held / whole if whole else 0.0
+
     def close(self) -> None:
         for _, _, workload in self.kept:
             # A lost device cannot be waited for; that it is lost is told elsewhere.
@@ -236,12 +249,6 @@ class _Paces:
 
     def _timed_s(self, visit: Visit) -> float:
         return replay_seconds(self._replayed.timing, isinstance(visit.item, NetworkItem))
-
-
-def _memory_used(executor: Any) -> float:
-    """Share of the device's memory that is taken; 0 where the executor does not tell."""
-    tell: Callable[[], float] = getattr(executor, "memory_share", lambda: 0.0)
-    return tell()
 
 
 def _title(visit: Visit) -> str:

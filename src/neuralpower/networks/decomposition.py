@@ -21,7 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.measurements import Platform, load_platform, load_rows
+from neuralpower.measurements import Platform, iter_rows, load_platform
 from neuralpower.networks.estimates import Models, configuration_columns, estimate
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Alone:
 
     def __init__(self, platform: Platform, models: Models) -> None:
         visits: dict[_Shape, dict[int, list[float]]] = {}
-        for row in load_rows(platform):
+        for row in iter_rows(platform):
             time = row.values["runtime_ms"]
             if time is not None and math.isfinite(time) and time > 0:
                 shape = tuple(row.values.get(name, 1) for name in _SHAPE)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.errors import InputError
-from neuralpower.files import read_rows, read_text, safe_name, sha256_file, write_json
+from neuralpower.files import read_pieces, read_text, safe_name, sha256_file, write_json
 from neuralpower.measurements import MANIFEST, Platform
 
 SCHEMA_VERSION = 1
@@ -68,7 +68,7 @@ def unlisted(platform: Platform) -> list[str]:
 def _file_facts(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"sha256": sha256_file(path)}
     if path.name.endswith((".csv", ".csv.gz")):
-        facts["rows"] = len(read_rows(path)[1])
+        facts["rows"] = sum(len(piece.records) for piece in read_pieces(path))
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
         facts["rows"] = read_text(path).count("\n")
     return facts

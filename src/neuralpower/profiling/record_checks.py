@@ -14,7 +14,7 @@ from neuralpower.profiling.power_figures import positive
 from neuralpower.profiling.raw_windows import PowerLogs
 from neuralpower.profiling.repeatability import run_of
 from neuralpower.profiling.visit_records import SCHEMA_VERSION as RECORD_VERSION
-from neuralpower.profiling.visit_records import VISIT_RECORDS, read_visit_records
+from neuralpower.profiling.visit_records import VISIT_RECORDS, iter_visit_records
 
 #: Tables hold six significant digits: at most half of the last one is off.
 _ROUNDING = 6e-6
@@ -57,17 +57,15 @@ def flag_findings(rows: Iterable[Row]) -> list[Finding]:
 
 def record_findings(folder: Path, rows: Sequence[Row], networks: Sequence[Row]) -> list[Finding]:
     """Where the records of visits, if there are any, tell otherwise than the tables."""
-    records = read_visit_records(folder)
-    if not records:
-        return []
-    found = [
-        Finding("error", f"{VISIT_RECORDS}, line {n}", f"schema_version {version!r} is not known")
-        for n, record in enumerate(records, 1)
-        if (version := record.get("schema_version", RECORD_VERSION)) != RECORD_VERSION
-    ]
+    found: list[Finding] = []
+    runs: set[str] = set()
     by_visit = {_visit(row.values, _number(row, "repeat")): row for row in (*rows, *networks)}
-    for n, record in enumerate(records, 1):
+    for n, record in enumerate(iter_visit_records(folder), 1):
         place = f"{VISIT_RECORDS}, line {n}"
+        runs.add(record.get("run") or "")
+        version = record.get("schema_version", RECORD_VERSION)
+        if version != RECORD_VERSION:
+            found.append(Finding("error", place, f"schema_version {version!r} is not known"))
         row = by_visit.pop(_visit_of_record(record), None)
         if record["timing"] is None:
             if row is not None:
@@ -79,8 +77,7 @@ def record_findings(folder: Path, rows: Sequence[Row], networks: Sequence[Row]) 
             found.append(Finding("error", place, text))
             continue
         found += [Finding("error", place, text) for text in _differences(record, row)]
-    # Of a merged platform some runs may have been recorded without.
-    runs = {record.get("run") or "" for record in records}
+    # Of a merged platform some runs may have been recorded without, and so may a whole folder.
     left = [row for row in by_visit.values() if run_of(row) in runs]
     left.sort(key=lambda row: (row.file, row.number))
     found += [Finding("error", _place(row), f"no visit in {VISIT_RECORDS}") for row in left]
@@ -94,7 +91,7 @@ def log_findings(folder: Path) -> list[Finding]:
         return []
     found: list[Finding] = []
     missing = 0
-    for n, record in enumerate(read_visit_records(folder), 1):
+    for n, record in enumerate(iter_visit_records(folder), 1):
         mean = positive((record.get("power") or {}).get("mean_w"))
         if mean is None or (record.get("power") or {}).get("t0_ns") is None:
             continue

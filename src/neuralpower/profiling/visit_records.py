@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +31,20 @@ def write_visit_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> N
 
 def read_visit_records(folder: Path) -> list[dict[str, Any]]:
     """The records of a folder, empty where it has none; ``InputError`` with the line of a fault."""
+    return list(iter_visit_records(folder))
+
+
+def iter_visit_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """The records one by one: read, each takes several times the memory of its line."""
     path = folder / VISIT_RECORDS
     if not path.exists():
         path = folder / _GROWING
         if not path.exists():
-            return []
+            return
     text = read_text(path)
     if path.name == _GROWING:
         # A line that a kill tore.
         text = text[: text.rfind("\n") + 1]
-    records: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
             record = json.loads(line)
@@ -48,8 +52,7 @@ def read_visit_records(folder: Path) -> list[dict[str, Any]]:
             record = None
         if not isinstance(record, dict) or not record.keys() >= _NEEDED:
             raise InputError("not a record of a visit: restore the file", path=path, line=number)
-        records.append(record)
-    return records
+        yield record
 
 
 _NEEDED = {"visit", "kind", "key", "repeat", "order", "timing", "flags", "valid"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,10 @@ from neuralpower.files import read_rows, safe_name
 from neuralpower.measurements import (
     MANIFEST,
     Platform,
+    iter_rows,
     load_network_layer_rows,
     load_network_rows,
     load_platform,
-    load_rows,
 )
 from neuralpower.profiling.manifest import accompanying, checksum_faults
 from neuralpower.profiling.publish import NOTES
@@ -70,7 +71,7 @@ def read_runs(folder: Path) -> list[Run]:
     if faults:
         raise InputError(f"{faults[0]}: restore it before merging", path=folder / MANIFEST)
     # Read strictly once, so that a fault of a table is told with its row.
-    load_rows(platform)
+    deque(iter_rows(platform), maxlen=0)
     load_network_rows(platform)
     load_network_layer_rows(platform)
     tables = _Tables(

@@ -210,6 +210,17 @@ def test_levelling_needs_configurations_in_common(
     assert "needs power of two boards" in capsys.readouterr().err
 
 
+def test_notes_of_the_runs_are_told_once(tmp_path: Path) -> None:
+    for name, notes in (("a", "Warm room."), ("b", "Cold room."), ("c", "Warm room.")):
+        row = f"fc,8,64{ord(name)},1,1,100,1,1,,,,,,,,,,,1,,0.5,,1"
+        write_text(tmp_path / name / "fc.csv", f"{HEADER}{row}\n")
+        write_text(tmp_path / name / "manifest.json", json.dumps({"notes": notes}))
+    assert merge(tmp_path / "x", *(tmp_path / name for name in "abc")) == 0
+    manifest = json.loads((tmp_path / "x" / "manifest.json").read_text())
+    assert manifest["notes"] == "Cold room. Warm room."
+    assert "Cold room. Warm room." in (tmp_path / "x" / "README.md").read_text()
+
+
 def test_tables_alone_can_be_merged(tmp_path: Path) -> None:
     for name, times in (("a", (0.5, 0.6)), ("b", (0.55,))):
         rows = [f"fc,8,640,1,1,100,1,1,,,,,,,,,,,1,,{t},12.5,1" for t in times]
@@ -250,7 +261,7 @@ def test_any_order_and_grouping_gives_the_same_bytes(
 
 def test_a_processors_platform_can_be_merged_as_models_read_it(tmp_path: Path) -> None:
     out = tmp_path / "two"
-    ours = REPOSITORY / "measurements" / "ort-cpu"
+    ours = REPOSITORY / "measurements" / "caffe-cpu"
     # A second day: the same rows with times 4 % longer.
     later = tmp_path / "later"
     shutil.copytree(ours, later)

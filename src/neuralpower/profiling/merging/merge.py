@@ -290,6 +290,8 @@ def _facts(platform: str, runs: Sequence[Run]) -> dict[str, Any]:
             {**run.facts, RUN: run.run, "rows": len(run.layers) + len(run.networks)} for run in runs
         ],
     }
+    if notes := " ".join(sorted({str(one["notes"]) for one in own if one.get("notes")})):
+        facts["notes"] = notes
     visits = [facts["visits"] for facts in own if isinstance(facts.get("visits"), Mapping)]
     if len(visits) == len(own):
         names = ("planned", "made", "failed")

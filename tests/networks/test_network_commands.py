@@ -14,6 +14,7 @@ import pytest
 from neuralpower.cli import main
 from neuralpower.columns import PREDICTION_COLUMNS
 from neuralpower.networks.calibration import Composition, Factor, save_composition
+from neuralpower.networks.explaining import sentences
 from neuralpower.networks.text import WIDTH
 
 NET = """name: "net"
@@ -145,6 +146,42 @@ def test_explain_says_what_changes_would_save(folder: Path, tmp_path: Path) -> N
     assert rows["conv2"]["half_width_saves_percent"] is None
     assert rows["conv2"]["half_width_note"]
     assert rows["conv2"]["bound"] in ("compute", "memory")
+
+
+def test_a_saving_beyond_the_measured_range_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = folder / "one.prototxt"
+    net.write_text(
+        'layer { name: "data" type: "Input" top: "data"'
+        " input_param { shape { dim: 1 dim: 8 dim: 32 dim: 32 } } }"
+        ' layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"'
+        " convolution_param { num_output: 32 kernel_size: 3 pad: 1 } }"
+    )
+    assert call(folder, "explain", str(net), "--format", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["half_width_note"] is None
+    assert row["double_stride_saves_percent"] > 50
+    assert row["double_stride_note"].startswith("beyond the measured ")  # every stride was 1
+    (line,) = sentences([row])
+    assert "% (beyond the measured " in line
+
+
+def test_nothing_to_predict_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "loop.prototxt"
+    net.write_text(
+        'layer { name: "a" type: "ReLU" bottom: "b" top: "a" }'
+        ' layer { name: "b" type: "ReLU" bottom: "a" top: "b" }'
+    )
+    assert call(folder, "explain", str(net)) == 2
+    assert "loop.prototxt: no runtime model covers any of its layers" in capsys.readouterr().err
+    for command in ("predict", "compare"):
+        assert call(folder, command, str(net), "--format", "md") == 0
+        told = capsys.readouterr().out
+        assert "None" not in told
+        assert ("shape unknown" in told) == (command == "predict")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def _for_people(
             [
                 "" if row["rank"] is None else str(row["rank"]),
                 row["network"],
-                str(row["batch"]),
+                "" if row["batch"] is None else str(row["batch"]),
                 text.number(row["error_percent"]),
                 text.number(row["runtime_ms_per_image"]),
                 text.interval(image, "runtime_ms"),

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.commands.arguments import positive
 from neuralpower.commands.predict import batch_size, write_rows
+from neuralpower.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument("--batch", type=batch_size, metavar="N", help="instead of the file's")
     parser.add_argument(
-        "--layers", type=batch_size, default=5, metavar="N", help="how many (default: 5)"
+        "--layers", type=positive, default=5, metavar="N", help="how many (default: 5)"
     )
     parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
     parser.add_argument(
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain and write; exit status 0."""
+    """Explain and write; exit status 0. ``InputError`` where no layer has a model."""
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.explaining import COLUMNS, explain, sentences
@@ -41,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.batch,
         arguments.layers,
     )
+    if not rows:
+        raise InputError("no runtime model covers any of its layers", path=arguments.prototxt)
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
         sys.stdout.write(_text(rows, sentences(rows)))
     else:
@@ -74,6 +78,6 @@ def _text(rows: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> str:
         ]
         for row in rows
     ]
-    text = table_text(headings, right, cells, (8, 2)) if cells else "no layer has a model\n"
+    text = table_text(headings, right, cells, (8, 2))
     wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="   ") for line in lines]
     return text + "\n" + "".join(line + "\n" for line in wrapped)

@@ -59,7 +59,8 @@ def explain(
     ``memory`` by the platform's roofline (the stored baseline: the slower of ``compute_ms`` and
     ``memory_ms``), ``memory`` for layers without arithmetic to speak of. ``*_saves_percent`` is
     the part of the whole network's cost that half the layer's outputs, or twice its stride, would
-    save; None with the reason where the layer or the network does not allow it.
+    save; None with the reason where the layer or the network does not allow it. A saving's note
+    names the sizes that leave the measured range by the change.
     """
     from neuralpower.caffe.network import load_network
 
@@ -78,10 +79,11 @@ def explain(
             other = _changed(path, network, layer, change, batch)
         except InputError as error:
             return None, error.message
-        after = predict_networks([other], models, composition)[-1]
+        changed = predict_networks([other], models, composition)
+        after = changed[-1]
         if after["note"] != total["note"] or after[cost] is None:
             return None, "the changed network is covered differently"
-        return 100 * (1 - after[cost] / total[cost]), None
+        return 100 * (1 - after[cost] / total[cost]), _newly_beyond(rows, changed)
 
     found = []
     for rank, row in enumerate(known[:most], 1):
@@ -100,6 +102,19 @@ def explain(
             }
         )
     return found
+
+
+def _newly_beyond(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Which sizes leave the measured range by a change of the network; None where none do."""
+    columns = [
+        name
+        for old, new in zip(before[:-1], after[:-1], strict=True)
+        for name in (new["extrapolates"] or "").split()
+        if name not in (old["extrapolates"] or "").split()
+    ]
+    return f"beyond the measured {' '.join(dict.fromkeys(columns))}" if columns else None
 
 
 class Roof:
@@ -227,6 +242,8 @@ def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         text = f"{row['rank']}. {row['name']} ({row['type']}): {percent(share)} % of the {what}"
         if row["bound"]:
             text += f", bound by {'arithmetic' if row['bound'] == 'compute' else 'memory'}"
+        else:
+            text += ", of a kind that the roofline does not cover"
         for key, change in _CHANGES:
             saves, note = row[f"{key}_saves_percent"], row[f"{key}_note"]
             if saves is None:
@@ -235,5 +252,7 @@ def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 text += f"; {change} would cost {number(-saves)} % more"
             else:
                 text += f"; {change} would save {number(saves)} %"
+            if saves is not None and note:
+                text += f" ({note})"
         lines.append(text + ".")
     return lines

@@ -65,7 +65,8 @@ def _remarks(row: Mapping[str, Any]) -> str:
     if row["name"] == TOTAL:
         return ""
     if row["source"] == "none":
-        return "no computation" if "no computation" in (row["note"] or "") else "no model"
+        told = row["note"] or ""
+        return next((why for why in ("no computation", "shape unknown") if why in told), "no model")
     return f"beyond {row['extrapolates']}" if row["extrapolates"] else ""
 
 
@@ -131,8 +132,12 @@ def prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _one_network(rows: Sequence[Mapping[str, Any]]) -> str:
     last = rows[-1]
-    title = f"{last['network']}, batch {last['batch']}"
+    title = f"{last['network']}{_at_batch(last)}"
     return f"{title}\n{table_text(*_cells(rows), _SPARE)}{last['note']}\n"
+
+
+def _at_batch(row: Mapping[str, Any]) -> str:
+    return "" if row["batch"] is None else f", batch {row['batch']}"
 
 
 def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -140,7 +145,7 @@ def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for part in by_network(rows):
         last = part[-1]
-        title = f"**{markdown(str(last['network']))}**, batch {last['batch']}"
+        title = f"**{markdown(str(last['network']))}**{_at_batch(last)}"
         note = markdown(str(last["note"]))
         parts.append(f"{title}\n\n{markdown_table(*_cells(part))}\n{note}\n")
     return "\n".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,23 @@ class Trial:
     network: Network
     estimates: Estimates
     layers: Mapping[str, float] | None
+
+    @cached_property
+    def family_times(self) -> dict[str, tuple[float, float]]:
+        """Measured and predicted time of each family's layers inside the pass, ms.
+
+        Kept: a pass is learnt from once for every network that is held out, and again for each
+        other network that is scored.
+        """
+        found: dict[str, tuple[float, float]] = {}
+        times = self.estimates.runtime_ms
+        for layer, known, value in zip(
+            self.network.layers, times.known, times.value.tolist(), strict=True
+        ):
+            if self.layers is not None and layer.name in self.layers and known:
+                measured, predicted = found.get(layer.family, (0.0, 0.0))
+                found[layer.family] = (measured + self.layers[layer.name], predicted + value)
+        return found
 
 
 def load_trials(
@@ -94,7 +112,7 @@ def _ratios(trials: Sequence[Trial]) -> dict[str, dict[str, list[float]]]:
     detailed = any(trial.layers is not None for trial in trials)
     for trial in trials:
         if detailed:
-            pairs = _family_times(trial)
+            pairs = trial.family_times
         else:
             whole, time = total(trial.estimates).runtime_ms, trial.measured.values.get("runtime_ms")
             pairs = {ALL: (time, whole[0])} if whole is not None and time is not None else {}
@@ -102,20 +120,6 @@ def _ratios(trials: Sequence[Trial]) -> dict[str, dict[str, list[float]]]:
             if measured > 0 and predicted > 0:
                 ratio = float(np.log(measured / predicted))
                 found.setdefault(family, {}).setdefault(trial.measured.network, []).append(ratio)
-    return found
-
-
-def _family_times(trial: Trial) -> dict[str, tuple[float, float]]:
-    """Measured and predicted time of each family's layers inside a pass, ms."""
-    found: dict[str, tuple[float, float]] = {}
-    times = trial.estimates.runtime_ms
-    for i, layer in enumerate(trial.network.layers):
-        if trial.layers is not None and layer.name in trial.layers and times.known[i]:
-            measured, predicted = found.get(layer.family, (0.0, 0.0))
-            found[layer.family] = (
-                measured + trial.layers[layer.name],
-                predicted + float(times.value[i]),
-            )
     return found
 
 

@@ -20,6 +20,7 @@ PARTS = (
     "envs/environment.yaml",
     "config",
     "prototxts/lenet.prototxt",
+    "prototxts/networks.yaml",
     "measurements/caffe-cpu",
 )
 _README = """# A NeuralPower project
@@ -28,6 +29,7 @@ _README = """# A NeuralPower project
     snakemake --cores 1 check_accuracy   # after `neuralpower gate ... --accept`
 
 - Drop networks into `prototxts/`, folders of measurements into `measurements/`.
+- `prototxts/networks.yaml` holds published errors, by the name of the network's file.
 - `measurements/caffe-cpu/` is a recorded platform to begin with; remove it when you have your own.
 - To measure this machine: `pip install 'neuralpower[onnx]'`, then
   `snakemake --cores 1 all --config platforms='["local"]'`.

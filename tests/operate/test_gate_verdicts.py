@@ -208,6 +208,17 @@ def test_a_whole_accuracy_file_is_a_baseline(tmp_path: Path, accuracy: dict[str,
     assert cli.main(["gate", now, "--baseline", now]) == 0
 
 
+def test_the_baseline_of_another_platform_is_refused(
+    tmp_path: Path, accuracy: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = write(tmp_path / "now.json", accuracy | {"platform": "one"})
+    other = write(tmp_path / "other.json", accuracy | {"platform": "other"})
+    for accepting in ([], ["--accept"], ["--accept-all"]):
+        assert cli.main(["gate", now, "--baseline", other, *accepting]) == 2
+        assert "of platform one, but" in capsys.readouterr().err
+    assert json.loads(Path(other).read_text())["platform"] == "other"
+
+
 @pytest.mark.parametrize(
     "text",
     [

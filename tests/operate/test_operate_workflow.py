@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_an_edited_recorded_file_is_told_by_its_checksum(project: Path) -> None:
     table.write_text(text)
     plan = snakemake(project, target, "--dry-run").stdout
     assert "checksums" in plan
+
+
+def test_snakemakes_own_report_has_the_pages_by_category(made: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "report.zip"
+    snakemake(made, "--report", str(bundle), "all")
+    with zipfile.ZipFile(bundle) as opened:
+        names = opened.namelist()
+        told = "".join(
+            opened.read(name).decode() for name in names if name.endswith((".js", ".html"))
+        )
+    for page in ("index.html", "mini.html", "tiny.html"):
+        assert any(name.endswith(page) for name in names), page
+    for category in ("Overview", "Networks", "Platforms", "Measurements", "Accuracy", "Models"):
+        assert f'"{category}"' in told, category
 
 
 def test_the_chain_of_a_page_ends_at_the_measurements(made: Path) -> None:

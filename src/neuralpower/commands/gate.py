@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     now, _ = gate.load_figures(arguments.accuracy)
     accepting = arguments.accept or arguments.accept_all
     baseline, facts = _baseline(arguments, accepting)
+    _must_be_of_one_platform(arguments, accuracy.get("platform"), facts.get("platform"))
     if facts and facts.get("data_sha256") != accuracy.get("data_sha256"):
         _say(f"{arguments.accuracy}: the measurements are not those of the baseline")
     rows = gate.compare(now, baseline, tolerances)
@@ -91,6 +92,15 @@ def _baseline(
         "--accept` makes it from this accuracy, then commit it",
         path=arguments.baseline,
     )
+
+
+def _must_be_of_one_platform(arguments: argparse.Namespace, now: object, before: object) -> None:
+    if now and before and now != before:
+        raise InputError(
+            f"of platform {now}, but {arguments.baseline} of {before}: name that platform's "
+            "baseline, or remove the file if the platform has a new name",
+            path=arguments.accuracy,
+        )
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -226,7 +226,7 @@ def _stored(figures: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
 
 def _finite(value: Any) -> float:
     number = float(value)
-    if isinstance(value, bool) or not math.isfinite(number):
+    if isinstance(value, bool | str) or not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
     return number
 

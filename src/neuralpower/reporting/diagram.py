@@ -103,13 +103,14 @@ def draw(layers: Sequence[Mapping[str, Any]], colourings: Sequence[Colouring], i
         kind = "none" if first is None else f"h{heat(first)}"
         names = " + ".join(str(layers[i]["name"]) for i in box.members)
         parted = " / ".join("–" if share is None else percent(share) for share in shares)
-        lines = [names, *([f"{parted} %"] if shares else [])]
+        short = _short(names, _LETTERS)
+        lines = [*([names] if short != names else []), *([f"{parted} %"] if shares else [])]
         x, y = round(_left(box.column)), round(_top(box.depth))
         parts.append(
             Markup(
                 '<g class="box {}" data-h="{}" transform="translate({} {})"><title>{}</title>'
                 "<rect/><text x=6 y=14>{}</text></g>"
-            ).format(kind, levels, x, y, "\n".join(lines), _short(names, _LETTERS))
+            ).format(kind, levels, x, y, "\n".join(lines), short)
         )
     return Markup("\n").join([*parts, Markup("</svg>")]) if found else escape("")
 

@@ -88,6 +88,15 @@ class Table:
     sortable: bool = True
     filterable: bool = field(default=False)
 
+    @property
+    def looks(self) -> list[tuple[str, str]]:
+        """Selectors of columns that look alike, and their CSS."""
+        found: dict[str, list[str]] = {}
+        for n, column in enumerate(self.columns, 1):
+            if column.style:
+                found.setdefault(column.style, []).append(f":nth-child({n})")
+        return [(",".join(places), look) for look, places in found.items()]
+
 
 def slim(table: Table) -> Table:
     """A table without the columns that are empty in every row."""

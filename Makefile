@@ -4,12 +4,13 @@ CORES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: all test lint bench measure clean help
+.PHONY: all test test-slow lint bench measure clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make all      install into $(VENV) and make results/report/index.html"
 	@echo "make test     install the test tools and run the tests with coverage"
+	@echo "make test-slow  the tests that take longer: kills at every stage, packages, the gate"
 	@echo "make lint     ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make bench    benchmarks, as ratios to a peer or a floor"
 	@echo "make measure  measure this machine's CPU (platform local) and report on it"
@@ -20,6 +21,11 @@ all: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+# Whole workflows killed at every stage, gate and module use through Snakemake, built packages.
+test-slow: $(VENV)/installed-dev
+	NEURALPOWER_SLOW=1 NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/operate -m slow
+	NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/profiling -k kill
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -135,8 +135,9 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
         return None
     names = sorted({entry["network"] for entry in entries})
     baselines = _baselines_of(entries)
-    slanted = len(names) > 5
-    bottom = 0.75 if slanted else 0.35
+    # The more names, the steeper they stand.
+    angle = 0 if len(names) <= 5 else 25 if len(names) <= 12 else 60
+    bottom = {0: 0.35, 25: 0.75, 60: 1.35}[angle]
     drawn, (axes,) = new_figure(height=2.9 + bottom, bottom=bottom, left=0.7)
     lowest, highest = 0.9, 1.1
     for place, name in enumerate(names):
@@ -169,8 +170,9 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
     axes.set_xticks(
         range(len(names)),
         names,
-        rotation=25 if slanted else 0,
-        ha="right" if slanted else "center",
+        rotation=angle,
+        rotation_mode="anchor" if angle else "default",
+        ha="right" if angle else "center",
     )
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylabel(f"predicted / measured {NAMES[target]}")

@@ -34,12 +34,12 @@ POWER_GUARD_SHARE = 0.5
 class Candidate:
     """A term library, an objective (relative, absolute, log) and an estimator."""
 
-    library: str
+    term_library: str
     objective: str
     estimator: str
 
     def __str__(self) -> str:
-        return f"{self.library}, {self.objective}, {self.estimator}"
+        return f"{self.term_library}, {self.objective}, {self.estimator}"
 
     @property
     def link(self) -> str:
@@ -194,7 +194,7 @@ def try_candidate(
     ``nested=False`` leaves the inner folds out (for figures that need no selection);
     ``guarded=False`` lets predictions leave the anchor's bounds, as the published recipe does.
     """
-    library = LIBRARIES[candidate.library]
+    library = LIBRARIES[candidate.term_library]
     terms = _finite(library(problem.table, problem.layers.family, problem.layers.target), problem)
     if not terms:
         return None

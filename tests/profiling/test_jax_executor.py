@@ -23,7 +23,7 @@ from neuralpower.caffe.network import load_network  # noqa: E402
 from neuralpower.cli import main  # noqa: E402
 from neuralpower.files import csv_text  # noqa: E402
 from neuralpower.profiling.jax_executor import JaxExecutor, pool_threads  # noqa: E402
-from neuralpower.profiling.jax_layers import MAKERS  # noqa: E402
+from neuralpower.profiling.jax_layers import makes  # noqa: E402
 from neuralpower.profiling.jax_model import layer_model, network_model  # noqa: E402
 from neuralpower.profiling.jax_workload import CpuWorkload, ReplayWorkload  # noqa: E402
 from neuralpower.profiling.layer_graph import random_input  # noqa: E402
@@ -196,7 +196,7 @@ def test_every_layer_type_computes_what_onnx_does(
 
 
 def test_no_layer_type_is_left_out() -> None:
-    assert {kind for kind, *_ in LAYERS} | {"Silence"} == set(MAKERS)
+    assert {kind for kind, *_ in LAYERS} | {"Silence"} == set(makes)
 
 
 def test_stochastic_pooling_weighs_a_window_by_itself(
@@ -223,7 +223,7 @@ def test_networks_compute_what_onnx_does(executor: JaxExecutor, name: str) -> No
 
 def test_a_layer_without_a_jax_form_is_named(executor: JaxExecutor) -> None:
     network = load_network(PROTOTXTS / "ssd300.prototxt", batch=1)
-    with pytest.raises(InputError, match=r"\(PriorBox\): this layer type is not written for JAX"):
+    with pytest.raises(InputError, match=r"\(PriorBox\): this layer type is has no JAX form"):
         executor.network(network, SEED)
 
 

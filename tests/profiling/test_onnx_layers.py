@@ -17,7 +17,7 @@ import onnxruntime
 from neuralpower.caffe.network import load_network
 from neuralpower.errors import InputError
 from neuralpower.profiling.onnx_builder import build_network
-from neuralpower.profiling.onnx_ops.registry import EMITTERS
+from neuralpower.profiling.onnx_ops.registry import emits
 from neuralpower.profiling.onnx_ops.weights import GivenWeights, RandomWeights, WeightSource
 from neuralpower.profiling.ort_cpu import open_session, random_input
 
@@ -388,4 +388,4 @@ def test_unsupported_layer_is_named(tmp_path: Path) -> None:
 def test_every_family_type_can_be_written() -> None:
     families = {"Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm"}
     families |= {"Scale", "ReLU", "Sigmoid", "TanH", "ELU", "PReLU", "Eltwise", "Concat"}
-    assert families | {"Softmax", "Dropout"} <= set(EMITTERS)
+    assert families | {"Softmax", "Dropout"} <= set(emits)

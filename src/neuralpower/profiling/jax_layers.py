@@ -25,6 +25,7 @@ from neuralpower.profiling.layer_fields import (
     unsupported,
 )
 from neuralpower.profiling.layer_graph import LayerLike
+from neuralpower.profiling.layer_registry import Registry
 
 Array = NDArray[numpy.float32]
 #: Parameters of the model and inputs of a layer to its outputs.
@@ -50,26 +51,13 @@ class Store(Protocol):
 
 Maker = Callable[[LayerLike, Store], Forward]
 
-MAKERS: dict[str, Maker] = {}
-
-
-def makes(*types: str) -> Callable[[Maker], Maker]:
-    """Register a function for Caffe layer types."""
-
-    def register(function: Maker) -> Maker:
-        for name in types:
-            MAKERS[name] = function
-        return function
-
-    return register
+#: What writes a layer type.
+makes: Registry[Maker] = Registry("JAX")
 
 
 def forward_of(layer: LayerLike, store: Store) -> Forward:
     """The forward pass of a layer. ``InputError`` when its type has none here."""
-    maker = MAKERS.get(layer.type)
-    if maker is None:
-        raise unsupported(layer, "this layer type is not written for JAX: it cannot be run")
-    return maker(layer, store)
+    return makes.of(layer)(layer, store)
 
 
 def one(function: Callable[[Any], Any]) -> Forward:

@@ -14,10 +14,14 @@ from jax import lax
 
 from neuralpower.profiling.jax_layers import Forward, Store, channels, makes, one
 from neuralpower.profiling.layer_fields import (
+    axis_order,
     bottom_shape,
     canonical_axis,
     count,
+    crop_bounds,
     run_of_axes,
+    shuffle_groups,
+    slice_parts,
     top_shape,
     unsupported,
 )
@@ -214,12 +218,8 @@ def concat(layer: LayerLike, store: Store) -> Forward:
 @makes("Slice")
 def slice_layer(layer: LayerLike, store: Store) -> Forward:
     """A bottom cut into its tops along one axis."""
-    param = layer.param.slice_param
-    axis = param.slice_dim if param.HasField("slice_dim") else param.axis
-    axis = canonical_axis(layer, axis, len(bottom_shape(layer)))
-    ends = [0]
-    for i in range(len(layer.tops)):
-        ends.append(ends[-1] + top_shape(layer, i)[axis])
+    axis, sizes = slice_parts(layer)
+    ends = [0, *itertools.accumulate(sizes)]
     return lambda parameters, values: [
         lax.slice_in_dim(values[0], a, b, axis=axis) for a, b in itertools.pairwise(ends)
     ]
@@ -235,18 +235,14 @@ def reshape(layer: LayerLike, store: Store) -> Forward:
 @makes("Permute")
 def permute(layer: LayerLike, store: Store) -> Forward:
     """Axes in another order; axes that are not named follow in their old order."""
-    order = list(layer.param.permute_param.order)
-    order += [axis for axis in range(len(bottom_shape(layer))) if axis not in order]
+    order = axis_order(layer)
     return one(lambda x: x.transpose(order))
 
 
 @makes("ShuffleChannel")
 def shuffle(layer: LayerLike, store: Store) -> Forward:
     """Channels of ``group`` groups interleaved."""
-    group = layer.param.shuffle_channel_param.group
-    batch, width, *size = bottom_shape(layer)
-    if width % group:
-        raise unsupported(layer, f"{width} channels do not divide into {group} groups")
+    group, (batch, width, *size) = shuffle_groups(layer), bottom_shape(layer)
     parts = (batch, group, width // group, *size)
     return one(lambda x: x.reshape(parts).swapaxes(1, 2).reshape(x.shape))
 
@@ -254,15 +250,7 @@ def shuffle(layer: LayerLike, store: Store) -> Forward:
 @makes("Crop")
 def crop(layer: LayerLike, store: Store) -> Forward:
     """The first bottom cut to the size of the second, from ``axis`` on, at the given offsets."""
-    param, shape, out = layer.param.crop_param, bottom_shape(layer), top_shape(layer)
-    axis = canonical_axis(layer, param.axis, len(shape))
-    offsets = list(param.offset) or [0]
-    if len(offsets) not in (1, len(shape) - axis):
-        raise unsupported(layer, f"{len(offsets)} offsets for {len(shape) - axis} axes")
-    starts = [0] * axis + (offsets * (len(shape) - axis) if len(offsets) == 1 else offsets)
-    ends = [
-        s + n if a >= axis else shape[a] for a, (s, n) in enumerate(zip(starts, out, strict=True))
-    ]
+    starts, ends = zip(*crop_bounds(layer), strict=True)
     return one(lambda x: lax.slice(x, starts, ends))
 
 

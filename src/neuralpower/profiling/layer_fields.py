@@ -108,3 +108,38 @@ def run_of_axes(
         own = shape[start:] if num_axes == -1 else shape[start : start + num_axes]
     wanted = (*own, *(1 for _ in shape[start + len(own) :]))
     return own, wanted or (1,)
+
+
+def slice_parts(layer: LayerLike) -> tuple[int, list[int]]:
+    """The axis that a Slice cuts, and the size of each top along it."""
+    param = layer.param.slice_param
+    axis = param.slice_dim if param.HasField("slice_dim") else param.axis
+    axis = canonical_axis(layer, axis, len(bottom_shape(layer)))
+    return axis, [top_shape(layer, i)[axis] for i in range(len(layer.tops))]
+
+
+def crop_bounds(layer: LayerLike) -> list[tuple[int, int]]:
+    """Where a Crop begins and ends on every axis of its first bottom: whole before ``axis``."""
+    param, shape, out = layer.param.crop_param, bottom_shape(layer), top_shape(layer)
+    axis = canonical_axis(layer, param.axis, len(shape))
+    cut = len(shape) - axis
+    offsets = list(param.offset) or [0]
+    if len(offsets) not in (1, cut):
+        raise unsupported(layer, f"{len(offsets)} offsets for {cut} axes")
+    starts = offsets * cut if len(offsets) == 1 else offsets
+    ends = [(start, start + n) for start, n in zip(starts, out[axis:], strict=True)]
+    return [(0, n) for n in shape[:axis]] + ends
+
+
+def axis_order(layer: LayerLike) -> list[int]:
+    """The axes as a Permute orders them; those that are not named follow in their old order."""
+    order = list(layer.param.permute_param.order)
+    return order + [axis for axis in range(len(bottom_shape(layer))) if axis not in order]
+
+
+def shuffle_groups(layer: LayerLike) -> int:
+    """The groups whose channels a ShuffleChannel interleaves."""
+    group, channels = int(layer.param.shuffle_channel_param.group), bottom_shape(layer)[1]
+    if channels % group:
+        raise unsupported(layer, f"{channels} channels do not divide into {group} groups")
+    return group

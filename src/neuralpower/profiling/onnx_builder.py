@@ -24,7 +24,7 @@ from neuralpower.profiling.layer_graph import (
 )
 from neuralpower.profiling.onnx_ops import pointwise, shaping, windows
 from neuralpower.profiling.onnx_ops.graph import Built, Graph
-from neuralpower.profiling.onnx_ops.registry import EMITTERS
+from neuralpower.profiling.onnx_ops.registry import emits
 from neuralpower.profiling.onnx_ops.weights import RandomWeights, WeightSource
 
 __all__ = ["Built", "InputSpec", "build_layer", "build_network", "configuration_layer"]
@@ -90,9 +90,7 @@ def build_network(
 
 
 def _emit(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    emitter = EMITTERS.get(layer.type)
-    if emitter is None:
-        raise unsupported(layer, "this layer type has no ONNX form: it cannot be run")
+    emitter = emits.of(layer)
     graph.enter(layer.name)
     emitter(graph, layer, bottoms, tops)
 

@@ -12,16 +12,21 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from neuralpower.profiling.layer_fields import (
+    axis_order,
     bottom_shape,
     canonical_axis,
     count,
+    crop_bounds,
     pool_window,
     run_of_axes,
+    shuffle_groups,
+    slice_parts,
     spatial,
     top_shape,
     unsupported,
 )
 from neuralpower.profiling.layer_graph import LayerLike
+from neuralpower.profiling.layer_registry import Registry
 
 #: Inputs of a layer to its outputs.
 Forward = Callable[[Sequence[Any]], Sequence[Any]]
@@ -29,26 +34,13 @@ Forward = Callable[[Sequence[Any]], Sequence[Any]]
 Weight = Callable[[LayerLike, int, Sequence[int], str], Any]
 Maker = Callable[[LayerLike, Weight], Forward]
 
-MAKERS: dict[str, Maker] = {}
-
-
-def makes(*types: str) -> Callable[[Maker], Maker]:
-    """Register a function for Caffe layer types."""
-
-    def register(function: Maker) -> Maker:
-        for name in types:
-            MAKERS[name] = function
-        return function
-
-    return register
+#: What writes a layer type.
+makes: Registry[Maker] = Registry("PyTorch")
 
 
 def forward_of(layer: LayerLike, weight: Weight) -> Forward:
     """The forward pass of a layer. ``InputError`` when its type has none here."""
-    maker = MAKERS.get(layer.type)
-    if maker is None:
-        raise unsupported(layer, "this layer type is not written for PyTorch: it cannot be run")
-    return maker(layer, weight)
+    return makes.of(layer)(layer, weight)
 
 
 def _one(function: Callable[[Any], Any]) -> Forward:
@@ -261,10 +253,7 @@ def concat(layer: LayerLike, weight: Weight) -> Forward:
 @makes("Slice")
 def slice_layer(layer: LayerLike, weight: Weight) -> Forward:
     """A bottom cut into its tops along one axis."""
-    param = layer.param.slice_param
-    axis = param.slice_dim if param.HasField("slice_dim") else param.axis
-    axis = canonical_axis(layer, axis, len(bottom_shape(layer)))
-    sizes = [top_shape(layer, i)[axis] for i in range(len(layer.tops))]
+    axis, sizes = slice_parts(layer)
     return lambda values: [part.contiguous() for part in torch.split(values[0], sizes, axis)]
 
 
@@ -299,33 +288,21 @@ def reshape(layer: LayerLike, weight: Weight) -> Forward:
 @makes("Permute")
 def permute(layer: LayerLike, weight: Weight) -> Forward:
     """Axes in another order, copied into it."""
-    order = list(layer.param.permute_param.order)
-    order += [axis for axis in range(len(bottom_shape(layer))) if axis not in order]
+    order = axis_order(layer)
     return _one(lambda x: x.permute(order).contiguous())
 
 
 @makes("ShuffleChannel")
 def shuffle(layer: LayerLike, weight: Weight) -> Forward:
     """Channels of ``group`` groups interleaved."""
-    group = layer.param.shuffle_channel_param.group
-    if bottom_shape(layer)[1] % group:
-        raise unsupported(layer, f"the channels do not divide into {group} groups")
+    group = shuffle_groups(layer)
     return _one(lambda x: F.channel_shuffle(x, group))
 
 
 @makes("Crop")
 def crop(layer: LayerLike, weight: Weight) -> Forward:
     """The first bottom cut to the size of the second, from ``axis`` on, at the given offsets."""
-    param, shape, out = layer.param.crop_param, bottom_shape(layer), top_shape(layer)
-    axis = canonical_axis(layer, param.axis, len(shape))
-    offsets = list(param.offset) or [0]
-    if len(offsets) not in (1, len(shape) - axis):
-        raise unsupported(layer, f"{len(offsets)} offsets for {len(shape) - axis} axes")
-    starts = offsets * (len(shape) - axis) if len(offsets) == 1 else offsets
-    place = tuple(
-        slice(None) if a < axis else slice(starts[a - axis], starts[a - axis] + out[a])
-        for a in range(len(shape))
-    )
+    place = tuple(slice(start, end) for start, end in crop_bounds(layer))
     return _one(lambda x: x[place].contiguous())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from neuralpower.profiling.layer_graph import LayerLike
+from neuralpower.profiling.layer_registry import Registry
 
 if TYPE_CHECKING:
     from neuralpower.profiling.onnx_ops.graph import Graph
@@ -14,15 +15,5 @@ if TYPE_CHECKING:
 #: the values ``tops``.
 Emitter = Callable[["Graph", LayerLike, Sequence[str], Sequence[str]], None]
 
-EMITTERS: dict[str, Emitter] = {}
-
-
-def emits(*types: str) -> Callable[[Emitter], Emitter]:
-    """Register a function for Caffe layer types."""
-
-    def register(function: Emitter) -> Emitter:
-        for name in types:
-            EMITTERS[name] = function
-        return function
-
-    return register
+#: What writes a layer type.
+emits: Registry[Emitter] = Registry("ONNX")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neuralpower.profiling.layer_fields import (
+    axis_order,
     bottom_shape,
     canonical_axis,
     count,
+    crop_bounds,
+    shuffle_groups,
+    slice_parts,
     top_shape,
     unsupported,
 )
@@ -37,25 +41,16 @@ def slice_layer(
     graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]
 ) -> None:
     """A bottom cut into its tops along one axis; the layer table has worked out the sizes."""
-    param = layer.param.slice_param
-    axis = param.slice_dim if param.HasField("slice_dim") else param.axis
-    axis = canonical_axis(layer, axis, len(bottom_shape(layer)))
-    sizes = graph.integers(top_shape(layer, i)[axis] for i in range(len(tops)))
+    axis, parts = slice_parts(layer)
+    sizes = graph.integers(parts)
     graph.ops("Split", [bottoms[0], sizes], tops, {"axis": axis})
 
 
 @emits("Crop")
 def crop(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """The first bottom cut to the size of the second, from ``axis`` on, at the given offsets."""
-    param = layer.param.crop_param
-    shape, out = bottom_shape(layer), top_shape(layer)
-    axis = canonical_axis(layer, param.axis, len(shape))
-    axes = list(range(axis, len(shape)))
-    offsets = list(param.offset) or [0]
-    if len(offsets) not in (1, len(axes)):
-        raise unsupported(layer, f"{len(offsets)} offsets for {len(axes)} axes")
-    starts = offsets * len(axes) if len(offsets) == 1 else offsets
-    ends = [start + out[a] for start, a in zip(starts, axes, strict=True)]
+    starts, ends = zip(*crop_bounds(layer), strict=True)
+    axes = range(len(starts))
     bounds = [graph.integers(values) for values in (starts, ends, axes)]
     graph.op("Slice", [bottoms[0], *bounds], tops[0])
 
@@ -63,18 +58,13 @@ def crop(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[
 @emits("Permute")
 def permute(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """Axes in another order (SSD's fork); axes that are not named follow in their old order."""
-    order = list(layer.param.permute_param.order)
-    rest = [axis for axis in range(len(bottom_shape(layer))) if axis not in order]
-    graph.op("Transpose", bottoms, tops[0], perm=order + rest)
+    graph.op("Transpose", bottoms, tops[0], perm=axis_order(layer))
 
 
 @emits("ShuffleChannel")
 def shuffle(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """Channels of ``group`` groups interleaved (ShuffleNet's fork)."""
-    group = layer.param.shuffle_channel_param.group
-    batch, channels, *size = bottom_shape(layer)
-    if channels % group:
-        raise unsupported(layer, f"{channels} channels do not divide into {group} groups")
+    group, (batch, channels, *size) = shuffle_groups(layer), bottom_shape(layer)
     split = graph.reshape(bottoms[0], (batch, group, channels // group, *size))
     perm = [0, 2, 1, *range(3, 3 + len(size))]
     graph.reshape(graph.op("Transpose", [split], perm=perm), (batch, channels, *size), tops[0])

@@ -57,7 +57,7 @@ def learned(layers: list[Layer]) -> int:
 
 
 def test_the_files_are_what_the_script_writes() -> None:
-    script = FOLDER / "generate.py"
+    script = REPOSITORY / "tools/generate_prototxts.py"
     done = subprocess.run(
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
@@ -68,7 +68,7 @@ def test_each_of_our_prototxts_has_an_entry_and_each_entry_a_prototxt() -> None:
     written = {
         path.stem
         for path in FOLDER.glob("*.prototxt")
-        if "# Written by prototxts/generate.py" in path.read_text(encoding="utf-8")
+        if "# Written by tools/generate_prototxts.py" in path.read_text(encoding="utf-8")
     }
     assert written == set(NAMES)
 

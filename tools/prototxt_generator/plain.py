@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator.builder import Net, image
+from prototxt_generator.builder import Net, image
 
 
 def lenet() -> Net:

@@ -1,4 +1,4 @@
-"""Writes the networks that come with NeuralPower: ``python prototxts/generate.py [--check]``.
+"""Writes the networks that come with NeuralPower: ``python tools/generate_prototxts.py [--check]``.
 
 The folder is for your own prototxts too; this script touches only the files it lists. With
 ``--check`` nothing is written and the exit status says whether all files are current.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from generator import detection, inception, mobile, plain, residual
-from generator.builder import Net
+from prototxt_generator import detection, inception, mobile, plain, residual
+from prototxt_generator.builder import Net
 
 ROOT = Path(__file__).resolve().parent.parent
 

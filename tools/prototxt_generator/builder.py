@@ -22,7 +22,7 @@ class Net:
     ) -> None:
         self._lines = [
             *(f"# {line}".rstrip() for line in comment.strip().splitlines()),
-            "# Written by prototxts/generate.py: change it there.",
+            "# Written by tools/generate_prototxts.py: change it there.",
             f'name: "{title}"',
         ]
         for blob, shape in inputs.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator.builder import Net, Pair, image
+from prototxt_generator.builder import Net, Pair, image
 
 
 def googlenet() -> Net:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from generator.builder import Net, image
-from generator.plain import vgg_features
+from prototxt_generator.builder import Net, image
+from prototxt_generator.plain import vgg_features
 
 VGG16 = (2, 2, 3, 3, 3)
 CLASSES = 21  # the 20 of PASCAL VOC and the background

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from prototxt_generator import detection, inception, mobile, plain, residual
+from prototxt_generator import detection, inception, mobile, plain, residual, torchvision
 from prototxt_generator.builder import Net
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +22,31 @@ ROOT = Path(__file__).resolve().parent.parent
 GETZNER = """
 {title} as torchvision runs it at 224 x 224 (no batch normalisation). Its adaptive average pooling
 is the identity at this size and left out. For the validation on getzner-xeon5120."""
+
+#: torchvision's networks: program, the size it is known for, further sizes that were measured.
+TORCHVISION: dict[str, tuple[Callable[[int], Net], int, tuple[int, ...]]] = {
+    "alexnet": (torchvision.alexnet, 224, (299,)),
+    "densenet121": (torchvision.densenet121, 224, ()),
+    "googlenet": (torchvision.googlenet, 224, ()),
+    "inception_v3": (torchvision.inception_v3, 299, ()),
+    "mobilenet_v2": (torchvision.mobilenet_v2, 224, ()),
+    "resnet18": (partial(torchvision.resnet, 18), 224, (32, 299)),
+    "resnet34": (partial(torchvision.resnet, 34), 224, (56, 299)),
+    "resnet50": (partial(torchvision.resnet, 50), 224, (299,)),
+    "resnet101": (partial(torchvision.resnet, 101), 224, (299,)),
+    "squeezenet1_1": (torchvision.squeezenet1_1, 224, ()),
+    "vgg16": (torchvision.vgg16, 224, ()),
+}
+
+
+def torchvision_networks() -> dict[str, Callable[[], Net]]:
+    """Path and program of torchvision's networks: a file name without a size has the usual one."""
+    found: dict[str, Callable[[], Net]] = {}
+    for name, (program, usual, others) in TORCHVISION.items():
+        found[f"published/prototxts/{name}"] = partial(program, usual)
+        found |= {f"published/prototxts/{name}_{size}": partial(program, size) for size in others}
+    return found
+
 
 #: Path from the repository's root, and the program of the network.
 NETWORKS: dict[str, Callable[[], Net]] = {
@@ -65,6 +90,7 @@ NETWORKS: dict[str, Callable[[], Net]] = {
     "tests/prototxts/getzner/vgg11": partial(plain.vgg, 11, GETZNER.format(title="VGG-11")),
     "tests/prototxts/getzner/vgg13": partial(plain.vgg, 13, GETZNER.format(title="VGG-13")),
     "tests/prototxts/getzner/vgg16": partial(plain.vgg, 16, GETZNER.format(title="VGG-16")),
+    **torchvision_networks(),
 }
 
 

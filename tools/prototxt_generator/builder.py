@@ -92,8 +92,13 @@ class Net:
         kernel: int = 0,
         stride: int = 1,
         pad: int = 0,
+        *,
+        floor: bool = False,
     ) -> str:
-        """Pooling, method MAX or AVE; without a kernel over the whole map."""
+        """Pooling, method MAX or AVE; without a kernel over the whole map.
+
+        ``floor`` rounds the output's size down, as PyTorch does and Caffe's master branch can.
+        """
         param: dict[str, Any] = {"pool": method}
         if not kernel:
             return self.add("Pooling", name, bottom, pooling_param=param | {"global_pooling": True})
@@ -102,6 +107,8 @@ class Net:
         param["kernel_size"] = kernel
         if stride != 1:
             param["stride"] = stride
+        if floor:
+            param["round_mode"] = "FLOOR"
         return self.add("Pooling", name, bottom, pooling_param=param)
 
     def fc(self, bottom: str, name: str, num_output: int) -> str:

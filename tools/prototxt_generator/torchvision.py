@@ -165,7 +165,7 @@ def _unit(
 
 
 def googlenet(size: int) -> Net:
-    """GoogLeNet with batch normalisation, 3 x 3 in place of 5 x 5, without auxiliary classifiers."""
+    """GoogLeNet with batch normalisation, 3 x 3 in place of 5 x 5, no auxiliary classifiers."""
     net = _net(
         "GoogLeNet",
         size,

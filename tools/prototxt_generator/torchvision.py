@@ -92,7 +92,7 @@ def resnet(depth: int, size: int) -> Net:
         width = 32 << stage
         for block in range(blocks):
             at, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
-            steps = ((width, 3, stride), (width, 3, 1))
+            steps: tuple[tuple[int, int, int], ...] = ((width, 3, stride), (width, 3, 1))
             if depth >= 50:
                 steps = ((width, 1, 1), (width, 3, stride), (4 * width, 1, 1))
             x = _residual(net, x, at, steps, project=stride > 1 or channels != expansion * width)

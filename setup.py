@@ -12,14 +12,14 @@ sys.path.insert(0, str(ROOT / "src"))
 
 
 class BuildWithProject(build_py):
-    """Copies what ``neuralpower.starter`` needs to ``neuralpower/_project``."""
+    """Copies what ``neuralpower.project.starter`` needs to ``neuralpower/_project``."""
 
     def run(self) -> None:
         """Build as always, then add the workflow."""
         super().run()
         if self.editable_mode:
             return  # a checkout's own files are used
-        from neuralpower.starter import PARTS
+        from neuralpower.project.starter import PARTS
 
         target = Path(self.build_lib) / "neuralpower" / "_project"
         for part in PARTS:

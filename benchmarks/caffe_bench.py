@@ -27,7 +27,7 @@ from google.protobuf import text_format
 
 from neuralpower.caffe import caffe_pb2
 from neuralpower.caffe.network import LAYER_COLUMNS, layer_row, parse_network
-from neuralpower.files import csv_text
+from neuralpower.core.files import csv_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OWN = REPOSITORY / "prototxts"

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from neuralpower.caffe.network import Network, load_network
-from neuralpower.errors import InputError
-from neuralpower.files import write_text
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REFERENCE = REPOSITORY / "../shared/reference/caffe"

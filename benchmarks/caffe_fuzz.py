@@ -19,8 +19,8 @@ import atheris
 with atheris.instrument_imports(include=["neuralpower"]):
     from neuralpower.caffe.layers import MODULES, find
     from neuralpower.caffe.network import LAYER_COLUMNS, layer_row, parse_network
-    from neuralpower.errors import InputError
-    from neuralpower.files import csv_text
+    from neuralpower.core.errors import InputError
+    from neuralpower.core.files import csv_text
 
     for names in MODULES.values():
         find(names.split()[0])

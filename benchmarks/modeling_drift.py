@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurements import load_rows
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling import features, libraries
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import dataset
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.metrics import rmspe
+from neuralpower.records.folder import load_rows
 
 CANDIDATES = (
     Candidate("wide", "relative", "stepwise"),

@@ -16,10 +16,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from neuralpower.files import write_text
-from neuralpower.measurements import discover
+from neuralpower.core.files import write_text
 from neuralpower.modeling.data import load_dataset
 from neuralpower.modeling.fitting import FEWEST, FitOptions, fit_layers
+from neuralpower.records.folder import discover
 
 BEGIN, END = "<!-- scores: begin -->\n", "<!-- scores: end -->\n"
 

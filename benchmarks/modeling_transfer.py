@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from neuralpower.measurements import load_platform
 from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.metrics import rmspe
 from neuralpower.modeling.models import Model
 from neuralpower.modeling.transfer import transfer_layers
+from neuralpower.records.folder import load_platform
 
 DRAWS = 3
 

@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from neuralpower.columns import Configuration
-from neuralpower.profiling.executor import make_executor
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.replays import ReplayProtocol
+from neuralpower.core.configuration import Configuration
+from neuralpower.frameworks.registry import make_executor
+from neuralpower.meters.meter import NoMeter
+from neuralpower.profiling.device_power import AdaptiveProtocol
+from neuralpower.profiling.device_timing import ReplayProtocol
 from neuralpower.profiling.run import Settings, run
 from neuralpower.profiling.warm_up import WarmUpProtocol
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from neuralpower import __version__
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 #: Command and its line of help. Each is a module of ``neuralpower.commands`` with
 #: ``add_arguments(parser)`` and ``run(arguments) -> int``.

@@ -11,7 +11,7 @@ import pytest
 from caffe_texts import LENET
 
 from neuralpower.cli import main
-from neuralpower.columns import LAYER_COLUMNS
+from neuralpower.core.configuration import LAYER_COLUMNS
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from caffe_texts import one_layer
 
 from neuralpower.caffe.network import Layer, parse_network
 from neuralpower.caffe.shapes import shape_text
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 
 def last(kind: str, shapes: str, options: str = "", tops: int = 1, **more: object) -> Layer:

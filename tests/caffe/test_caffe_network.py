@@ -15,7 +15,7 @@ from neuralpower.caffe.network import (
     load_network,
     parse_network,
 )
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 
 def shapes(network: Network) -> dict[str, tuple[int, ...] | None]:

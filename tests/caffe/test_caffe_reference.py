@@ -8,7 +8,7 @@ import pytest
 from caffe_texts import REFERENCE, load_options, reference_files, truth
 
 from neuralpower.caffe.network import Network, layer_row, load_network
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 #: Records that differ in one figure, with the reason. None is a public network.
 EXCEPTIONS = {

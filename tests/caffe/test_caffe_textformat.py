@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.textformat import Document, parse
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 
 def parsed(text: str, *, strict: bool = False) -> tuple[Any, Document]:

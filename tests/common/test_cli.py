@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from neuralpower import cli
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 HEAVY = (
     "pandas",

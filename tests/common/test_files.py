@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuralpower import files
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.errors import InputError
+from neuralpower.core import files
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import InputError
 
 POOL = {
     "family": "pool",

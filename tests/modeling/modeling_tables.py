@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.files import csv_text
-from neuralpower.measurements import Row, load_rows
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.files import csv_text
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Dataset, Layers, dataset
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions
+from neuralpower.records.folder import Row, load_rows
 
 #: A small grid for tests that are not about the choice itself.
 QUICK = FitOptions(

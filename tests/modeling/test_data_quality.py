@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from modeling_tables import QUICK, Record, data_of, fc_records, layers_of, measured, write_platform
 
-from neuralpower.errors import InputError
-from neuralpower.measurements import Row
+from neuralpower.core.errors import InputError
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import DISAGREE, dataset
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.platforms import fit_platform
+from neuralpower.records.folder import Row
 
 
 def law(table: FeatureTable) -> np.ndarray:

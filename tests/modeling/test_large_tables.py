@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from modeling_tables import QUICK
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.errors import InputError
-from neuralpower.measurement_blocks import iter_blocks
-from neuralpower.measurements import load_rows
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.errors import InputError
 from neuralpower.modeling import data as data_module
 from neuralpower.modeling import visits as visits_module
 from neuralpower.modeling.data import Dataset, dataset, load_dataset
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.modeling.visits import Collected, collect
+from neuralpower.records.blocks import iter_blocks
+from neuralpower.records.folder import load_rows
 
 HEADER = ",".join((*CONFIGURATION_COLUMNS, "runtime_ms", "power_w", "repeat", "valid", "network"))
 CONV = "conv,8,64,56,{h},64,56,56,3,3,1,1,1,1,1,1,1,,1,1,{t},{p},1,{v},{n}"

@@ -15,7 +15,7 @@ import pytest
 from modeling_tables import QUICK, conv_records, fc_records, measured, write_platform
 
 from neuralpower.cli import main
-from neuralpower.files import write_json
+from neuralpower.core.files import write_json
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.platforms import fit_platform
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from modeling_tables import QUICK, conv_records, layers_of, measured, write_platform
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
 from neuralpower.modeling.equations import to_latex, to_python, to_text
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.models import Model, columns_of, load_model, load_models, save_model
@@ -122,7 +122,7 @@ def test_folders_without_models_are_refused(tmp_path: Path, folder: Path) -> Non
 def test_prediction_imports_numpy_only(folder: Path) -> None:
     code = (
         "import sys; from neuralpower.modeling.models import load_models, columns_of;"
-        "from neuralpower.columns import Configuration;"
+        "from neuralpower.core.configuration import Configuration;"
         f"m = load_models({str(folder / 'm')!r});"
         "m.get('conv', 'runtime_ms').predict(columns_of([Configuration('conv',1,3,8,8,8,8,8)]));"
         "heavy = {'pandas', 'scipy', 'sklearn', 'statsmodels', 'matplotlib'};"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.modeling.baselines import Baseline, Device, paleo
 from neuralpower.modeling.models import Equation, columns_of
 

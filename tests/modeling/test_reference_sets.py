@@ -15,7 +15,7 @@ from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.intervals import cross_fitted
 from neuralpower.modeling.metrics import coverage, rmspe
 from neuralpower.modeling.models import ModelSet
-from neuralpower.networks.validation import score_networks
+from neuralpower.scoring.networks import score_networks
 
 pytestmark = pytest.mark.skipif(
     not REFERENCE.is_dir(), reason="the reference sets are not beside the repository"

@@ -11,11 +11,11 @@ from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured
 
 from neuralpower.cli import main
 from neuralpower.modeling.features import FeatureTable
-from neuralpower.modeling.learning_curve import learning_curve, write_learning_curve
 from neuralpower.modeling.metrics import rmspe
 from neuralpower.modeling.models import load_models
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.modeling.transfer import transfer_platform
+from neuralpower.scoring.learning_curve import learning_curve, write_learning_curve
 
 
 def old(table: FeatureTable) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.networks.estimates import Columns, Floats
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.networks.choosing import compare, probability_less
 from neuralpower.networks.published import read_published
 

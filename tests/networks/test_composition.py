@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_doubles import LinearModel, PlainLayer, PlainModels, PlainNetwork, layer, small_network
 
-from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Interval, estimate, total

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from network_doubles import LinearModel, PlainModels
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.networks.configurations import ADDED_COLUMNS, predict_table
 
 HEADER = "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from neuralpower.cli import main
-from neuralpower.columns import PREDICTION_COLUMNS
+from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.networks.calibration import Composition, Factor, save_composition
 from neuralpower.networks.explaining import sentences
 from neuralpower.networks.text import WIDTH

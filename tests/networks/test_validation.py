@@ -9,7 +9,7 @@ from network_doubles import LinearModel, PlainModels
 from neuralpower.networks.calibration import Composition, factors_of, scale_of
 from neuralpower.networks.learning import learn, load_trials
 from neuralpower.networks.measured import merged_passes
-from neuralpower.networks.validation import score_networks
+from neuralpower.scoring.networks import score_networks
 
 INPUT = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }

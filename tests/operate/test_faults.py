@@ -228,7 +228,7 @@ def test_a_clock_that_jumps_does_not_reach_the_measurements(
     monkeypatch.syspath_prepend(str(ROOT / "tests/profiling"))
     from profile_worker import work
 
-    from neuralpower.measurements import load_rows
+    from neuralpower.records.folder import load_rows
 
     work(tmp_path / "steady/instant", 0.0, layers=4)
     jumps = iter(range(10**9))

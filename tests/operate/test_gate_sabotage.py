@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.errors import InputError
-from neuralpower.files import write_json
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import write_json
 from neuralpower.modeling import libraries
 from neuralpower.modeling.crossvalidation import Candidate
-from neuralpower.modeling.evaluation import evaluate
 from neuralpower.modeling.fitting import FitOptions
-from neuralpower.modeling.gate import Tolerances, compare, figures_of
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.modeling.terms import INTERCEPT
+from neuralpower.scoring.gate import Tolerances, compare, figures_of
+from neuralpower.scoring.layers import evaluate
 
 RECORDED = Path(__file__).parents[2] / "measurements/caffe-cpu"
 OPTIONS = FitOptions(
@@ -195,7 +195,7 @@ def test_a_truncated_shard_gives_no_accuracy_at_all(spoilt: Path, tmp_path: Path
 
 
 def test_a_baseline_survives_its_file(baseline: dict[str, Any], tmp_path: Path) -> None:
-    from neuralpower.modeling.gate import load_figures, write_baseline
+    from neuralpower.scoring.gate import load_figures, write_baseline
 
     figures = figures_of(baseline)
     write_baseline(tmp_path / "b.json", baseline, figures)

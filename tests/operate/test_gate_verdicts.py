@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuralpower import cli
-from neuralpower.errors import InputError
-from neuralpower.modeling import gate
-from neuralpower.modeling.gate import Tolerances, compare, failed, figures_of
+from neuralpower.core.errors import InputError
+from neuralpower.scoring import gate
+from neuralpower.scoring.gate import Tolerances, compare, failed, figures_of
 
 ROOT = Path(__file__).parents[2]
 

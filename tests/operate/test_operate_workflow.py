@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from operate_project import neuralpower, snakemake, write_checksums
 
-from neuralpower.provenance import trace
+from neuralpower.project.provenance import trace
 
 GATE = ("gate", "results/accuracy/tiny.json", "--baseline", "config/baseline/tiny.json")
 
@@ -142,7 +142,7 @@ def test_checksums_are_in_the_form_of_sha256sum(made: Path) -> None:
 
 
 def test_git_state_is_of_this_checkout_only(tmp_path: Path) -> None:
-    from neuralpower.versions import git_state
+    from neuralpower.core.versions import git_state
 
     project = tmp_path / "p"
     (project / "src").mkdir(parents=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from operate_project import ROOT, neuralpower, run, snakemake
 
-from neuralpower.errors import InputError
-from neuralpower.starter import write_project
+from neuralpower.core.errors import InputError
+from neuralpower.project.starter import write_project
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from operate_project import ROOT, neuralpower
 
-from neuralpower import shards
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.errors import InputError
-from neuralpower.files import csv_text, read_rows
-from neuralpower.measurements import Row, load_platform, load_rows
-from neuralpower.profiling.checks import check
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import csv_text, read_rows
 from neuralpower.profiling.design import DesignProtocol
+from neuralpower.project import shards
+from neuralpower.records.checks import check
+from neuralpower.records.folder import Row, load_platform, load_rows
 
 
 def configurations(n: int) -> list[Configuration]:
@@ -73,7 +73,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(ROOT / "tests/profiling"))
     from instant import InstantExecutor
 
-    from neuralpower.profiling.power.meter import NoMeter
+    from neuralpower.meters.meter import NoMeter
     from neuralpower.profiling.run import Settings, run
 
     source = table(tmp_path / "relu.csv", configurations(24))

@@ -15,13 +15,13 @@ from typing import Any
 import numpy
 from fake_nvml import FakeClock, FakeNvml
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.power.adaptive import idle_power
-from neuralpower.profiling.power.bench import Bench
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.power.nvml import NvmlMeter
-from neuralpower.profiling.replays import calls_per_replay
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.replay import calls_per_replay
+from neuralpower.meters.meter import NoMeter
+from neuralpower.meters.nvml import NvmlMeter
+from neuralpower.profiling.bench import Bench
+from neuralpower.profiling.device_power import idle_power
 
 IDLE_W = 75.0
 _POLL_NS, _STATE_NS = 20_000_000, 200_000_000

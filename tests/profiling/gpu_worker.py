@@ -9,7 +9,7 @@ from typing import Any
 
 from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, fake_bench
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.profiling.run import Outcome, Settings, run
 from neuralpower.profiling.visiting import BlockProtocol
 from neuralpower.profiling.warm_up import WarmUpProtocol

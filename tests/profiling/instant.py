@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
 
 
 class InstantExecutor:

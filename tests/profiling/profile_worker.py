@@ -7,8 +7,8 @@ from pathlib import Path
 
 from instant import InstantExecutor
 
-from neuralpower.columns import Configuration
-from neuralpower.profiling.power.meter import NoMeter
+from neuralpower.core.configuration import Configuration
+from neuralpower.meters.meter import NoMeter
 from neuralpower.profiling.run import Outcome, Settings, run
 
 

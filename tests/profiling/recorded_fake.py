@@ -11,11 +11,11 @@ from unittest import mock
 from fake_gpu import FakeGpu, FakeGpuExecutor, fake_bench
 
 from neuralpower.cli import main
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.files import csv_text, write_text
-from neuralpower.profiling.power import bench
-from neuralpower.profiling.power.bench import Bench
-from neuralpower.profiling.power.log import LOG_COLUMNS, STATE_COLUMNS
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.files import csv_text, write_text
+from neuralpower.meters.log import LOG_COLUMNS, STATE_COLUMNS
+from neuralpower.profiling import bench
+from neuralpower.profiling.bench import Bench
 
 NET = """
 name: "tiny"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from neuralpower.errors import InputError
-from neuralpower.profiling.power.adaptive import idle_power
-from neuralpower.profiling.power.amd import ERROR_BASE, AmdMeter
-from neuralpower.profiling.power.bench import measuring
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.power.sampler import SampledMeter
-from neuralpower.profiling.power.samples import SampleSource
+from neuralpower.core.errors import InputError
+from neuralpower.meters.amd import ERROR_BASE, AmdMeter
+from neuralpower.meters.meter import NoMeter
+from neuralpower.meters.sampler import SampledMeter
+from neuralpower.meters.samples import SampleSource
+from neuralpower.profiling.bench import measuring
+from neuralpower.profiling.device_power import idle_power
 
 S = 1_000_000_000
 RESOLUTION_UJ = 15.259
@@ -241,7 +241,7 @@ def test_the_sampler_polls_it_from_a_process_of_its_own(
     # A spawned process takes over the search path.
     monkeypatch.syspath_prepend(str(module.parent))
     monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
-    source = SampledMeter("neuralpower.profiling.power.amd:AmdMeter", tmp_path / "raw.csv")
+    source = SampledMeter("neuralpower.meters.amd:AmdMeter", tmp_path / "raw.csv")
     assert source.available().ok
     assert source.uuid() == "only"
     source.start()

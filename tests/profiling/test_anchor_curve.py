@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuralpower.profiling.anchor_curve import Point, anchor_curve
+from neuralpower.records.anchor_curve import Point, anchor_curve
 
 
 def anchors(drift: Callable[[float], float], noise: float, seed: int, n: int = 30) -> list[Point]:

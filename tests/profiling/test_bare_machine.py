@@ -62,7 +62,7 @@ def test_without_the_module_of_nvml_times_are_measured_and_power_says_why(tmp_pa
 sys.modules["pynvml"] = None
 from pathlib import Path
 from neuralpower.profiling.board import board_software
-from neuralpower.profiling.power.bench import measuring
+from neuralpower.profiling.bench import measuring
 with measuring("auto", "cuda", Path("logs"), lambda: "executor") as bench:
     print(bench.meter.available().reason)
 print(board_software()["reason"])

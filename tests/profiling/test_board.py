@@ -11,7 +11,8 @@ import pytest
 from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench
 
 from neuralpower.cli import main
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
+from neuralpower.profiling import bench
 from neuralpower.profiling.board import (
     Board,
     aliasing,
@@ -22,9 +23,8 @@ from neuralpower.profiling.board import (
     interference,
     software_facts,
 )
-from neuralpower.profiling.calibration import read_calibration
-from neuralpower.profiling.power import bench
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol
+from neuralpower.profiling.device_power import AdaptiveProtocol
+from neuralpower.profiling.sensor_facts import read_calibration
 
 
 class Short(FakeWorkload):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.profiling.design import (
     DesignProtocol,
     Item,

@@ -14,8 +14,8 @@ from fake_gpu import FakeGpu, FakeWorkload, known_ms, known_w
 from recorded_fake import record
 
 from neuralpower.cli import main
-from neuralpower.measurements import Row, load_network_rows, load_rows
-from neuralpower.profiling.drift import Drift
+from neuralpower.records.drift import Drift
+from neuralpower.records.folder import Row, load_network_rows, load_rows
 
 COLUMNS = ("runtime_ms_drift_corrected", "power_w_drift_corrected")
 

@@ -26,14 +26,15 @@ from fake_gpu import (
 from gpu_worker import work
 
 from neuralpower.cli import main
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.files import csv_text
-from neuralpower.measurements import load_network_rows, load_rows
-from neuralpower.profiling.executor import RunError
-from neuralpower.profiling.power import bench
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol, measure_adaptive
-from neuralpower.profiling.replays import ReplayProtocol, calls_per_replay, measure_replays
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import RunError
+from neuralpower.core.files import csv_text
+from neuralpower.frameworks.replay import calls_per_replay
+from neuralpower.profiling import bench
+from neuralpower.profiling.device_power import AdaptiveProtocol, measure_adaptive
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.subset import spread
+from neuralpower.records.folder import load_network_rows, load_rows
 
 NET = """
 name: "tiny"

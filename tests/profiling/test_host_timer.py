@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from neuralpower.profiling.cuda_device import gpu_facts
-from neuralpower.profiling.host_timer import BlockingTimer, TokenTimer
-from neuralpower.profiling.replays import ReplayProtocol, ReplayQueue, measure_replays
+from neuralpower.frameworks.cuda_device import gpu_facts
+from neuralpower.frameworks.host_timer import BlockingTimer, TokenTimer
+from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue, measure_replays
 
 MS = 1_000_000
 

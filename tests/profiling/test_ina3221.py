@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.profiling.power.ina3221 import Ina3221Meter
+from neuralpower.meters.ina3221 import Ina3221Meter
 
 
 def board(root: Path, labels: dict[int, str], name: str = "ina3221") -> Path:

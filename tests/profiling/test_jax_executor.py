@@ -10,9 +10,10 @@ from typing import Any
 import numpy
 import pytest
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.executor import ExecutorOptions, make_executor
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.protocol import ExecutorOptions
+from neuralpower.frameworks.registry import make_executor
 
 jax: Any = pytest.importorskip("jax", reason="JAX is not installed (extra jax)")
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -21,15 +22,15 @@ import jax.numpy as jnp  # noqa: E402
 
 from neuralpower.caffe.network import load_network  # noqa: E402
 from neuralpower.cli import main  # noqa: E402
-from neuralpower.files import csv_text  # noqa: E402
-from neuralpower.profiling.jax_executor import JaxExecutor, pool_threads  # noqa: E402
-from neuralpower.profiling.jax_layers import makes  # noqa: E402
-from neuralpower.profiling.jax_model import layer_model, network_model  # noqa: E402
-from neuralpower.profiling.jax_workload import CpuWorkload, ReplayWorkload  # noqa: E402
-from neuralpower.profiling.layer_graph import random_input  # noqa: E402
-from neuralpower.profiling.onnx_builder import build_layer, build_network  # noqa: E402
-from neuralpower.profiling.ort_cpu import open_session  # noqa: E402
-from neuralpower.profiling.replays import ReplayProtocol, measure_replays  # noqa: E402
+from neuralpower.core.files import csv_text  # noqa: E402
+from neuralpower.frameworks.jax.executor import JaxExecutor, pool_threads  # noqa: E402
+from neuralpower.frameworks.jax.layers import makes  # noqa: E402
+from neuralpower.frameworks.jax.model import layer_model, network_model  # noqa: E402
+from neuralpower.frameworks.jax.workload import CpuWorkload, ReplayWorkload  # noqa: E402
+from neuralpower.frameworks.layer_graph import random_input  # noqa: E402
+from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
+from neuralpower.frameworks.onnx.session import open_session  # noqa: E402
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402
 
 SEED = 3
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"

@@ -15,9 +15,9 @@ from fake_gpu import FakeGpu, fake_bench
 from recorded_fake import record
 
 from neuralpower.cli import main
-from neuralpower.files import read_rows, write_json, write_text
-from neuralpower.profiling.power import bench
-from neuralpower.profiling.visit_records import read_visit_records
+from neuralpower.core.files import read_rows, write_json, write_text
+from neuralpower.profiling import bench
+from neuralpower.records.visits import read_visit_records
 from neuralpower.reporting.figures_power import anchors, raw_power, repeat_spread
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
 

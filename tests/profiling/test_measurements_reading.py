@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.errors import InputError
-from neuralpower.measurement_faults import faults
-from neuralpower.measurements import (
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.errors import InputError
+from neuralpower.records.faults import faults
+from neuralpower.records.folder import (
     discover,
     frame,
     load_frame,

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from recorded_fake import record
 
 from neuralpower.cli import main
-from neuralpower.files import read_rows, write_text
-from neuralpower.measurements import load_network_rows, load_platform, load_rows
+from neuralpower.core.files import read_rows, write_text
 from neuralpower.modeling.data import load_dataset
-from neuralpower.profiling.manifest import checksum_faults
-from neuralpower.profiling.merging.levels import relative_levels
-from neuralpower.profiling.visit_records import read_visit_records
+from neuralpower.records.folder import load_network_rows, load_platform, load_rows
+from neuralpower.records.manifest import checksum_faults
+from neuralpower.records.merging.levels import relative_levels
+from neuralpower.records.visits import read_visit_records
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = (

@@ -10,9 +10,9 @@ import pynvml
 import pytest
 from fake_nvml import AVERAGE, ENERGY, INSTANT, FakeClock, FakeNvml
 
-from neuralpower.profiling.power.nvml import NvmlMeter
-from neuralpower.profiling.power.settle import phase_bins, settled_power
-from neuralpower.profiling.power.window import WindowStats, publications, window_stats
+from neuralpower.meters.nvml import NvmlMeter
+from neuralpower.meters.settle import phase_bins, settled_power
+from neuralpower.meters.window import WindowStats, publications, window_stats
 
 S = 1_000_000_000
 

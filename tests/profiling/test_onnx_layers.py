@@ -15,11 +15,12 @@ import onnx
 import onnxruntime
 
 from neuralpower.caffe.network import load_network
-from neuralpower.errors import InputError
-from neuralpower.profiling.onnx_builder import build_network
-from neuralpower.profiling.onnx_ops.registry import emits
-from neuralpower.profiling.onnx_ops.weights import GivenWeights, RandomWeights, WeightSource
-from neuralpower.profiling.ort_cpu import open_session, random_input
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.onnx.builder import build_network
+from neuralpower.frameworks.onnx.ops.registry import emits
+from neuralpower.frameworks.onnx.session import open_session
+from neuralpower.frameworks.weights import GivenWeights, RandomWeights, WeightSource
 
 Array = NDArray[Any]
 SEED = 3

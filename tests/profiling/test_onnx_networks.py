@@ -11,9 +11,10 @@ pytest.importorskip("onnxruntime")
 import onnxruntime
 
 from neuralpower.caffe.network import load_network
-from neuralpower.errors import InputError
-from neuralpower.profiling.onnx_builder import build_network
-from neuralpower.profiling.ort_cpu import open_session, random_input
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.onnx.builder import build_network
+from neuralpower.frameworks.onnx.session import open_session
 
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 #: Layers without an ONNX operator; their networks end in one line that names the layer.

@@ -11,24 +11,23 @@ from typing import Any
 import numpy
 import pytest
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.executor import ExecutorOptions, RunError, make_executor
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError, RunError
+from neuralpower.frameworks.protocol import ExecutorOptions
+from neuralpower.frameworks.registry import make_executor
 
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
 from neuralpower.caffe.network import load_network  # noqa: E402
-from neuralpower.profiling import ort_cpu, ort_cuda  # noqa: E402
-from neuralpower.profiling.layer_graph import random_input  # noqa: E402
-from neuralpower.profiling.onnx_builder import build_layer, build_network  # noqa: E402
-from neuralpower.profiling.onnx_ops.repeat import repeated  # noqa: E402
-from neuralpower.profiling.ort_cpu import open_session, session_options  # noqa: E402
-from neuralpower.profiling.ort_cuda import Provider, ReplaySession, most_calls  # noqa: E402
-from neuralpower.profiling.replays import (  # noqa: E402
-    ReplayProtocol,
-    ReplayWorkload,
-    measure_replays,
-)
+from neuralpower.frameworks.layer_graph import random_input  # noqa: E402
+from neuralpower.frameworks.onnx import cuda as ort_cuda  # noqa: E402
+from neuralpower.frameworks.onnx import session as ort_session  # noqa: E402
+from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
+from neuralpower.frameworks.onnx.cuda import Provider, ReplaySession, most_calls  # noqa: E402
+from neuralpower.frameworks.onnx.ops.repeat import repeated  # noqa: E402
+from neuralpower.frameworks.onnx.session import open_session, session_options  # noqa: E402
+from neuralpower.frameworks.replay import ReplayWorkload  # noqa: E402
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402
 
 SEED = 3
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
@@ -161,7 +160,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
     )
     for name in ("SessionOptions", "ExecutionMode", "GraphOptimizationLevel"):
         setattr(module, name, getattr(onnxruntime, name))
-    monkeypatch.setattr(ort_cpu, "onnxruntime", module)
+    monkeypatch.setattr(ort_session, "onnxruntime", module)
     monkeypatch.setattr(ort_cuda, "onnxruntime", module)
     facts = {"name": "Fake H", "multiprocessors": 132, "l2_bytes": 4096, "uuid": "GPU-1"}
     facts["memory_bytes"] = 1 << 30

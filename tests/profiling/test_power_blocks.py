@@ -13,15 +13,15 @@ import pytest
 from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, HalfLoad, fake_bench, known_w
 
 from neuralpower.cli import main
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.files import csv_text
-from neuralpower.profiling.executor import RunError
-from neuralpower.profiling.power import bench
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol, PowerPhase, measure_adaptive
-from neuralpower.profiling.power.look import Look, look_at
-from neuralpower.profiling.power.samples import BoardState, state_facts
-from neuralpower.profiling.power.window import RawTable
-from neuralpower.profiling.replays import ReplayProtocol, ReplayQueue, measure_replays
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import RunError
+from neuralpower.core.files import csv_text
+from neuralpower.meters.look import Look, look_at
+from neuralpower.meters.samples import BoardState, state_facts
+from neuralpower.meters.window import RawTable
+from neuralpower.profiling import bench
+from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase, measure_adaptive
+from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue, measure_replays
 from neuralpower.profiling.run import Settings, run
 from neuralpower.profiling.visiting import BlockProtocol
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
@@ -191,7 +191,7 @@ def look(values: list[float]) -> Look:
 
     class Source:
         def samples(self, t0: int, t1: int) -> Any:
-            from neuralpower.profiling.power.samples import Samples
+            from neuralpower.meters.samples import Samples
 
             return Samples(table)
 

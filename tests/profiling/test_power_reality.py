@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.files import read_rows
-from neuralpower.profiling.power.replay import ReplayMeter, write_raw
-from neuralpower.profiling.power.settle import (
+from neuralpower.core.files import read_rows
+from neuralpower.meters.replay import ReplayMeter, write_raw
+from neuralpower.meters.settle import (
     LEAST_BINS,
     idle_share,
     phase_bins,
     settled_power,
     without_predecessor,
 )
-from neuralpower.profiling.power.window import (
+from neuralpower.meters.window import (
     RawTable,
     publications,
     stated_half_width,

@@ -15,9 +15,9 @@ pytest.importorskip("onnxruntime")
 import onnx
 
 from neuralpower.cli import main
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.files import csv_text
-from neuralpower.measurements import load_network_layer_rows, load_network_rows, load_rows
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.files import csv_text
+from neuralpower.records.folder import load_network_layer_rows, load_network_rows, load_rows
 
 NET = """
 name: "tiny"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.errors import InputError
-from neuralpower.profiling.power.choose import choose_meter
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.power.phase import PowerProtocol, measure_power
-from neuralpower.profiling.power.rapl import RaplMeter
+from neuralpower.core.errors import InputError
+from neuralpower.meters.choose import choose_meter
+from neuralpower.meters.meter import NoMeter
+from neuralpower.meters.rapl import RaplMeter
+from neuralpower.profiling.host_power import PowerProtocol, measure_power
 
 WRAP = 262_143_328_850
 QUICK = PowerProtocol(settle_s=0.1, window_s=0.45)
@@ -188,7 +188,7 @@ def test_why_there_is_no_power(
     state = RaplMeter(root).available()
     assert not state.ok
     assert reason in state.reason
-    monkeypatch.setattr("neuralpower.profiling.power.choose.RaplMeter", lambda: RaplMeter(root))
+    monkeypatch.setattr("neuralpower.meters.choose.RaplMeter", lambda: RaplMeter(root))
     meter = choose_meter("auto")
     assert isinstance(meter, NoMeter)
     assert reason in meter.available().reason

@@ -14,18 +14,18 @@ import pytest
 from recorded_fake import record
 
 from neuralpower.cli import main
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows, read_text, write_text
-from neuralpower.measurements import load_platform, load_rows
-from neuralpower.profiling import flags
-from neuralpower.profiling.checks import check
-from neuralpower.profiling.export import flat
-from neuralpower.profiling.manifest import seal, unlisted
-from neuralpower.profiling.publish import close_folder
-from neuralpower.profiling.raw_windows import PowerLogs
-from neuralpower.profiling.visit_records import read_visit_records
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows, read_text, write_text
+from neuralpower.records import flags
+from neuralpower.records.checks import check
+from neuralpower.records.export import flat
+from neuralpower.records.folder import load_platform, load_rows
+from neuralpower.records.manifest import seal, unlisted
+from neuralpower.records.publish import close_folder
+from neuralpower.records.raw_windows import PowerLogs
+from neuralpower.records.visits import read_visit_records
 
-SOURCES = Path(flags.__file__).parent
+SOURCES = Path(flags.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

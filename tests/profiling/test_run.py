@@ -19,15 +19,15 @@ import pytest
 from instant import InstantExecutor, InstantWorkload
 from profile_worker import made_up_layers, work
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.measurement_faults import faults
-from neuralpower.measurements import load_platform, load_rows
-from neuralpower.profiling.manifest import checksum_faults
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.records import VisitLog, locked
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.meters.meter import NoMeter
+from neuralpower.profiling.host_timing import TimingProtocol
 from neuralpower.profiling.run import Outcome, Settings, run
-from neuralpower.profiling.timing import TimingProtocol
+from neuralpower.records.faults import faults
+from neuralpower.records.folder import load_platform, load_rows
+from neuralpower.records.journal import VisitLog, locked
+from neuralpower.records.manifest import checksum_faults
 
 HERE = Path(__file__).parent
 #: Facts of the machine's day, not of the visits.

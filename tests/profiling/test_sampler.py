@@ -16,13 +16,13 @@ from fake_gpu import FakeGpu, FakeGpuExecutor
 from fake_nvml import FakeNvml
 from instant import InstantExecutor
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
+from neuralpower.meters.meter import NoMeter
+from neuralpower.meters.nvml import NvmlMeter
+from neuralpower.meters.sampler import SampledMeter
 from neuralpower.profiling import characterise_gpu
+from neuralpower.profiling.bench import measuring
 from neuralpower.profiling.characterise_gpu import sampler_interference
-from neuralpower.profiling.power.bench import measuring
-from neuralpower.profiling.power.meter import NoMeter
-from neuralpower.profiling.power.nvml import NvmlMeter
-from neuralpower.profiling.power.sampler import SampledMeter
 
 
 class RealClock:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuralpower.profiling.repeatability import quantile
-from neuralpower.profiling.statistics import (
+from neuralpower.core.statistics import (
     median_absolute_deviation,
     median_interval,
     median_ranks,
+    quantile,
 )
-from neuralpower.profiling.timing import TimingProtocol, measure
+from neuralpower.profiling.host_timing import TimingProtocol, measure
 
 
 class Work:

@@ -10,19 +10,19 @@ from typing import Any
 import numpy
 import pytest
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.executor import RunError, make_executor
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError, RunError
+from neuralpower.frameworks.registry import make_executor
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from neuralpower.profiling.layer_graph import InputSpec, random_input  # noqa: E402
-from neuralpower.profiling.onnx_ops.weights import DRAWN, RandomWeights  # noqa: E402
-from neuralpower.profiling.replays import ReplayProtocol, measure_replays  # noqa: E402
-from neuralpower.profiling.torch_cuda import CudaWorkload, out_of_memory  # noqa: E402
-from neuralpower.profiling.torch_executor import rounds_products  # noqa: E402
-from neuralpower.profiling.torch_kernels import kernel_names  # noqa: E402
-from neuralpower.profiling.torch_model import Place, TorchModel, layer_model  # noqa: E402
+from neuralpower.frameworks.layer_graph import InputSpec, random_input  # noqa: E402
+from neuralpower.frameworks.torch.cuda import CudaWorkload, out_of_memory  # noqa: E402
+from neuralpower.frameworks.torch.executor import rounds_products  # noqa: E402
+from neuralpower.frameworks.torch.kernels import kernel_names  # noqa: E402
+from neuralpower.frameworks.torch.model import Place, TorchModel, layer_model  # noqa: E402
+from neuralpower.frameworks.weights import DRAWN, RandomWeights  # noqa: E402
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402
 
 CONV = Configuration("conv", 2, 4, 12, 12, 8, 12, 12, 3, 3, 1, 1, 1, 1, bias=1)
 PLACE = Place("cpu", torch.float32, False)

@@ -8,18 +8,19 @@ from typing import Any
 import numpy
 import pytest
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.profiling.executor import ExecutorOptions, make_executor
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.protocol import ExecutorOptions
+from neuralpower.frameworks.registry import make_executor
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
 from neuralpower.caffe.network import load_network  # noqa: E402
-from neuralpower.profiling.layer_graph import random_input  # noqa: E402
-from neuralpower.profiling.onnx_builder import build_layer, build_network  # noqa: E402
-from neuralpower.profiling.ort_cpu import open_session  # noqa: E402
-from neuralpower.profiling.torch_model import Place, layer_model, network_model  # noqa: E402
+from neuralpower.frameworks.layer_graph import random_input  # noqa: E402
+from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
+from neuralpower.frameworks.onnx.session import open_session  # noqa: E402
+from neuralpower.frameworks.torch.model import Place, layer_model, network_model  # noqa: E402
 
 SEED = 3
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.columns import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
-from neuralpower.files import write_json, write_table
-from neuralpower.modeling.learning_curve import COLUMNS as LEARNING_COLUMNS
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
+from neuralpower.core.files import write_json, write_table
+from neuralpower.scoring.learning_curve import COLUMNS as LEARNING_COLUMNS
 
 NAMES = ("conv1", "relu1", "pool1", "conv2", "branch<b>", "join", "fc", "prob")
 TYPES = ("Convolution", "ReLU", "Pooling", "Convolution", "Convolution", "Eltwise", "InnerProduct",

@@ -11,7 +11,7 @@ import pytest
 from results_doubles import write_results
 
 from neuralpower.cli import main
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.reporting.results import Results
 from neuralpower.reporting.site import all_pages, render, write_page
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from neuralpower.columns import LAYER_COLUMNS, Configuration
-from neuralpower.files import write_table
+from neuralpower.core.configuration import LAYER_COLUMNS, Configuration
+from neuralpower.core.files import write_table
 from neuralpower.sweep.shapes import complete
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sweep_fixtures import REPOSITORY, SECTION, section
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.sweep.sweep_config import DEPTHWISE, load_sweep, parse_sweep
 
 Change = Callable[[dict[str, Any]], Any]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from scipy.stats import qmc
 from sweep_fixtures import HERE, NETWORKS, SECTION, section, write_layer_tables
 
-from neuralpower import cli, cost
-from neuralpower.columns import CONFIGURATION_COLUMNS, FAMILIES, Configuration
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows
+from neuralpower import cli
+from neuralpower.core import cost
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, FAMILIES, Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows
 from neuralpower.sweep.design import (
     SWEEP_COLUMNS,
     RealLayer,

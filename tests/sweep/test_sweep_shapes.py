@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_fixtures import REPOSITORY, layer
 
-from neuralpower import cost
-from neuralpower.columns import Configuration
+from neuralpower.core import cost
+from neuralpower.core.configuration import Configuration
 from neuralpower.sweep.shapes import complete, conv_size, deconv_size, pool_size
 
 TRUTH = REPOSITORY / "../shared/reference/caffe/truth.jsonl.gz"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower import workflow
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
+from neuralpower.project import questions as workflow
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +66,3 @@ def test_measurement_files_are_the_tables_not_the_prose(project: Path) -> None:
         "measurements/x/manifest.json",
         "measurements/x/prototxts/a.prototxt",
     ]
-
-
-def test_the_fingerprint_follows_the_stage_only() -> None:
-    assert workflow.code_hash("caffe") != workflow.code_hash("sweep")
-    assert workflow.code_hash("caffe") == workflow.code_hash("caffe")

@@ -1,9 +1,9 @@
-# What all rules share. The questions are answered by neuralpower.workflow; faults are one line.
+# What all rules share. The questions are answered by neuralpower.project; faults are one line.
 import sys
 
-from neuralpower.errors import InputError
-from neuralpower.workflow import (
-    code_hash,
+from neuralpower.core.errors import InputError
+from neuralpower.project.fingerprint import code_hash
+from neuralpower.project.questions import (
     existing,
     measured_networks,
     measurement_files,
@@ -13,7 +13,7 @@ from neuralpower.workflow import (
     put_command_on_path,
     settings,
 )
-from neuralpower.shards import share
+from neuralpower.project.shards import share
 
 # `neuralpower` is found beside the Python that runs Snakemake, whether or not a virtual
 # environment is activated.

@@ -22,7 +22,7 @@ rule fit:
     params:
         folder=lambda wildcards: measurement_folder(wildcards.platform),
         settings=settings(config, "fit"),
-        code=code_hash("modeling", "fit"),
+        code=code_hash("fit"),
     shell:
         "neuralpower fit {params.folder:q}"
         " --out results/models/{wildcards.platform:q}"
@@ -46,7 +46,7 @@ rule learning_curve:
     params:
         folder=lambda wildcards: measurement_folder(wildcards.platform),
         settings=settings(config, "fit"),
-        code=code_hash("modeling", "fit"),
+        code=code_hash("fit"),
     shell:
         "neuralpower fit {params.folder:q}"
         " --out {output.models:q}"
@@ -79,7 +79,7 @@ rule evaluate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
-        code=code_hash("modeling", "networks", "caffe", "evaluate"),
+        code=code_hash("evaluate"),
     shell:
         "neuralpower evaluate {params.folder:q}"
         " --models results/models/{wildcards.platform:q}"

@@ -10,7 +10,7 @@ rule layers:
         "../../envs/environment.yaml"
     params:
         unknown="--known-types" if config["unknown_layers"] == "refuse" else "",
-        code=code_hash("caffe", "layers"),
+        code=code_hash("layers"),
     shell:
         "neuralpower layers {input.prototxt:q}"
         " {params.unknown}"

@@ -17,7 +17,7 @@ rule calibrate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
-        code=code_hash("modeling", "networks", "caffe", "calibrate"),
+        code=code_hash("calibrate"),
     shell:
         "neuralpower calibrate {params.folder:q}"
         " --models results/models/{wildcards.platform:q}"
@@ -40,7 +40,7 @@ rule predict:
         "../../envs/environment.yaml"
     params:
         batches=[f"--batch {batch}" for batch in config["batch_sizes"]],
-        code=code_hash("networks", "caffe", "predict"),
+        code=code_hash("predict"),
     shell:
         "neuralpower predict {input.prototxt:q}"
         " --models results/models/{wildcards.platform:q}"

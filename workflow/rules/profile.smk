@@ -45,7 +45,7 @@ rule profile:
     params:
         batches=[f"--batch {batch}" for batch in config["profile"]["batch_sizes"]],
         options=config["profile"]["options"],
-        code=code_hash("profiling", "profile"),
+        code=code_hash("profile"),
     shell:
         "neuralpower profile {input.table:q} {input.networks:q}"
         " --platform local"
@@ -67,7 +67,7 @@ rule merge_shards:
         "../../envs/environment.yaml"
     params:
         folders=[f"results/shards/{shard}" for shard in SHARDS],
-        code=code_hash("profiling", "shards"),
+        code=code_hash("shards"),
     shell:
         "neuralpower shards merge {params.folders:q}"
         " --out results/measurements/local"

@@ -21,7 +21,7 @@ rule network_page:
     conda:
         "../../envs/environment.yaml"
     params:
-        code=code_hash("reporting", "report"),
+        code=code_hash("report"),
     shell:
         "neuralpower report results"
         " --out results/report"
@@ -55,7 +55,7 @@ rule platform_page:
         "../../envs/environment.yaml"
     params:
         folder=lambda wildcards: measurement_folder(wildcards.platform),
-        code=code_hash("reporting", "report"),
+        code=code_hash("report"),
     shell:
         "neuralpower report results"
         " --out results/report"
@@ -87,6 +87,6 @@ rule index_page:
     conda:
         "../../envs/environment.yaml"
     params:
-        code=code_hash("reporting", "report"),
+        code=code_hash("report"),
     shell:
         INDEX_COMMAND + " 2> {log:q}"

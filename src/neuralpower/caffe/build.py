@@ -22,7 +22,7 @@ from neuralpower.caffe.shapes import (
     dims,
     shape_text,
 )
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 
 #: More would not fit the integers of the tables' readers.
 MAX_MACS = 2**63 - 1

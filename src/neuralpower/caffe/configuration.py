@@ -14,7 +14,7 @@ from typing import Any
 from neuralpower.caffe.layers.convolution import window
 from neuralpower.caffe.layers.pooling import pool_geometry
 from neuralpower.caffe.shapes import Shape, axis_index
-from neuralpower.columns import POOL_METHODS, Configuration
+from neuralpower.core.configuration import POOL_METHODS, Configuration
 
 _SAME_SHAPE = {
     "LRN": "lrn",

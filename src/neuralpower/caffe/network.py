@@ -17,8 +17,8 @@ from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.upgrade import upgrade
-from neuralpower.columns import CONFIGURATION_COLUMNS, LAYER_COLUMNS
-from neuralpower.errors import InputError
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS
+from neuralpower.core.errors import InputError
 
 __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
 

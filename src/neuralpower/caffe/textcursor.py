@@ -6,7 +6,7 @@ import re
 from typing import NoReturn
 
 from neuralpower.caffe.scalars import ScalarError, plain, unescape
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 #: Deepest nesting of messages or lists that is read.
 MAX_DEPTH = 200

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.commands.arguments import seconds
-from neuralpower.errors import InputError
-from neuralpower.files import safe_name, write_json
-from neuralpower.profiling.device_options import add_device_arguments, executor_options
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import safe_name, write_json
+from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
-    from neuralpower.profiling.executor import ExecutorOptions
+    from neuralpower.frameworks.protocol import ExecutorOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write the facts and print the ones that matter most."""
+    from neuralpower.core.machine import pin
+    from neuralpower.frameworks.registry import make_executor
     from neuralpower.profiling.characterise import characterise
-    from neuralpower.profiling.executor import make_executor
-    from neuralpower.profiling.machine import pin
 
     platform = safe_name(arguments.platform, "platform")
     if arguments.threads < 1 or arguments.anchors < 2:
@@ -82,9 +82,9 @@ def _gpu(
     options: ExecutorOptions,
     tell: Callable[[str], None],
 ) -> int:
+    from neuralpower.frameworks.registry import make_executor
+    from neuralpower.profiling import bench
     from neuralpower.profiling.characterise_gpu import characterise_gpu
-    from neuralpower.profiling.executor import make_executor
-    from neuralpower.profiling.power import bench
 
     logs = arguments.out.parent / f"{arguments.out.stem}-power"
     facts = characterise_gpu(

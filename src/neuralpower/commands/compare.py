@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower import files
 from neuralpower.commands.predict import batch_size, write_rows
+from neuralpower.core import files
 from neuralpower.networks import text
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from neuralpower.files import write_json
+from neuralpower.core.files import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and write; exit status 0."""
-    from neuralpower.modeling.evaluation import evaluate
+    from neuralpower.scoring.layers import evaluate
 
     accuracy = evaluate(arguments.measurements, arguments.models, arguments.networks)
     if arguments.out is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from neuralpower.commands.arguments import positive
 from neuralpower.commands.predict import batch_size, write_rows
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if arguments.learning_curve is not None:
             from neuralpower.modeling.data import load_dataset
-            from neuralpower.modeling.learning_curve import write_learning_curve
+            from neuralpower.scoring.learning_curve import write_learning_curve
 
             data = load_dataset(arguments.measurements)
             write_learning_curve(data, arguments.learning_curve, options)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.files import write_table
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare; exit status 0 when no verdict is red, 1 otherwise."""
-    from neuralpower.modeling import gate
+    from neuralpower.scoring import gate
 
     tolerances = gate.load_tolerances(arguments.config)
     if arguments.points is not None:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _baseline(
     arguments: argparse.Namespace, accepting: bool
 ) -> tuple[dict[Any, float], Mapping[str, Any]]:
-    from neuralpower.modeling.gate import load_figures
+    from neuralpower.scoring.gate import load_figures
 
     if arguments.baseline.exists():
         return load_figures(arguments.baseline)

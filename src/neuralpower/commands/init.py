@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the project; exit status 0."""
-    from neuralpower.starter import write_project
+    from neuralpower.project.starter import write_project
 
     names = write_project(arguments.folder)
     sys.stderr.write(f"{arguments.folder}: {len(names)} files; read README.md there\n")

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.columns import LAYER_COLUMNS
-from neuralpower.errors import InputError
-from neuralpower.files import csv_text, safe_name, write_table, write_text
+from neuralpower.core.configuration import LAYER_COLUMNS
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import csv_text, safe_name, write_table, write_text
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network

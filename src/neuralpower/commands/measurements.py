@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.errors import InputError
-from neuralpower.files import aligned_text, safe_name
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import aligned_text, safe_name
 
 if TYPE_CHECKING:
-    from neuralpower.measurements import Platform
-    from neuralpower.profiling.checks import Report
+    from neuralpower.records.checks import Report
+    from neuralpower.records.folder import Platform
 
 #: Kinds of differences between runs that can be allowed (``profiling.merging.compatible``).
 _DIFFERENCES = ("anchor", "device", "precision", "protocol", "software")
@@ -59,14 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "merge":
         return _merge(arguments)
     if arguments.action == "export":
-        from neuralpower.profiling.export import export
+        from neuralpower.records.export import export
 
         counts = export(arguments.folder, arguments.out, arguments.format)
         told = ", ".join(f"{name} {rows}" for name, rows in counts.items())
         sys.stderr.write(f"rows: {told}; in {arguments.out}\n")
         return 0
-    from neuralpower.measurements import load_platform
-    from neuralpower.profiling.manifest import seal
+    from neuralpower.records.folder import load_platform
+    from neuralpower.records.manifest import seal
 
     for folder in arguments.folders:
         added = seal(load_platform(folder))
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from neuralpower.profiling.merging.merge import merge
+    from neuralpower.records.merging.merge import merge
 
     facts = merge(
         arguments.folders,
@@ -89,7 +89,7 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 
 def _check(folders: list[Path], show: int) -> int:
-    from neuralpower.profiling.checks import check
+    from neuralpower.records.checks import check
 
     errors = 0
     for folder in folders:
@@ -101,7 +101,7 @@ def _check(folders: list[Path], show: int) -> int:
 
 
 def _platforms(folder: Path) -> list[Platform]:
-    from neuralpower.measurements import discover, load_platform
+    from neuralpower.records.folder import discover, load_platform
 
     try:
         return [load_platform(folder)]
@@ -154,7 +154,7 @@ def _repeats(report: Report) -> list[str]:
 
 
 def _power(platform: Platform, report: Report) -> list[str]:
-    from neuralpower.profiling.power_figures import idle_states
+    from neuralpower.records.power_figures import idle_states
 
     p = report.power
     if p is None:

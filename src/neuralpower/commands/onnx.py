@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.files import write_bytes
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import write_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
             f"{error.name} is not installed: install the extra, pip install 'neuralpower[onnx]'"
         ) from None
     from neuralpower.caffe.network import load_network
-    from neuralpower.profiling.onnx_builder import build_network
+    from neuralpower.frameworks.onnx.builder import build_network
 
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError(f"--batch {arguments.batch}: must be at least 1")
     network = load_network(arguments.prototxt, phase=arguments.phase, batch=arguments.batch)
     weights = None
     if arguments.caffemodel is not None:
-        from neuralpower.profiling.caffemodel import read_caffemodel
+        from neuralpower.frameworks.caffemodel import read_caffemodel
 
         weights = read_caffemodel(arguments.caffemodel, arguments.seed)
     try:
@@ -73,7 +73,8 @@ def _run_once(built: Any, seed: int) -> dict[str, tuple[int, ...]]:
     """The shapes that ONNX Runtime computes; ``InputError`` where they differ from Caffe's."""
     import onnxruntime
 
-    from neuralpower.profiling.ort_cpu import open_session, random_input
+    from neuralpower.frameworks.layer_graph import random_input
+    from neuralpower.frameworks.onnx.session import open_session
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

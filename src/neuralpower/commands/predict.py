@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower import files
-from neuralpower.columns import PREDICTION_COLUMNS
-from neuralpower.errors import InputError
+from neuralpower.core import files
+from neuralpower.core.configuration import PREDICTION_COLUMNS
+from neuralpower.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,12 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuralpower.columns import Configuration
 from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows, safe_name, sha256_file
-from neuralpower.profiling.configurations import check_configuration
-from neuralpower.profiling.device_options import add_device_arguments, executor_options
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows, safe_name, sha256_file
+from neuralpower.core.validity import check_configuration
+from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
     from neuralpower.profiling.design import Item, NetworkItem
@@ -113,11 +113,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns 0 when done or when the budget ended the call cleanly."""
-    from neuralpower.profiling.executor import make_executor
-    from neuralpower.profiling.machine import pin
-    from neuralpower.profiling.power.bench import measuring
-    from neuralpower.profiling.publish import close_folder
+    from neuralpower.core.machine import pin
+    from neuralpower.frameworks.registry import make_executor
+    from neuralpower.profiling.bench import measuring
     from neuralpower.profiling.run import run as run_visits
+    from neuralpower.records.publish import close_folder
 
     if arguments.pin is not None and arguments.threads > 1:
         raise InputError("--pin binds to one core: it goes with --threads 1")
@@ -154,12 +154,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from neuralpower.profiling.calibration import read_calibration
     from neuralpower.profiling.design import DesignProtocol
-    from neuralpower.profiling.power.adaptive import AdaptiveProtocol
-    from neuralpower.profiling.replays import ReplayProtocol
+    from neuralpower.profiling.device_power import AdaptiveProtocol
+    from neuralpower.profiling.device_timing import ReplayProtocol
+    from neuralpower.profiling.host_timing import TimingProtocol
     from neuralpower.profiling.run import Settings
-    from neuralpower.profiling.timing import TimingProtocol
+    from neuralpower.profiling.sensor_facts import read_calibration
     from neuralpower.profiling.warm_up import WarmUpProtocol
 
     timing: dict[str, Any] = {

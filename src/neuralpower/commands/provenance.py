@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 if TYPE_CHECKING:
-    from neuralpower.provenance import Node
+    from neuralpower.project.provenance import Node
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the chain, write the record, or verify one; exit status 0, 1 (differs) or 2."""
     if arguments.verify is not None:
         return _verify(arguments.verify)
-    from neuralpower import provenance
-    from neuralpower.files import write_json, write_text
+    from neuralpower.core.files import write_json, write_text
+    from neuralpower.project import provenance
 
     if not arguments.files:
         raise InputError("name a result, as results/report/index.html")
@@ -90,7 +90,7 @@ def _configuration(path: Path | None) -> dict[str, object]:
         return {}
     import yaml
 
-    from neuralpower.files import read_text
+    from neuralpower.core.files import read_text
 
     try:
         value = yaml.safe_load(read_text(path))
@@ -100,7 +100,7 @@ def _configuration(path: Path | None) -> dict[str, object]:
 
 
 def _verify(path: Path) -> int:
-    from neuralpower.provenance import differences, load_record, project_of
+    from neuralpower.project.provenance import differences, load_record, project_of
 
     stored = load_record(path)
     project, _ = project_of(path)

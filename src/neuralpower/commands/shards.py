@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Split or merge; exit status 0."""
-    from neuralpower import shards
+    from neuralpower.project import shards
 
     if arguments.action == "merge":
         visits = shards.merge(arguments.folders, arguments.out)

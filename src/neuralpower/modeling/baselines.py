@@ -6,12 +6,16 @@ model. Scores are out of fold: a baseline with a parameter is fitted on the othe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.libraries import vocabulary
@@ -231,3 +235,17 @@ def _paper(problem: Problem) -> list[Baseline]:
 
 def _terms(trial: Trial, size: int) -> int:
     return int(trial.counts[size])
+
+
+def load_baselines(models_dir: str | Path) -> dict[tuple[str, str], list[Baseline]]:
+    """The baselines that ``fit`` stored beside the models, by family and target."""
+    path = Path(models_dir) / "baselines.json"
+    try:
+        value: Mapping[str, Any] = json.loads(read_text(path))
+        return {
+            (family, target): [Baseline.from_json(name, b) for name, b in named.items()]
+            for family, targets in value.items()
+            for target, named in targets.items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"damaged ({error}): fit again", path=path) from None

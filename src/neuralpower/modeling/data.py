@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurement_blocks import blocks_of, iter_blocks
-from neuralpower.measurement_faults import Fault
-from neuralpower.measurements import Platform, Row
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling.features import Array, FeatureTable
 from neuralpower.modeling.visits import Collected, Visits, collect
+from neuralpower.records.blocks import blocks_of, iter_blocks
+from neuralpower.records.faults import Fault
+from neuralpower.records.folder import Platform, Row
 
 TARGETS = ("runtime_ms", "power_w", "energy_mj")
 #: Visits of one configuration further apart than this factor are not the same measurement.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower import __version__
-from neuralpower.columns import CONFIGURATION_COLUMNS
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling.baselines import Device, score_baselines
 from neuralpower.modeling.crossvalidation import (
     FOLDS,

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.errors import InputError
-from neuralpower.files import read_text, write_json
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text, write_json
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
 
@@ -374,7 +374,7 @@ def _read_json(path: str | Path) -> Any:
 
 def columns_of(configurations: Sequence[Any]) -> dict[str, np.ndarray]:
     """Configurations (``columns.Configuration``) as the arrays that ``predict`` takes."""
-    from neuralpower.columns import CONFIGURATION_COLUMNS
+    from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 
     result: dict[str, np.ndarray] = {}
     for name in CONFIGURATION_COLUMNS[1:]:

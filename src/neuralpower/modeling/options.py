@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.files import read_text
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text
 from neuralpower.modeling.crossvalidation import FOLDS, Candidate
 from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.gram import ESTIMATORS

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 
 from neuralpower import __version__
-from neuralpower.columns import FAMILIES
-from neuralpower.errors import InputError
-from neuralpower.files import csv_text, sha256_file, write_json, write_text
-from neuralpower.measurement_faults import refuse_negative
-from neuralpower.measurements import Platform, load_platform
+from neuralpower.core.configuration import FAMILIES
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import TARGETS, Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
@@ -32,6 +30,8 @@ from neuralpower.modeling.fitting import (
     fit_layers,
 )
 from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
+from neuralpower.records.faults import refuse_negative
+from neuralpower.records.folder import Platform, load_platform
 
 PARTS = ".parts"
 QUALITY_COLUMNS = ("file", "row", "column", "reason", "action")

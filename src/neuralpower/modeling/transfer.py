@@ -10,8 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.measurements import load_platform
+from neuralpower.core.errors import InputError
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import TARGETS, Layers, load_dataset
 from neuralpower.modeling.fitting import (
@@ -25,6 +24,7 @@ from neuralpower.modeling.fitting import (
 )
 from neuralpower.modeling.models import Correction, Model, load_models
 from neuralpower.modeling.platforms import PARTS, Work, write_models
+from neuralpower.records.folder import load_platform
 
 CANDIDATES = (Candidate("corrections", "log", "stepwise"),)
 

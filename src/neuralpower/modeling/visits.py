@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurement_blocks import Block
-from neuralpower.measurement_faults import Fault, faults
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling.features import Array
+from neuralpower.records.blocks import Block
+from neuralpower.records.faults import Fault, faults
 
 #: More configurations of a family than this are sampled. A model has at most 150 terms.
 MOST_CONFIGURATIONS = 100_000

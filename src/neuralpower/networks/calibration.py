@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.errors import InputError
-from neuralpower.files import read_text, sha256_file, write_json
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text, sha256_file, write_json
 
 #: Beside the models of a platform.
 FILE = "composition.json"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuralpower.columns import CONFIGURATION_COLUMNS, POOL_METHODS, Configuration
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, POOL_METHODS, Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows
 from neuralpower.networks.composition import TARGETS
 from neuralpower.networks.estimates import Models, estimate
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.networks.calibration import Composition
 
 Floats = NDArray[np.float64]

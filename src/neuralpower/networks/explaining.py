@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Models, configuration_columns
@@ -121,7 +121,7 @@ class Roof:
     """What bounds a layer, by the roofline that was fitted (or given) beside the models."""
 
     def __init__(self, models_dir: str | Path) -> None:
-        from neuralpower.modeling.evaluation import load_baselines
+        from neuralpower.modeling.baselines import load_baselines
 
         self._roofs = {
             family: baseline

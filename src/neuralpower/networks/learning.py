@@ -62,9 +62,9 @@ def load_trials(
     ``prototxts`` are found by file stem; those in the platform's own ``prototxts/`` folder
     override the same names. Raises ``InputError`` as the readers do.
     """
-    from neuralpower.measurements import load_platform
     from neuralpower.networks.composition import estimate_networks
     from neuralpower.networks.loading import network_name
+    from neuralpower.records.folder import load_platform
 
     platform = load_platform(measurements)
     passes = load_passes(platform)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network

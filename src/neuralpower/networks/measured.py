@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from neuralpower.measurements import (
+from neuralpower.records.folder import (
     Platform,
     Row,
     load_network_layer_rows,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.files import read_text
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text
 
 #: Errors in per cent, in the order in which a comparison prefers them.
 ERRORS = ("top5_error", "top1_error")

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from neuralpower.profiling.power.adaptive import idle_power
-from neuralpower.profiling.power.nvml import NO_MODULE, publication_period_ns, why
-from neuralpower.profiling.power.samples import SampleSource
-from neuralpower.profiling.power.window import (
+from neuralpower.frameworks.replay import ReplayWorkload
+from neuralpower.meters.nvml import NO_MODULE, publication_period_ns, why
+from neuralpower.meters.samples import SampleSource
+from neuralpower.meters.window import (
     edge_energy,
     publications,
     window_stats,
 )
-from neuralpower.profiling.replays import ReplayProtocol, ReplayQueue, ReplayWorkload
-from neuralpower.profiling.replays import measure_replays as time_replays
+from neuralpower.profiling.device_power import idle_power
+from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue
+from neuralpower.profiling.device_timing import measure_replays as time_replays
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
 
 #: On/off loads: their periods over the sensor's.

@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.machine import load_average, machine_facts
+from neuralpower.core.statistics import quantile
+from neuralpower.frameworks.protocol import Executor
+from neuralpower.meters.amd import AmdMeter
+from neuralpower.meters.choose import meters
+from neuralpower.meters.nvml import NvmlMeter
 from neuralpower.profiling.design import CPU_ANCHOR
-from neuralpower.profiling.executor import Executor
-from neuralpower.profiling.machine import load_average, machine_facts
-from neuralpower.profiling.power.amd import AmdMeter
-from neuralpower.profiling.power.choose import meters
-from neuralpower.profiling.power.nvml import NvmlMeter
+from neuralpower.profiling.host_timing import TimingProtocol, measure
 from neuralpower.profiling.probe import probe
-from neuralpower.profiling.repeatability import quantile
-from neuralpower.profiling.timing import TimingProtocol, measure
 
 SCHEMA_VERSION = 1
 #: The smallest layer: its time is what a call costs by itself.

@@ -11,7 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.machine import machine_facts
+from neuralpower.frameworks.protocol import Executor, anchor_of
+from neuralpower.meters.meter import PowerMeter
+from neuralpower.meters.nvml import why
+from neuralpower.meters.sampler import SampledMeter
+from neuralpower.meters.samples import SampleSource
+from neuralpower.profiling.bench import Bench
 from neuralpower.profiling.board import (
     Board,
     board_sections,
@@ -20,15 +27,8 @@ from neuralpower.profiling.board import (
     interference,
     software_facts,
 )
-from neuralpower.profiling.executor import Executor, anchor_of
-from neuralpower.profiling.machine import machine_facts
-from neuralpower.profiling.power.bench import Bench
-from neuralpower.profiling.power.meter import PowerMeter
-from neuralpower.profiling.power.nvml import why
-from neuralpower.profiling.power.sampler import SampledMeter
-from neuralpower.profiling.power.samples import SampleSource
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.probe import probe
-from neuralpower.profiling.replays import ReplayProtocol, measure_replays
 
 SCHEMA_VERSION = 1
 

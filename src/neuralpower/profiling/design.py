@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.columns import Configuration
-from neuralpower.profiling.executor import CPU_ANCHOR as CPU_ANCHOR
-from neuralpower.profiling.repeatability import ANCHOR_REPEAT
+from neuralpower.core.configuration import Configuration
+from neuralpower.frameworks.protocol import CPU_ANCHOR as CPU_ANCHOR
+from neuralpower.records.repeatability import ANCHOR_REPEAT
 
 
 @dataclass(frozen=True, slots=True)

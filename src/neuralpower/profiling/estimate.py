@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.profiling.design import Item, NetworkItem
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol
-from neuralpower.profiling.replays import ReplayProtocol
-from neuralpower.profiling.timing import TimingProtocol
+from neuralpower.profiling.device_power import AdaptiveProtocol
+from neuralpower.profiling.device_timing import ReplayProtocol
+from neuralpower.profiling.host_timing import TimingProtocol
 
 #: Loads the network of an item at its batch size.
 NetworkLoader = Callable[[NetworkItem], Any]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuralpower.columns import Configuration
-from neuralpower.profiling.executor import Executor
-from neuralpower.profiling.replays import ReplayProtocol, ReplayWorkload, measure_replays
-from neuralpower.profiling.timing import TimingProtocol, measure
+from neuralpower.core.configuration import Configuration
+from neuralpower.frameworks.protocol import Executor
+from neuralpower.frameworks.replay import ReplayWorkload
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.host_timing import TimingProtocol, measure
 
 _PRODUCT = Configuration("fc", 512, 1024, 1, 1, 1024, 1, 1)
 _PASS = Configuration("relu", 1, 256, 256, 256, 256, 256, 256)

@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower import __version__
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
-from neuralpower.files import write_json
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError, RunError
+from neuralpower.core.files import write_json
+from neuralpower.core.machine import machine_facts
+from neuralpower.frameworks.protocol import Executor, anchor_of
+from neuralpower.meters.meter import PowerMeter
+from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.board import board_software
-from neuralpower.profiling.calibration import Calibration
 from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
+from neuralpower.profiling.device_power import AdaptiveProtocol, idle_power
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
-from neuralpower.profiling.executor import Executor, RunError, anchor_of
-from neuralpower.profiling.machine import machine_facts
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol, idle_power
-from neuralpower.profiling.power.meter import PowerMeter
-from neuralpower.profiling.power.phase import PowerProtocol
-from neuralpower.profiling.power.samples import SampleSource
+from neuralpower.profiling.host_power import PowerProtocol
+from neuralpower.profiling.host_timing import TimingProtocol
 from neuralpower.profiling.probe import probe
-from neuralpower.profiling.publish import publish
-from neuralpower.profiling.records import RUN, VisitLog, begin_run, locked
-from neuralpower.profiling.replays import ReplayProtocol, measure_replays
+from neuralpower.profiling.sensor_facts import Calibration
 from neuralpower.profiling.subset import spread
-from neuralpower.profiling.timing import TimingProtocol
 from neuralpower.profiling.visit import Replayed, Visitor
 from neuralpower.profiling.visiting import BlockProtocol, Report, Visiting
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
+from neuralpower.records.journal import RUN, VisitLog, begin_run, locked
+from neuralpower.records.publish import publish
 
 #: Share of a budget that warming up may take.
 _WARM_UP_SHARE = 0.1

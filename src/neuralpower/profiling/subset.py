@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy
 
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 
 _SIZES = [c for c in CONFIGURATION_COLUMNS if c not in ("family", "pool_method")]
 

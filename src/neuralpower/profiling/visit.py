@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from neuralpower.columns import Configuration
-from neuralpower.errors import InputError
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError, RunError
+from neuralpower.core.machine import load_average
+from neuralpower.frameworks.protocol import Executor, Workload
+from neuralpower.frameworks.replay import ReplayWorkload
+from neuralpower.meters.meter import PowerMeter
 from neuralpower.profiling.design import NetworkItem, Visit
+from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
+from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
-from neuralpower.profiling.executor import Executor, RunError, Workload
-from neuralpower.profiling.machine import load_average
-from neuralpower.profiling.power.adaptive import AdaptiveProtocol, PowerPhase
-from neuralpower.profiling.power.meter import PowerMeter
-from neuralpower.profiling.power.phase import PowerProtocol, measure_power
-from neuralpower.profiling.replays import ReplayProtocol, ReplayWorkload, measure_replays
-from neuralpower.profiling.timing import Timing, TimingProtocol, measure
+from neuralpower.profiling.host_power import PowerProtocol, measure_power
+from neuralpower.profiling.host_timing import Timing, TimingProtocol, measure
 
 SCHEMA_VERSION = 1
 

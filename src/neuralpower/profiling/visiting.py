@@ -15,15 +15,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
+from neuralpower.core.machine import board_context
+from neuralpower.frameworks.replay import ReplayWorkload
+from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.design import NetworkItem, Visit
+from neuralpower.profiling.device_power import PowerPhase
 from neuralpower.profiling.estimate import power_seconds, replay_seconds, visit_seconds
-from neuralpower.profiling.machine import board_context
-from neuralpower.profiling.power.adaptive import PowerPhase
-from neuralpower.profiling.power.samples import SampleSource
-from neuralpower.profiling.records import VisitLog
-from neuralpower.profiling.replays import ReplayWorkload
 from neuralpower.profiling.visit import Visitor
+from neuralpower.records.journal import VisitLog
 
 #: A run whose first visits all fail has a fault of its own, not of its layers.
 _HOPELESS = 5

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from neuralpower.profiling.power.samples import SampleSource
-from neuralpower.profiling.power.window import window_stats
-from neuralpower.profiling.replays import ReplayQueue, ReplayWorkload
+from neuralpower.frameworks.replay import ReplayWorkload
+from neuralpower.meters.samples import SampleSource
+from neuralpower.meters.window import window_stats
+from neuralpower.profiling.device_timing import ReplayQueue
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuralpower.profiling.raw_windows import RawWindow
+from neuralpower.records.raw_windows import RawWindow
 from neuralpower.reporting.plots import (
     QUIET,
     SERIES,

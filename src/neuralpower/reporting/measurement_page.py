@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from neuralpower.errors import InputError
-from neuralpower.measurements import (
+from neuralpower.core.errors import InputError
+from neuralpower.records.checks import Report, check
+from neuralpower.records.export import flat
+from neuralpower.records.flags import FLAGS
+from neuralpower.records.folder import (
     Platform,
     Row,
     load_network_rows,
     load_platform,
     load_rows,
 )
-from neuralpower.profiling.checks import Report, check
-from neuralpower.profiling.export import flat
-from neuralpower.profiling.flags import FLAGS
-from neuralpower.profiling.readme import protocol_text
-from neuralpower.profiling.repeatability import is_anchor
-from neuralpower.profiling.visit_records import read_visit_records
+from neuralpower.records.readme import protocol_text
+from neuralpower.records.repeatability import is_anchor
+from neuralpower.records.visits import read_visit_records
 from neuralpower.reporting.repeats_section import repeats_section, time_table
 from neuralpower.reporting.results import PlatformResults, read_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuralpower.columns import CONFIGURATION_COLUMNS
-from neuralpower.measurements import Row
-from neuralpower.profiling.checks import Report
-from neuralpower.profiling.power_figures import positive
-from neuralpower.profiling.repeatability import is_anchor, run_of
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.records.checks import Report
+from neuralpower.records.folder import Row
+from neuralpower.records.power_figures import positive
+from neuralpower.records.repeatability import is_anchor, run_of
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 

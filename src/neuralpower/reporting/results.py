@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from neuralpower.columns import PREDICTION_COLUMNS
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows, read_text, safe_name
+from neuralpower.core.configuration import PREDICTION_COLUMNS
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows, read_text, safe_name
 from neuralpower.networks.text import TOTAL
 
 Row = dict[str, Any]

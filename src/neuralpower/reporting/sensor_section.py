@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.profiling.power.window import BOARD_STEPS
-from neuralpower.profiling.power_figures import idle_states, positive
-from neuralpower.profiling.raw_windows import PowerLogs
+from neuralpower.records.power_figures import BOARD_STEPS, idle_states, positive
+from neuralpower.records.raw_windows import PowerLogs
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from neuralpower import __version__
-from neuralpower.errors import InputError
-from neuralpower.files import safe_name, write_text
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import safe_name, write_text
 from neuralpower.reporting.results import Results
 
 if TYPE_CHECKING:

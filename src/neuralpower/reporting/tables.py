@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from neuralpower.files import csv_text
+from neuralpower.core.files import csv_text
 from neuralpower.networks.text import number, percent
 
 #: Looks of whole columns: a rule a column instead of a class in each of thousands of cells.

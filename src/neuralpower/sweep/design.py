@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 
-from neuralpower import cost
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.errors import InputError
-from neuralpower.files import read_rows
+from neuralpower.core import cost
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows
 from neuralpower.sweep.families import (
     NEAR_COORDINATES,
     coordinates,

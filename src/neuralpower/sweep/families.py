@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import floor
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.sweep.grids import log_grid, pick
 from neuralpower.sweep.shapes import complete
 from neuralpower.sweep.sweep_config import DEPTHWISE, FamilySweep

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 
 
 def conv_size(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.columns import FAMILIES
-from neuralpower.errors import InputError
+from neuralpower.core.configuration import FAMILIES
+from neuralpower.core.errors import InputError
 from neuralpower.sweep.grids import MAX_CELLS, log_grid, weighted_grid
 
 #: What ``groups: depthwise`` is called inside: as many groups as channels.
@@ -88,7 +88,7 @@ def load_sweep(path: str | Path, section: str = "sweep") -> SweepConfig:
     """Read ``section`` of a YAML file; raises ``InputError`` naming the file and the key."""
     import yaml
 
-    from neuralpower.files import read_text
+    from neuralpower.core.files import read_text
 
     text = read_text(path)
     try:

@@ -1,0 +1,1 @@
+"""What every stage shares: configurations, families, costs, files, faults."""

@@ -1,0 +1,44 @@
+"""The one exception that users see: a fault in what they gave, told in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class InputError(Exception):
+    """A fault in the user's input; the command line prints it as one line and exits with 2.
+
+    ``line`` and ``column`` count from 1 and locate text files; ``row`` counts the data rows of
+    a table from 1 (the header is not counted). The message says what is wrong and the remedy.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        row: int | None = None,
+    ) -> None:
+        self.message = " ".join(message.split())
+        self.path = path
+        self.line = line
+        self.column = column
+        self.row = row
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        place = "" if self.path is None else str(self.path)
+        if self.line is not None:
+            place += f":{self.line}" + ("" if self.column is None else f":{self.column}")
+        if self.row is not None:
+            place += f", row {self.row}" if place else f"row {self.row}"
+        return f"{place}: {self.message}" if place else self.message
+
+
+class RunError(InputError):
+    """The run cannot go on (the device or a sensor is lost); what was measured is kept."""

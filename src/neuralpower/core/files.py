@@ -1,0 +1,249 @@
+"""Files that appear whole or not at all, and plain tables without pandas.
+
+Light commands use these; the modelling stages read the same files with pandas. What only some
+functions need is imported inside them, so that light commands start quickly.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from neuralpower.core.errors import InputError
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+
+
+def safe_name(name: str, what: str = "name") -> str:
+    """Return ``name`` if it can be one component of a path; raise ``InputError`` otherwise.
+
+    Names from files (networks, platforms, families) pass here before they reach a path.
+    """
+    if not _SAFE_NAME.fullmatch(name) or ".." in name:
+        raise InputError(
+            f"{what} {name!r} cannot be a file name: use letters, digits and . _ + - (at most 128)"
+        )
+    return name
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to a temporary file beside ``path`` and rename it into place."""
+    import tempfile
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """As ``write_bytes``, UTF-8 with ``\\n`` line ends; ``.gz`` is compressed without a time."""
+    data = text.encode("utf-8")
+    if str(path).endswith(".gz"):
+        import gzip
+
+        data = gzip.compress(data, 9, mtime=0)
+    write_bytes(path, data)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON with sorted keys; floats keep their shortest exact form. NaN is refused."""
+    import json
+
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a UTF-8 file, ``.gz`` unpacked, any line ends; ``InputError`` if it cannot be."""
+    try:
+        data = Path(path).read_bytes()
+        if str(path).endswith(".gz"):
+            import gzip
+
+            data = gzip.decompress(data)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not UTF-8 text (byte {error.start}): save it as UTF-8", path=path
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(error, path) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Piece(NamedTuple):
+    """Consecutive rows of a table, fields as they stand; ``first`` counts data rows from 1."""
+
+    header: list[str]
+    first: int
+    records: list[list[str]]
+
+
+def read_pieces(
+    path: str | Path, required: Sequence[str] = (), rows: int = 20_000
+) -> Iterator[Piece]:
+    """A CSV file (or ``.csv.gz``) in pieces of so many rows, the first without any.
+
+    Memory holds one piece, whatever the size of the file.
+    Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
+    """
+    with _text_stream(path) as stream:
+        reader = csv.reader(stream)
+        try:
+            header = _header(next(reader, None), required, path)
+            yield Piece(header, 1, [])
+            first = 1
+            while taken := list(islice(reader, rows)):
+                records = [fields for fields in taken if fields]
+                for number, fields in enumerate(records, first):
+                    if len(fields) != len(header):
+                        text = f"{len(fields)} fields where the header has {len(header)}"
+                        raise InputError(text, path=path, row=number)
+                yield Piece(header, first, records)
+                first += len(records)
+        except csv.Error as error:
+            line = reader.line_num
+            raise InputError(f"not a CSV table: {error}", path=path, line=line) from None
+
+
+def _header(fields: list[str] | None, required: Sequence[str], path: str | Path) -> list[str]:
+    if not fields:
+        raise InputError("the table is empty: a header line is needed", path=path)
+    header = [name.strip() for name in fields]
+    doubled = {name for name in header if header.count(name) > 1}
+    if doubled:
+        raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
+    for name in required:
+        if name not in header:
+            raise InputError(f"column {name!r} is missing: add it to the header", path=path, line=1)
+    return header
+
+
+@contextmanager
+def _text_stream(path: str | Path) -> Iterator[IO[str]]:
+    """The lines of a UTF-8 file, ``.gz`` unpacked on the way; faults as of ``read_text``."""
+    import gzip
+
+    try:
+        opened: Any = (gzip.open if str(path).endswith(".gz") else open)(path, "rb")
+        with opened as binary, io.TextIOWrapper(binary, encoding="utf-8-sig") as stream:
+            yield stream
+    except UnicodeDecodeError:
+        read_text(path)  # counts the bytes up to the fault, and tells it
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(error, path) from None
+
+
+def _unreadable(error: Exception, path: str | Path) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such file: check the path", path=path)
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"cannot be read: {reason}", path=path)
+
+
+def read_rows(
+    path: str | Path, required: Sequence[str] = ()
+) -> tuple[list[str], list[dict[str, str]]]:
+    """A CSV file (or ``.csv.gz``) as its header and rows of strings.
+
+    Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
+    """
+    header: list[str] = []
+    rows: list[dict[str, str]] = []
+    for piece in read_pieces(path, required):
+        header = piece.header
+        rows += (dict(zip(header, map(str.strip, fields), strict=True)) for fields in piece.records)
+    return header, rows
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV text; ``None`` is an empty field, floats have their shortest exact form."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_field(row.get(name)) for name in columns])
+    return buffer.getvalue()
+
+
+def _field(value: Any) -> str:
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        return repr(float(value))
+    return str(value)
+
+
+def write_table(
+    path: str | Path | None, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write a table to ``path``; without a path to standard output (aligned for a person)."""
+    if path is not None:
+        write_text(path, csv_text(columns, rows))
+    elif sys.stdout.isatty():
+        sys.stdout.write(aligned_text(columns, rows))
+    else:
+        sys.stdout.write(csv_text(columns, rows))
+
+
+def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as aligned text for a terminal; columns that are empty throughout are left out."""
+    cells = [[_field(row.get(name)) for name in columns] for row in rows]
+    shown = [i for i in range(len(columns)) if any(row[i] for row in cells)] or [0]
+    widths = {i: max([len(columns[i]), *(len(row[i]) for row in cells)]) for i in shown}
+    numeric = {i: all(_is_number(row[i]) for row in cells if row[i]) for i in shown}
+
+    def line(fields: Sequence[str]) -> str:
+        return "  ".join(
+            fields[i].rjust(widths[i]) if numeric[i] else fields[i].ljust(widths[i]) for i in shown
+        ).rstrip()
+
+    return "\n".join([line(columns), *(line(row) for row in cells)]) + "\n"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def sha256_file(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, read in pieces."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

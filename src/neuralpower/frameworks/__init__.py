@@ -1,0 +1,1 @@
+"""What runs layers and networks: one protocol, one package per framework."""

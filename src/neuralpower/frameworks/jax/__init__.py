@@ -1,0 +1,1 @@
+"""Caffe layers in JAX, on a CPU or an NVIDIA GPU."""

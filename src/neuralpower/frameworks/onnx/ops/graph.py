@@ -1,0 +1,195 @@
+"""An ONNX graph under construction: nodes, constants, parameters and the blobs' current names."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.layer_graph import InputSpec, LayerLike, Shape
+from neuralpower.frameworks.weights import WeightSource
+
+#: Operator set and file version: the newest that ONNX Runtime 1.20, the oldest we allow, runs.
+OPSET = 17
+IR_VERSION = 8
+#: A protobuf message ends at 2 GiB; some room for the nodes.
+MAX_BYTES = 2**31 - 2**24
+#: Arrays up to this size stay in the message; shapes and axes must.
+_INLINE_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model ready to run. ``blobs``: each Caffe blob's last value's name in the graph.
+
+    ``arrays`` are the constants and parameters; they become part of the message only when asked
+    for, since copying the half gigabyte of a VGG takes longer than measuring it.
+    """
+
+    name: str
+    nodes: tuple[Any, ...]
+    arrays: dict[str, NDArray[Any]]
+    inputs: tuple[InputSpec, ...]
+    outputs: dict[str, Shape]
+    blobs: dict[str, str]
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all constants and parameters."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def model(self) -> Any:
+        """The whole model. Raises ``InputError`` when it does not fit in one ONNX file."""
+        if self.parameter_bytes > MAX_BYTES:
+            size = self.parameter_bytes / 2**30
+            raise InputError(f"{self.name}: {size:.1f} GiB do not fit in one ONNX file")
+        return self._model([numpy_helper.from_array(a, n) for n, a in self.arrays.items()])
+
+    def outlined(self) -> tuple[bytes, dict[str, NDArray[Any]]]:
+        """The model with its large arrays left out, and those arrays by name.
+
+        For ``SessionOptions.add_external_initializers``; the file that the message names does
+        not exist.
+        """
+        large = {n: a for n, a in self.arrays.items() if a.nbytes > _INLINE_BYTES}
+        tensors = [
+            _outside(n, a) if n in large else numpy_helper.from_array(a, n)
+            for n, a in self.arrays.items()
+        ]
+        data: bytes = self._model(tensors).SerializeToString()
+        return data, large
+
+    def _model(self, tensors: list[Any]) -> Any:
+        graph = helper.make_graph(
+            list(self.nodes),
+            self.name or "network",
+            [_value(spec.name, spec.shape) for spec in self.inputs],
+            [_value(name, shape) for name, shape in self.outputs.items()],
+            tensors,
+        )
+        return helper.make_model(
+            graph,
+            producer_name="neuralpower",
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+
+
+class Graph:
+    """Collects nodes; every method that makes a value returns its name."""
+
+    def __init__(self, name: str, weights: WeightSource) -> None:
+        self.name = name
+        self.weights = weights
+        self.inputs: dict[str, InputSpec] = {}
+        self._nodes: list[Any] = []
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._made: dict[str, str] = {}
+        self._first: dict[str, tuple[str, int]] = {}
+        self._numbers = itertools.count()
+        self._taken: set[str] = set()
+        self._scope = ""
+
+    def enter(self, layer: str) -> None:
+        """Names made from here on belong to ``layer``."""
+        self._scope = layer
+
+    def fresh(self, hint: str) -> str:
+        """A name that no value has yet."""
+        name = hint
+        while name in self._taken:
+            name = f"{hint}#{next(self._numbers)}"
+        self._taken.add(name)
+        return name
+
+    def add_input(self, spec: InputSpec) -> str:
+        """Declare a graph input."""
+        self._taken.add(spec.name)
+        self.inputs[spec.name] = spec
+        return spec.name
+
+    def op(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+        """Append a node with one output and return the output's name."""
+        (name,) = self.ops(
+            kind, inputs, [output or self.fresh(f"{self._scope}/{kind}")], attributes
+        )
+        return name
+
+    def ops(
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], attributes: dict[str, Any]
+    ) -> list[str]:
+        """Append a node with several outputs, whose names are given."""
+        node = helper.make_node(
+            kind,
+            list(inputs),
+            list(outputs),
+            name=f"{self._scope}:{len(self._nodes)}",
+            **attributes,
+        )
+        self._nodes.append(node)
+        return list(outputs)
+
+    def parameter(self, owner: str, index: int, shape: Sequence[int], kind: str) -> Any:
+        """The values of a layer's parameter, before they become part of the graph."""
+        return self.weights.blob(owner, index, shape, kind)
+
+    def weight(
+        self, layer: LayerLike, index: int, shape: Sequence[int], kind: str, as_shape: Shape = ()
+    ) -> str:
+        """A layer's parameter as a value; parameters shared by name in Caffe are one value.
+
+        ``shape`` is Caffe's shape of the blob, ``as_shape`` the one that the node needs.
+        """
+        named = layer.param.param[index].name if index < len(layer.param.param) else ""
+        owner, number = layer.name, index
+        if named:
+            # A .caffemodel stores a shared parameter at each layer that uses it: take the first.
+            owner, number = self._first.setdefault(named, (owner, number))
+        key = f"{owner}.{number}{list(as_shape or shape)}"
+        if key not in self._made:
+            values = self.parameter(owner, number, shape, kind)
+            self._made[key] = self.constant(values.reshape(tuple(as_shape or shape)), key)
+        return self._made[key]
+
+    def constant(self, values: NDArray[Any], hint: str = "constant") -> str:
+        """Fixed values as an initializer of the graph."""
+        name = self.fresh(hint if hint != "constant" else f"{self._scope}/constant")
+        # Not ascontiguousarray: it makes a vector of a scalar.
+        self._arrays[name] = numpy.asarray(values, order="C")
+        return name
+
+    def scalar(self, value: float) -> str:
+        """A float32 scalar."""
+        return self.constant(numpy.array(value, numpy.float32))
+
+    def integers(self, values: Iterable[int]) -> str:
+        """A vector of int64 (shapes, axes, starts)."""
+        return self.constant(numpy.array(list(values), numpy.int64))
+
+    def reshape(self, value: str, shape: Sequence[int], output: str = "") -> str:
+        """``value`` as ``shape``."""
+        # allowzero: a dimension of 0 means 0, never "copy".
+        return self.op("Reshape", [value, self.integers(shape)], output, allowzero=1)
+
+    def build(self, outputs: dict[str, tuple[str, Shape]], blobs: dict[str, str]) -> Built:
+        """The finished model; ``outputs``: blob to the value's name and shape."""
+        shapes = dict(outputs.values())
+        inputs = tuple(self.inputs.values())
+        return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs)
+
+
+def _outside(name: str, values: NDArray[Any]) -> Any:
+    tensor = TensorProto(name=name, dims=values.shape, data_type=TensorProto.FLOAT)
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="in memory")
+    return tensor
+
+
+def _value(name: str, shape: Shape) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))

@@ -1,0 +1,1 @@
+"""Caffe layers in PyTorch, on a CPU or an NVIDIA GPU."""

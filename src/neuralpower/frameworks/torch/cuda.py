@@ -1,0 +1,149 @@
+"""A model on an NVIDIA GPU as a CUDA graph of K calls over R sets of buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.replay import calls_per_replay
+from neuralpower.frameworks.torch.kernels import kernel_names
+from neuralpower.frameworks.torch.model import TorchModel
+
+#: Calls before the capture: cuDNN times its algorithms in the first.
+_WARM_UP_CALLS = 3
+#: Calls that tell about how long one takes.
+_TRIAL_CALLS = 4
+#: Unused memory that PyTorch may keep between layers.
+_KEPT_BYTES = 8 << 30
+#: A capture that runs out of memory leaves the allocator unsound: so much more than a call needs
+#: must be free before.
+_SPARE_SHARE, _SPARE_BYTES = 1.2, 256 << 20
+#: How CUDA, its libraries and the allocator of the CPU say it.
+_NO_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+
+
+class CudaTimer:
+    """CUDA events on the current stream."""
+
+    def mark(self) -> Any:
+        """As ``ReplayTimer.mark``."""
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def done(self, mark: Any) -> bool:
+        """As ``ReplayTimer.done``."""
+        return bool(mark.query())
+
+    def wait(self, mark: Any) -> None:
+        """As ``ReplayTimer.wait``."""
+        mark.synchronize()
+
+    def elapsed_ms(self, first: Any, last: Any) -> float:
+        """As ``ReplayTimer.elapsed_ms``."""
+        return float(first.elapsed_time(last))
+
+
+class CudaWorkload:
+    """A captured model.
+
+    ``InputError`` when a graph of it cannot be captured or the memory does not suffice.
+    """
+
+    def __init__(self, model: TorchModel, buffers: int, seed: int) -> None:
+        self.timer = CudaTimer()
+        self.buffers = buffers
+        self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        self._model: Any = model
+        self._output_bytes = model.output_bytes
+        self._sets = model.sets(seed, buffers)
+        self._kept: list[Any] = [None] * buffers
+        call_ms, call_bytes = self._try()
+        self.calls_per_replay = calls_per_replay(call_ms, buffers)
+        self._graph: Any = self._capture(self.calls_per_replay, call_bytes)
+
+    def replay(self) -> None:
+        """As ``ReplayWorkload.replay``."""
+        self._graph.replay()
+
+    def call(self) -> None:
+        """One call outside of the graph, finished when this returns (host included)."""
+        with torch.inference_mode():
+            self._model(self._sets[0])
+        torch.cuda.synchronize()
+
+    def kernels(self) -> list[str] | None:
+        """Names of the kernels of a call, in order; ``None`` where the profiler does not work."""
+        return kernel_names(self.call)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        try:
+            torch.cuda.synchronize()
+            self._graph = self._model = None
+            self._sets, self._kept = [], []
+            if torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > _KEPT_BYTES:
+                torch.cuda.empty_cache()
+        except RuntimeError:
+            # A broken device: whoever closes knows, or finds out with the next call.
+            self._graph = self._model = None
+
+    def _try(self) -> tuple[float, int]:
+        """Autotune and warm up; about how long a call takes (ms) and the memory it needs.
+
+        Time includes the host where that is slower: the graph then holds fewer calls, no worse.
+        """
+        with torch.inference_mode():
+            for _ in range(_WARM_UP_CALLS):
+                self._model(self._sets[0])
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            first = self.timer.mark()
+            for _ in range(_TRIAL_CALLS):
+                self._model(self._sets[0])
+            last = self.timer.mark()
+        self.timer.wait(last)
+        peak = torch.cuda.max_memory_allocated() - before
+        return self.timer.elapsed_ms(first, last) / _TRIAL_CALLS, peak
+
+    def _capture(self, calls: int, call_bytes: int) -> Any:
+        # Memory of a graph is its own: what PyTorch keeps for others is given back first.
+        torch.cuda.empty_cache()
+        needed = _SPARE_SHARE * (call_bytes + self.buffers * self._output_bytes) + _SPARE_BYTES
+        if needed > torch.cuda.mem_get_info()[0]:
+            raise InputError("out of memory on the GPU")
+        graph = torch.cuda.CUDAGraph()
+        stream = torch.cuda.current_stream()
+        try:
+            with torch.inference_mode(), torch.cuda.graph(graph):
+                for number in range(calls):
+                    # Outputs stay until their set comes round again: they rotate too.
+                    self._kept[number % self.buffers] = self._model(
+                        self._sets[number % self.buffers]
+                    )
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            text = " ".join(str(error).split())[:200]
+            if "captur" not in text.lower():
+                raise
+            raise InputError(f"cannot be captured in a CUDA graph: {text}") from None
+        finally:
+            # A capture that fails leaves its own stream the current one.
+            torch.cuda.set_stream(stream)
+        return graph
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error is of missing memory, or came while one was handled."""
+    while error is not None:
+        text = str(error)
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            return True
+        if isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

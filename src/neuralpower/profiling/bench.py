@@ -1,0 +1,110 @@
+"""Meter and executor of a run, in the order that the idle states need: the meter comes first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuralpower.core.errors import InputError
+from neuralpower.frameworks.protocol import Executor
+from neuralpower.meters.choose import choose_meter
+from neuralpower.meters.log import compress_logs, next_log
+from neuralpower.meters.meter import NoMeter, PowerMeter
+from neuralpower.meters.sampler import SampledMeter
+from neuralpower.profiling.device_power import idle_power
+from neuralpower.records.journal import locked
+
+NVML_FACTORY = "neuralpower.meters.nvml:NvmlMeter"
+#: Meters of a GPU by name, in the order in which ``auto`` tries them.
+FACTORIES = {
+    "nvml": NVML_FACTORY,
+    "amd": "neuralpower.meters.amd:AmdMeter",
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a run measures with; ``idle_no_context`` before the framework touched the GPU."""
+
+    executor: Executor
+    meter: PowerMeter
+    idle_no_context: Mapping[str, Any] | None = None
+    clock: Callable[[], int] = time.monotonic_ns
+    sleep: Callable[[float], None] = time.sleep
+
+
+@contextmanager
+def measuring(
+    meter: str,
+    device: str,
+    logs: Path,
+    make: Callable[[], Executor],
+    factory: str = "",
+) -> Iterator[Bench]:
+    """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
+
+    ``factory`` stands in for those of ``FACTORIES``. Raises ``InputError`` when a meter was asked
+    for by name and does not work.
+    """
+    if device != "cuda":
+        yield Bench(make(), choose_meter(meter))
+        return
+    if meter not in ("auto", "none", *FACTORIES):
+        raise InputError(
+            f"meter {meter} measures no GPU: take {', '.join(FACTORIES)}, auto or none"
+        )
+    if meter == "none":
+        yield Bench(make(), NoMeter("power was not asked for (meter none)"))
+        return
+    sampled, factory, reason = _working(meter, factory, logs)
+    if sampled is None:
+        if meter != "auto":
+            raise InputError(f"meter {meter}: {reason}; --meter none measures time only")
+        yield Bench(make(), NoMeter(reason))
+        return
+    # Another run into the same folder would take the logs away from under this one.
+    with locked(logs):
+        compress_logs(logs)
+        sampled.start()
+        try:
+            idle: Mapping[str, Any] | None = idle_power(sampled)
+            executor = make()
+            uuid = str(getattr(executor, "uuid", ""))
+            if uuid and uuid != sampled.uuid():
+                # Not the first GPU that the meter shows: measure the one that computes.
+                sampled.stop()
+                sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
+                state = sampled.available()
+                if not state.ok and meter == "auto":
+                    yield Bench(executor, NoMeter(state.reason))
+                    return
+                if not state.ok:
+                    name = sampled.info.name
+                    raise InputError(
+                        f"meter {name}: {state.reason}; --meter none measures time only"
+                    )
+                sampled.start()
+                idle = None
+            yield Bench(executor, sampled, idle)
+            sampled.stop()
+        finally:
+            sampled.end()
+            compress_logs(logs)
+
+
+def _working(meter: str, stand_in: str, logs: Path) -> tuple[SampledMeter | None, str, str]:
+    """The first meter that works and its factory, or why none does."""
+    named = {meter: stand_in} if stand_in else FACTORIES
+    reasons = []
+    for name, factory in named.items():
+        if meter in ("auto", name):
+            sampled = SampledMeter(factory, next_log(logs))
+            state = sampled.available()
+            if state.ok:
+                return sampled, factory, ""
+            reasons.append(state.reason)
+    return None, "", "; ".join(reasons)

@@ -1,0 +1,1 @@
+"""What the Snakefile asks of a project: networks, platforms, fingerprints, provenance."""

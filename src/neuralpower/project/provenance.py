@@ -1,0 +1,355 @@
+"""Where a result comes from: the chain of files behind it, by checksum, down to the measurements.
+
+The chain follows the project's layout, which the workflow's rules write (docs/workflow.md): a page
+from predictions, a prediction from a prototxt and models, models from measurements, measurements
+of this machine from sweeps and whole networks. Nothing here has a time in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text, sha256_file
+from neuralpower.records.folder import MANIFEST
+
+SCHEMA_VERSION = 1
+RECORD = "provenance.json"
+_HOMES = ("results", "measurements", "prototxts")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A file, or a folder whose files belong together (its ``path`` ends with ``/``).
+
+    ``files``: path to SHA-256; ``made_by``: the command that wrote it, empty for what people
+    gave; ``inputs``: paths of nodes; ``facts``: what the node says of itself, a line each;
+    ``faults``: what does not agree, a line each.
+    """
+
+    path: str
+    files: Mapping[str, str]
+    made_by: str = ""
+    inputs: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The file's checksum; of a folder, the checksum over the names and checksums in it."""
+        if not self.path.endswith("/"):
+            return self.files[self.path]
+        lines = "".join(f"{name} {digest}\n" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def project_of(path: str | Path) -> tuple[Path, str]:
+    """The project's folder and the path in it of a result, a prototxt or measurements.
+
+    Raises ``InputError`` for a path outside ``results/``, ``measurements/`` and ``prototxts/``.
+    """
+    absolute = Path(path).resolve()
+    if not absolute.exists():
+        raise InputError("no such file: check the path", path=path)
+    # The outermost such folder, as results/measurements/local is a result; but a whole project may
+    # lie in a folder of that name: its own has a Snakefile beside it.
+    homes = [path for path in (*reversed(absolute.parents), absolute) if path.name in _HOMES]
+    homes.sort(key=lambda home: not (home.parent / "Snakefile").is_file())
+    if homes:
+        return homes[0].parent, absolute.relative_to(homes[0].parent).as_posix()
+    raise InputError(
+        "stands in no results/, measurements/ or prototxts/ folder of a project", path=path
+    )
+
+
+def trace(
+    project: Path, targets: Iterable[str], configuration: Mapping[str, Any] | None = None
+) -> dict[str, Node]:
+    """Every node behind ``targets`` (paths in the project), the targets first, inputs after.
+
+    Raises ``InputError`` for a target that the workflow does not know.
+    """
+    tracer = _Tracer(project, configuration or configuration_of(project))
+    found: dict[str, Node] = {}
+    waiting = [tracer.place(target) for target in targets]
+    while waiting:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        node = tracer.node(path)
+        found[path] = node
+        waiting += [name for name in node.inputs if name not in found]
+    return found
+
+
+def configuration_of(project: Path) -> Mapping[str, Any]:
+    """The configuration that the project's record names, else that of ``config/config.yaml``."""
+    record = project / "results" / RECORD
+    if record.exists():
+        stored = load_record(record).get("configuration")
+        if isinstance(stored, dict):
+            return stored
+    path = project / "config" / "config.yaml"
+    if not path.exists():
+        return {}
+    import yaml
+
+    try:
+        value = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML: {error}", path=path) from None
+    return value if isinstance(value, dict) else {}
+
+
+def record(
+    project: Path, nodes: Mapping[str, Node], configuration: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All nodes with software, git state and configuration: plain JSON to archive with results."""
+    from neuralpower.core.versions import code_checksum, git_state, package_versions
+
+    # JSON first: keys that are numbers in YAML become text and can be sorted.
+    plain = json.loads(json.dumps(configuration, default=str))
+    text = json.dumps(plain, sort_keys=True)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "software": {**package_versions(), "code_sha256": code_checksum()},
+        "git": git_state(project),
+        "configuration": plain,
+        "configuration_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "nodes": {
+            path: {
+                "sha256": node.sha256,
+                "made_by": node.made_by,
+                "inputs": {name: nodes[name].sha256 for name in node.inputs},
+                "facts": list(node.facts),
+                **({"files": dict(sorted(node.files.items()))} if path.endswith("/") else {}),
+            }
+            for path, node in sorted(nodes.items())
+        },
+    }
+
+
+def load_record(path: str | Path) -> dict[str, Any]:
+    """Read a record; ``InputError`` if it is none."""
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", path=path) from None
+    if not isinstance(value, dict) or not isinstance(value.get("nodes"), dict):
+        raise InputError("not a record of a run: write one with `--out`", path=path)
+    return value
+
+
+def differences(project: Path, stored: Mapping[str, Any]) -> list[str]:
+    """Files that are no longer what the record says, a line each."""
+    found = []
+    for path, entry in sorted(stored["nodes"].items()):
+        files = entry.get("files", {path: entry.get("sha256")})
+        for name, digest in sorted(files.items()):
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise InputError(f"the record names {name!r}, which is outside the project")
+            file = project / name
+            if not file.is_file():
+                found.append(f"{name}: gone")
+            elif sha256_file(file) != digest:
+                found.append(f"{name}: changed")
+    return found
+
+
+def lines(nodes: Mapping[str, Node], target: str, depth: int = 0) -> Iterator[str]:
+    """The tree below a target as text: a node a line, its facts and faults under it."""
+    yield from _lines(nodes, target, depth, set())
+
+
+def _lines(nodes: Mapping[str, Node], path: str, depth: int, seen: set[str]) -> Iterator[str]:
+    node, pad = nodes[path], "  " * depth
+    count = f"  {len(node.files)} files" if path.endswith("/") else ""
+    origin = f"  neuralpower {node.made_by}" if node.made_by else "  given"
+    again = "  (as above)" if path in seen and node.inputs else ""
+    yield f"{pad}{path}  sha256:{node.sha256[:16]}{count}{origin}{again}"
+    if path in seen:
+        return
+    seen.add(path)
+    if path.endswith("/") and not node.made_by:
+        yield from (f"{pad}  - {name}  sha256:{d[:16]}" for name, d in sorted(node.files.items()))
+    yield from (f"{pad}  . {fact}" for fact in node.facts)
+    yield from (f"{pad}  ! {fault}" for fault in node.faults)
+    for name in node.inputs:
+        yield from _lines(nodes, name, depth + 1, seen)
+
+
+class _Tracer:
+    """The edges of the layout, and checksums that are computed once."""
+
+    def __init__(self, project: Path, configuration: Mapping[str, Any]) -> None:
+        self.project = project
+        self.configuration = configuration
+        self._digests: dict[str, str] = {}
+
+    def place(self, path: str) -> str:
+        """The node that a file belongs to: models and measurements are taken as folders."""
+        parts = PurePosixPath(path).parts
+        depth = {"measurements": 2}.get(parts[0], 3)
+        folder = parts[0] == "measurements" or parts[:2] in (
+            ("results", "models"),
+            ("results", "measurements"),
+        )
+        if folder and len(parts) >= depth:
+            return "/".join(parts[:depth]) + "/"
+        if (self.project / path).is_dir():
+            raise InputError("give a file, or the folder of one platform", path=path)
+        return path
+
+    def node(self, path: str) -> Node:
+        if path.startswith("measurements/"):
+            return self._measurements(path, ())
+        if path.startswith("prototxts/"):
+            return Node(path, self._files([path]))
+        words = path.split("/")[1:]
+        stage = words[0]
+        if stage == "layers":
+            return self._made(path, "layers", [f"prototxts/{_stem(path)}.prototxt"])
+        if stage == "sweeps":
+            return self._made(path, "sweep", self._near_layers())
+        if stage == "measurements":
+            return self._measurements(path, tuple(self._swept()))
+        if stage == "models":
+            return self._models(path, self._of_platform(words[1]))
+        if stage == "predictions":
+            platform, network = words[1], _stem(path)
+            inputs = [f"prototxts/{network}.prototxt", f"results/models/{platform}/"]
+            return self._made(path, "predict", inputs)
+        if stage == "accuracy":
+            return self._accuracy(path)
+        if stage == "checksums":
+            return self._made(path, "provenance", [self._of_platform(_stem(path))])
+        if stage == "report":
+            return self._made(path, "report", self._page_inputs(words[1:]))
+        raise InputError("is no result that the workflow makes", path=path)
+
+    def _made(
+        self, path: str, command: str, inputs: Iterable[str], facts: Sequence[str] = ()
+    ) -> Node:
+        missing = [name for name in inputs if not (self.project / name).exists()]
+        kept = tuple(name for name in inputs if name not in missing)
+        faults = tuple(f"{name} is gone" for name in missing)
+        return Node(path, self._files([path]), command, kept, tuple(facts), faults)
+
+    def _files(self, paths: Iterable[str]) -> dict[str, str]:
+        for path in paths:
+            if path not in self._digests:
+                try:
+                    self._digests[path] = sha256_file(self.project / path)
+                except FileNotFoundError:
+                    raise InputError("no such file: run the workflow first", path=path) from None
+        return {path: self._digests[path] for path in paths}
+
+    def _within(self, folder: str) -> dict[str, str]:
+        paths = sorted(
+            path.relative_to(self.project).as_posix()
+            for path in (self.project / folder).rglob("*")
+            if path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(self.project).parts)
+        )
+        # The log of a run holds times and is no result.
+        return self._files([path for path in paths if not path.endswith(".log")])
+
+    def _measurements(self, path: str, inputs: tuple[str, ...]) -> Node:
+        from neuralpower.records.folder import load_platform
+        from neuralpower.records.manifest import checksum_faults
+
+        platform = load_platform(self.project / path)
+        facts = [f"device: {platform.device}"] if platform.device else []
+        facts += [f"software: {platform.software}"] if platform.software else []
+        faults = tuple(checksum_faults(platform))
+        if platform.manifest.get("files") is None:
+            facts.append(f"no checksums in {MANIFEST}: the tables are taken as they are")
+        elif not faults:
+            facts.append(f"the checksums of {MANIFEST} agree")
+        made_by = "profile" if inputs else ""
+        return Node(path, self._within(path), made_by, inputs, tuple(facts), faults)
+
+    def _models(self, path: str, measurements: str) -> Node:
+        from neuralpower.modeling.platforms import data_checksum
+        from neuralpower.records.folder import load_platform
+
+        index = self._json(path + "models.json")
+        now = data_checksum(load_platform(self.project / measurements))
+        agrees = index.get("data_sha256") == now
+        fact = f"models.json names the measurements by data_sha256:{now[:16]}"
+        fault = "models.json names other measurements: fit again"
+        learnt = self.project / path / "composition.json"
+        networks = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
+        return Node(
+            path,
+            self._within(path),
+            "fit and calibrate" if networks else "fit",
+            (measurements, *self._prototxts(measurements, networks or ())),
+            (fact,) if agrees else (),
+            () if agrees else (fault,),
+        )
+
+    def _prototxts(self, measurements: str, networks: Iterable[str]) -> list[str]:
+        """The prototxts of networks; those that the platform brings are among its files."""
+        own = self.project / measurements / "prototxts"
+        return [
+            f"prototxts/{name}.prototxt"
+            for name in sorted(networks)
+            if not (own / f"{name}.prototxt").exists()
+        ]
+
+    def _accuracy(self, path: str) -> Node:
+        platform = _stem(path)
+        measurements, models = self._of_platform(platform), f"results/models/{platform}/"
+        prototxts = self._prototxts(measurements, self._json(path).get("networks") or ())
+        return self._made(path, "evaluate", [models, measurements, *prototxts])
+
+    def _page_inputs(self, words: Sequence[str]) -> list[str]:
+        layers = self._globbed("results/layers/*.csv")
+        predictions = self._globbed("results/predictions/*/*.csv")
+        accuracy = self._globbed("results/accuracy/*.json")
+        if words[0] == "networks":
+            name = _stem(words[-1])
+            own = [path for path in predictions if _stem(path) == name]
+            return [f"results/layers/{name}.csv", *own, *accuracy]
+        if words[0] in ("platforms", "measurements", "models"):
+            # Pages of models are named <platform>.<family>.html, and a platform may have dots.
+            known = [_stem(path) for path in accuracy if words[-1].startswith(f"{_stem(path)}.")]
+            name = max(known, key=len, default=_stem(words[-1]))
+            return [f"results/accuracy/{name}.json", f"results/models/{name}/"]
+        return [*layers, *predictions, *accuracy]
+
+    def _globbed(self, pattern: str) -> list[str]:
+        return sorted(p.relative_to(self.project).as_posix() for p in self.project.glob(pattern))
+
+    def _near_layers(self) -> list[str]:
+        names = (self.configuration.get("sweep") or {}).get("near_networks") or []
+        return [f"results/layers/{name}.csv" for name in sorted(names)]
+
+    def _swept(self) -> list[str]:
+        names = (self.configuration.get("profile") or {}).get("networks") or []
+        prototxts = [f"prototxts/{name}.prototxt" for name in sorted(names)]
+        return [*self._globbed("results/sweeps/*.csv"), *prototxts]
+
+    def _of_platform(self, platform: str) -> str:
+        local = f"results/measurements/{platform}/"
+        return local if (self.project / local).is_dir() else f"measurements/{platform}/"
+
+    def _json(self, path: str) -> dict[str, Any]:
+        try:
+            value = json.loads(read_text(self.project / path))
+        except ValueError as error:
+            raise InputError(f"not JSON: {error}", path=path) from None
+        if not isinstance(value, dict):
+            raise InputError("a JSON object is needed", path=path)
+        return value
+
+
+def _stem(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[0]

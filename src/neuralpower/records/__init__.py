@@ -1,0 +1,1 @@
+"""A recorded folder of measurements: rows, records of visits, manifest, checks, merging."""

@@ -1,0 +1,203 @@
+"""Is a folder of measurements sound? Findings with file and row, and figures for a person."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.records.faults import faults
+from neuralpower.records.flags import flag_counts
+from neuralpower.records.folder import (
+    Platform,
+    Row,
+    iter_rows,
+    load_network_layer_rows,
+    load_network_rows,
+)
+from neuralpower.records.power_figures import PowerFigures, power_figures
+from neuralpower.records.record_checks import (
+    Finding,
+    flag_findings,
+    log_findings,
+    manifest_findings,
+    record_findings,
+)
+from neuralpower.records.repeatability import Repeatability, is_anchor, repeatability
+
+#: Repeats that disagree by more than this factor cannot both be the runtime of one layer.
+_DISAGREE = 10.0
+#: Rates that no device reaches: seconds taken for milliseconds and the like show up here.
+_MOST_GFLOPS = 2e6
+_MOST_WATTS = 5e3
+_SLIP = 100.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``check`` found: findings, a summary row a family, repeatability, counts.
+
+    ``power`` is ``None`` where no row holds any; ``flags``: rows that carry each.
+    """
+
+    findings: tuple[Finding, ...]
+    families: tuple[dict[str, Any], ...]
+    repeatability: Repeatability
+    networks: int
+    network_rows: int
+    power: PowerFigures | None
+    flags: dict[str, int]
+
+    @property
+    def errors(self) -> int:
+        """How many findings are errors."""
+        return sum(finding.severity == "error" for finding in self.findings)
+
+
+def check(platform: Platform) -> Report:
+    """Check one platform. Raises ``InputError`` where a table cannot be read at all."""
+    rows = [_lean(row) for row in iter_rows(platform)]
+    networks = load_network_rows(platform)
+    load_network_layer_rows(platform)
+    findings = manifest_findings(platform)
+    bad = faults((*rows, *networks))
+    findings += [Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}") for f in bad]
+    excluded = {(fault.file, fault.row) for fault in bad if fault.action == "left out"}
+    sound = [row for row in rows if (row.file, row.number) not in excluded]
+    findings += _duplicates(sound)
+    findings += _disagreements(sound)
+    findings += _slips(sound)
+    findings += flag_findings((*rows, *networks))
+    findings += record_findings(platform.folder, rows, networks)
+    findings += log_findings(platform.folder)
+    pairs = {(row.values["network"], row.values["batch"]) for row in networks}
+    return Report(
+        findings=tuple(findings),
+        families=tuple(_families(rows, sound)),
+        repeatability=repeatability(sound),
+        networks=len(pairs),
+        network_rows=len(networks),
+        power=power_figures(sound),
+        flags=flag_counts(row.values.get("flags") for row in (*rows, *networks)),
+    )
+
+
+#: What is looked at: rows in full take half as much memory again.
+_LOOKED_AT = (
+    *CONFIGURATION_COLUMNS,
+    *("runtime_ms", "power_w", "power_w_raw", "power_w_u_within", "energy_edge_mj"),
+    *("repeat", "run", "run_repeat", "order", "board", "config_key", "flags", "valid"),
+)
+
+
+def _lean(row: Row) -> Row:
+    values = row.values
+    kept = {name: values[name] for name in _LOOKED_AT if name in values}
+    return Row(row.file, row.number, kept)
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    return tuple(row.values.get(name) for name in CONFIGURATION_COLUMNS)
+
+
+def _place(row: Row) -> str:
+    return f"{row.file}, row {row.number}"
+
+
+def _duplicates(rows: Sequence[Row]) -> list[Finding]:
+    """The same configuration, repeat and runtime twice: a row that was copied, not measured."""
+    seen: dict[tuple[Any, ...], Row] = {}
+    found: list[Finding] = []
+    for row in rows:
+        key = (*_identity(row), row.values.get("repeat"), row.values.get("runtime_ms"))
+        key = (*key, row.values.get("power_w"), row.values.get("order"))
+        first = seen.setdefault(key, row)
+        if first is not row:
+            found.append(Finding("error", _place(row), f"repeats {_place(first)} exactly"))
+    return found
+
+
+def _disagreements(rows: Sequence[Row]) -> list[Finding]:
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_identity(row), []).append(row)
+    found: list[Finding] = []
+    for group in groups.values():
+        times = sorted(group, key=lambda row: float(row.values["runtime_ms"]))
+        low, high = times[0], times[-1]
+        factor = high.values["runtime_ms"] / low.values["runtime_ms"]
+        if factor > _DISAGREE:
+            text = f"{factor:.0f} times the runtime of {_place(low)}, the same configuration"
+            found.append(Finding("warning", _place(high), text))
+    return found
+
+
+def _slips(rows: Iterable[Row]) -> list[Finding]:
+    """Rows far from the rest of their family in a way that a wrong unit would cause."""
+    found: list[Finding] = []
+    families: dict[str, list[tuple[Row, int]]] = {}
+    for row in rows:
+        watts = row.values.get("power_w")
+        if watts is not None and watts > _MOST_WATTS:
+            text = f"power {watts:g} W: milliwatts taken for watts?"
+            found.append(Finding("warning", _place(row), text))
+        work = _macs(row)
+        if work:
+            rate = 2 * work / row.values["runtime_ms"] / 1e6
+            if rate > _MOST_GFLOPS:
+                text = f"{rate:.3g} GFLOP/s: seconds taken for milliseconds?"
+                found.append(Finding("warning", _place(row), text))
+            families.setdefault(row.values["family"], []).append((row, work))
+    for family, members in families.items():
+        # The larger layers of a family run at similar rates; whole shards that are a thousand
+        # times off have another unit.
+        large = statistics.median(work for _, work in members)
+        rates: dict[str, list[float]] = {}
+        for row, work in members:
+            if work >= large:
+                rates.setdefault(row.file, []).append(work / row.values["runtime_ms"])
+        middles = {name: statistics.median(values) for name, values in rates.items()}
+        usual = statistics.median(middles.values()) if middles else math.nan
+        for name, middle in sorted(middles.items()):
+            if len(middles) > 1 and not 1 / _SLIP < middle / usual < _SLIP:
+                factor = middle / usual
+                text = f"{family} runs at {factor:.3g} times the rate of the other files: a unit?"
+                found.append(Finding("warning", name, text))
+    return found
+
+
+def _macs(row: Row) -> int:
+    values = row.values
+    if values["family"] not in ("conv", "fc"):
+        return 0
+    c = Configuration(**{name: values[name] for name in CONFIGURATION_COLUMNS if name in values})
+    window = c.kernel_height * c.kernel_width if c.family == "conv" else 1
+    places = c.batch * c.out_height * c.out_width
+    return c.in_channels * c.out_channels * window * places // max(c.groups, 1)
+
+
+def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, Any]]:
+    summary: list[dict[str, Any]] = []
+    for family in sorted({row.values["family"] for row in rows}):
+        good = [row for row in sound if row.values["family"] == family and not is_anchor(row)]
+        times = sorted(row.values["runtime_ms"] for row in good)
+        watts = [row.values["power_w"] for row in good if (row.values.get("power_w") or 0) > 0]
+        flagged = sum(bool(str(row.values.get("flags") or "")) for row in good)
+        summary.append(
+            {
+                "family": family,
+                "rows": sum(row.values["family"] == family for row in rows),
+                "configurations": len({_identity(row) for row in good}),
+                "fastest_ms": times[0] if times else None,
+                "median_ms": float(f"{statistics.median(times):.6g}") if times else None,
+                "slowest_ms": times[-1] if times else None,
+                "with_power": len(watts),
+                "lowest_w": min(watts, default=None),
+                "highest_w": max(watts, default=None),
+                "flagged": flagged,
+            }
+        )
+    return summary

@@ -1,0 +1,260 @@
+"""Reading a folder of recorded measurements, strictly: every stage reads them through here.
+
+A platform is a folder of layer tables (short or full form; the ``family`` column decides, a file's
+name only names the shard) with optional ``networks.csv``, ``network_layers.csv``,
+``manifest.json`` and ``prototxts/``. Layer tables alone are enough.
+
+What a row means and which rows are refused is told in ``measurement_rows``. Large tables are read
+in blocks of columns by ``measurement_blocks``, which fitting uses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text, safe_name
+from neuralpower.records.rows import (
+    INTEGERS,
+    NETWORK_LAYER_REQUIRED,
+    NETWORK_REQUIRED,
+    NUMBERS,
+    REQUIRED_COLUMNS,
+    Row,
+    layer_rows,
+    pieces,
+    plain_rows,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = [
+    "INTEGERS",
+    "MANIFEST",
+    "NETWORK_LAYER_REQUIRED",
+    "NETWORK_REQUIRED",
+    "REQUIRED_COLUMNS",
+    "TABLE_SUFFIXES",
+    "Platform",
+    "Row",
+    "discover",
+    "frame",
+    "iter_rows",
+    "load_frame",
+    "load_network_frame",
+    "load_network_layer_rows",
+    "load_network_rows",
+    "load_platform",
+    "load_rows",
+]
+
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A folder of measurements and what is known about where they come from.
+
+    Files are sorted by name. ``power_reason`` says why there is no power (empty when measured or
+    not told). ``manifest`` is empty for a folder that has only tables.
+    """
+
+    name: str
+    folder: Path
+    layer_files: tuple[Path, ...]
+    network_files: tuple[Path, ...] = ()
+    network_layer_files: tuple[Path, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        """The device in words, as the manifest tells it; empty when not told."""
+        return _words(self.manifest.get("device"))
+
+    @property
+    def software(self) -> str:
+        """The software that was measured, in words; empty when not told."""
+        return _words(self.manifest.get("software"))
+
+    @property
+    def description(self) -> str:
+        """How it was measured, in a sentence or two; empty when not told."""
+        return _words(self.manifest.get("description"))
+
+    @property
+    def power_reason(self) -> str:
+        """Why there is no power; empty when it was measured or nothing is told."""
+        power = self.manifest.get("power")
+        return _words(power.get("reason")) if isinstance(power, dict) else ""
+
+    @property
+    def prototxts(self) -> tuple[Path, ...]:
+        """Networks as this platform ran them (``prototxts/*.prototxt``), sorted."""
+        return tuple(sorted((self.folder / "prototxts").glob("*.prototxt")))
+
+    @property
+    def table_files(self) -> tuple[Path, ...]:
+        """All tables: layers, networks, layers of networks."""
+        return (*self.layer_files, *self.network_files, *self.network_layer_files)
+
+    def number(self, name: str) -> float | None:
+        """A positive number of the manifest (``peak_gflops``, ``bandwidth_gb_s``) or ``None``."""
+        value = self.manifest.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            return None
+        return float(value)
+
+
+def discover(folder: str | Path) -> list[Platform]:
+    """The platforms below ``folder`` (one a sub-folder that holds tables), sorted by name.
+
+    Raises ``InputError`` when there is no such folder, or for a fault of one of them.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError("no such folder of measurements: check the path", path=root)
+    found = (path for path in sorted(root.iterdir()) if path.is_dir() and _tables(path))
+    return [load_platform(path) for path in found]
+
+
+def load_platform(folder: str | Path) -> Platform:
+    """The platform in ``folder``; tables are found but not read yet.
+
+    Raises ``InputError`` for no folder, no tables, a doubled table or a manifest that is not JSON.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError("no such folder of measurements: check the path", path=root)
+    tables = _tables(root)
+    shards: dict[str, Path] = {}
+    for path in tables:
+        other = shards.setdefault(_shard(path), path)
+        if other is not path:
+            raise InputError(f"stands beside {path.name}: keep one of the two", path=other)
+    kinds: dict[str, list[Path]] = {"networks": [], "network_layers": [], "": []}
+    for path in tables:
+        kinds.get(path.name.split(".")[0], kinds[""]).append(path)
+    platform = Platform(
+        name=safe_name(root.resolve().name, "platform"),
+        folder=root,
+        layer_files=tuple(kinds[""]),
+        network_files=tuple(kinds["networks"]),
+        network_layer_files=tuple(kinds["network_layers"]),
+        manifest=_manifest(root / MANIFEST),
+    )
+    if not tables:
+        raise InputError("no measurement tables (*.csv, *.csv.gz) in this folder", path=root)
+    return platform
+
+
+def iter_rows(platform: Platform | str | Path) -> Iterator[Row]:
+    """Every row of the layer tables, in the order of files and rows, faulty values included.
+
+    Memory holds a piece of a table, whatever its size. Raises ``InputError`` with file and row for
+    a missing column, text in a number column, a number that is not whole in a configuration
+    column, or an empty cell that has no default.
+    """
+    for path in _platform(platform).layer_files:
+        for piece in pieces(path, REQUIRED_COLUMNS):
+            yield from layer_rows(path, piece)
+
+
+def load_rows(platform: Platform | str | Path) -> list[Row]:
+    """``iter_rows`` as a list: about 3 kB a row."""
+    return list(iter_rows(platform))
+
+
+def load_network_rows(platform: Platform | str | Path) -> list[Row]:
+    """Every row of the tables of whole networks; ``network`` is text, ``batch`` a whole number."""
+    return _plain(_platform(platform).network_files, NETWORK_REQUIRED, ("batch",))
+
+
+def load_network_layer_rows(platform: Platform | str | Path) -> list[Row]:
+    """Every row of the tables of layers measured inside whole networks."""
+    files = _platform(platform).network_layer_files
+    return _plain(files, NETWORK_LAYER_REQUIRED, ("batch", "index"))
+
+
+def frame(rows: Sequence[Row]) -> pandas.DataFrame:
+    """Rows as a pandas frame with ``file`` and ``row`` in front; missing numbers are NaN.
+
+    Configuration columns are int64, number columns float64, everything else text (empty string
+    where a table does not have the column).
+    """
+    import pandas
+
+    names = ["file", "row", *dict.fromkeys(name for row in rows for name in row.values)]
+    data: dict[str, Any] = {"file": [row.file for row in rows], "row": [r.number for r in rows]}
+    for name in names[2:]:
+        column = [row.values.get(name) for row in rows]
+        if name in NUMBERS:
+            data[name] = pandas.array([math.nan if v is None else v for v in column], "float64")
+        elif name in INTEGERS or name == "index":
+            data[name] = column
+        else:
+            data[name] = ["" if v is None else v for v in column]
+    return pandas.DataFrame(data, columns=names)
+
+
+def load_frame(platform: Platform | str | Path) -> pandas.DataFrame:
+    """``frame(load_rows(platform))``: the layer tables of a platform as one pandas frame."""
+    return frame(load_rows(platform))
+
+
+def load_network_frame(platform: Platform | str | Path) -> pandas.DataFrame:
+    """The tables of whole networks as one pandas frame (a row a measurement, not merged)."""
+    return frame(load_network_rows(platform))
+
+
+def _platform(platform: Platform | str | Path) -> Platform:
+    return platform if isinstance(platform, Platform) else load_platform(platform)
+
+
+def _plain(files: Sequence[Path], required: Sequence[str], whole: Sequence[str]) -> list[Row]:
+    return [
+        row
+        for path in files
+        for piece in pieces(path, required)
+        for row in plain_rows(path, piece, whole)
+    ]
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name.endswith(TABLE_SUFFIXES) and not path.name.startswith(".")
+    )
+
+
+def _shard(path: Path) -> str:
+    return next(path.name[: -len(s)] for s in TABLE_SUFFIXES[::-1] if path.name.endswith(s))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items() if isinstance(v, str | int | float))
+    return value if isinstance(value, str) else ""
+
+
+def _manifest(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"not JSON: {error.msg}", path=path, line=error.lineno, column=error.colno
+        ) from None
+    except RecursionError:
+        raise InputError("not a manifest: nested too deeply", path=path) from None
+    if not isinstance(value, dict):
+        raise InputError("not a manifest: a JSON object is needed", path=path, line=1)
+    return value

@@ -1,0 +1,109 @@
+"""Whether runs belong together: what was measured, by which software, how, in which precision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from neuralpower.core.errors import InputError
+from neuralpower.records.merging.runs import Run
+
+_SETTINGS = (
+    "threads_intra",
+    "threads_inter",
+    "memory_format",
+    "autotune",
+    "graph_optimisation",
+    "execution_mode",
+    "calls",
+)
+#: Rules of the power phase that say which items have one, or what a board's own sensor is like.
+_OF_THE_BOARD = frozenset({"share", "tau_s", "averaging_s", "period_s"})
+_PRECISION = ("precision", "dtype", "tf32_convolution", "tf32_matmul")
+_VERSIONS = ("torch", "cuda", "cudnn", "onnxruntime", "jax", "jaxlib", "provider")
+
+
+def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, Any]:
+    """Refuse runs that differ in a way that is not ``allowed``; return the allowed differences.
+
+    Which visits a run makes (shares, block size, seed) may differ: it changes no figure of a
+    visit. What no run tells cannot differ. Raises ``InputError`` naming the first difference.
+    """
+    differences: dict[str, Any] = {}
+    for kind, told in KINDS.items():
+        by_run = {run.run: told(run.facts) for run in runs}
+        texts = {json.dumps(value, sort_keys=True) for value in by_run.values() if value}
+        if len(texts) < 2:
+            continue
+        if kind not in allowed:
+            first, other = (run for run in _two_that_differ(by_run))
+            what = _difference(by_run[first], by_run[other])
+            raise InputError(
+                f"runs {first} and {other} differ in {kind} ({what}): keep them as platforms of "
+                f"their own, or pass --allow-different {kind}"
+            )
+        differences[kind] = by_run
+    return differences
+
+
+def _some(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: facts[name] for name in names if facts.get(name) is not None}
+
+
+def _device(facts: Mapping[str, Any]) -> Any:
+    executor = facts.get("executor") or {}
+    if executor.get("gpu"):
+        return {"gpu": executor["gpu"].get("name")}
+    machine = facts.get("machine") or {}
+    return _some(machine, ("cpu", "cpu_family", "cpu_model")) or facts.get("device")
+
+
+def _protocol(facts: Mapping[str, Any]) -> Any:
+    protocol = facts.get("protocol")
+    known = dict(protocol) if isinstance(protocol, Mapping) else {}
+    # Which items are visited and how often, and which get power, is no matter of how.
+    known.pop("design", None)
+    power = known.pop("power", None)
+    if isinstance(power, Mapping):
+        known["power"] = {k: v for k, v in power.items() if k not in _OF_THE_BOARD}
+    return known | _some(facts.get("executor") or {}, _SETTINGS)
+
+
+def _precision(facts: Mapping[str, Any]) -> Any:
+    return _some(facts.get("executor") or {}, _PRECISION)
+
+
+def _software(facts: Mapping[str, Any]) -> Any:
+    versions = _some(facts.get("executor") or {}, _VERSIONS)
+    return versions | _some(facts, ("software",))
+
+
+def _anchor(facts: Mapping[str, Any]) -> Any:
+    return facts.get("anchor")
+
+
+KINDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "device": _device,
+    "software": _software,
+    "precision": _precision,
+    "protocol": _protocol,
+    "anchor": _anchor,
+}
+
+
+def _two_that_differ(by_run: Mapping[str, Any]) -> tuple[str, str]:
+    told = [(run, value) for run, value in sorted(by_run.items()) if value]
+    first = told[0]
+    return first[0], next(run for run, value in told if value != first[1])
+
+
+def _difference(one: Any, other: Any, place: str = "") -> str:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        name = next(n for n in sorted({*one, *other}) if one.get(n) != other.get(n))
+        return _difference(one.get(name), other.get(name), f"{place}.{name}" if place else name)
+    return f"{place + ': ' if place else ''}{_short(one)} and {_short(other)}"
+
+
+def _short(value: Any) -> str:
+    return "nothing told" if value is None else " ".join(str(value).split())[:80]

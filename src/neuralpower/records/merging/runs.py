@@ -1,0 +1,181 @@
+"""The runs of recorded folders: one a folder as measured, several of one that was merged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_rows, safe_name
+from neuralpower.records.folder import (
+    MANIFEST,
+    Platform,
+    iter_rows,
+    load_network_layer_rows,
+    load_network_rows,
+    load_platform,
+)
+from neuralpower.records.manifest import accompanying, checksum_faults
+from neuralpower.records.publish import NOTES
+from neuralpower.records.visits import (
+    VISIT_RECORDS,
+    read_visit_records,
+    run_identity,
+)
+
+Cells = dict[str, str]
+
+#: Columns that merging adds; ``RUN_REPEAT`` is the repeat as the run itself counted it.
+RUN, BOARD, RUN_REPEAT = "run", "board", "run_repeat"
+#: Columns that levelling of the boards' gain changes; as read they are in ``<name>_raw``.
+LEVELLED = ("power_w", "power_w_corrected", "power_w_drift_corrected", "energy_mj", "energy_j")
+#: Facts of a manifest that are of the folder, not of its run.
+_OF_THE_FOLDER = frozenset({"files", "schema_version", "repeatability", "platform"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its rows as text with their own repeats, its facts, records and files.
+
+    ``run``: its identity. ``layers``, ``networks``, ``inside``: rows of the three kinds of tables.
+    ``files``: logs and facts of the board that go along, by the name they have in the run.
+    """
+
+    run: str
+    facts: Mapping[str, Any]
+    layers: Sequence[Cells]
+    networks: Sequence[Cells]
+    inside: Sequence[Cells]
+    records: Sequence[Mapping[str, Any]] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def content(self) -> str:
+        """A digest of rows and facts: two states of one run differ."""
+        parts = [self.facts, self.layers, self.networks, self.inside]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """The runs of a folder.
+
+    Raises ``InputError`` for tables that cannot be read, files that are not what the manifest
+    says, or rows of a run that the manifest of a merged folder does not know.
+    """
+    platform = load_platform(folder)
+    faults = checksum_faults(platform)
+    if faults:
+        raise InputError(f"{faults[0]}: restore it before merging", path=folder / MANIFEST)
+    # Read strictly once, so that a fault of a table is told with its row.
+    deque(iter_rows(platform), maxlen=0)
+    load_network_rows(platform)
+    load_network_layer_rows(platform)
+    tables = _Tables(
+        _cells(platform.layer_files),
+        _cells(platform.network_files),
+        _cells(platform.network_layer_files),
+        read_visit_records(folder),
+    )
+    if not isinstance(platform.manifest.get("runs"), list):
+        return [_single(platform, tables)]
+    return [_part(platform, tables, facts) for facts in platform.manifest["runs"]]
+
+
+@dataclass(frozen=True)
+class _Tables:
+    layers: list[Cells]
+    networks: list[Cells]
+    inside: list[Cells]
+    records: list[dict[str, Any]]
+
+    def of(self, run: str) -> _Tables:
+        """The part of a run, as the run itself had it."""
+        records = [
+            {k: v for k, v in record.items() if k != RUN}
+            for record in self.records
+            if record.get(RUN) == run
+        ]
+        own = (
+            [_as_it_was(row) for row in rows if row.get(RUN) == run]
+            for rows in (self.layers, self.networks, self.inside)
+        )
+        layers, networks, inside = own
+        return _Tables(layers, networks, inside, records)
+
+
+def _cells(paths: Sequence[Path]) -> list[Cells]:
+    """Rows of tables as text, in the order of files and rows; empty cells are left out."""
+    rows = []
+    for path in paths:
+        if path.name.endswith(".parquet"):
+            raise InputError("tables are merged as CSV: save it as .csv.gz", path=path)
+        rows += [{k: v for k, v in row.items() if v} for row in read_rows(path)[1]]
+    return rows
+
+
+def _as_it_was(row: Cells) -> Cells:
+    """A row of a merged table without what merging added."""
+    own = {k: v for k, v in row.items() if k not in (RUN, RUN_REPEAT)}
+    if RUN_REPEAT in row:
+        own["repeat"] = row[RUN_REPEAT]
+    for name in LEVELLED:
+        raw = own.pop(f"{name}_raw", None)
+        if raw is not None:
+            own[name] = raw
+    return own
+
+
+def _single(platform: Platform, tables: _Tables) -> Run:
+    folder = platform.folder
+    facts = {k: v for k, v in platform.manifest.items() if k not in _OF_THE_FOLDER}
+    run = str(facts.pop(RUN, None) or run_identity(tables.records) or _digest(tables))
+    boards = facts.get("boards") or []
+    for row in (*tables.layers, *tables.networks):
+        # A board that the manifest alone names is that of all rows.
+        if len(boards) == 1:
+            row.setdefault(BOARD, str(boards[0]))
+        row.setdefault("repeat", "1")
+    for row in tables.inside:
+        row.setdefault("repeat", "1")
+    names = [n for n in accompanying(folder) if n not in (VISIT_RECORDS, NOTES)]
+    files = {name: folder / name for name in names}
+    safe_name(run, "run")
+    return Run(run, facts, tables.layers, tables.networks, tables.inside, tables.records, files)
+
+
+def _part(platform: Platform, tables: _Tables, facts: Any) -> Run:
+    place = platform.folder / MANIFEST
+    if not isinstance(facts, dict) or not isinstance(facts.get(RUN), str):
+        raise InputError("runs: an object with its run is needed", path=place)
+    run = safe_name(facts[RUN], "run")
+    own = tables.of(run)
+    files = {
+        _name_in_run(name, run): platform.folder / name
+        for name in accompanying(platform.folder)
+        if f"{run}." in name
+    }
+    kept = {k: v for k, v in facts.items() if k not in (RUN, "rows")}
+    return Run(run, kept, own.layers, own.networks, own.inside, own.records, files)
+
+
+def name_in_platform(name: str, run: str) -> str:
+    """The name of a run's file in a merged folder: ``power/001.csv.gz`` as ``power/RUN.001...``."""
+    if "/" in name:
+        folder, _, own = name.partition("/")
+        return f"{folder}/{run}.{own}"
+    stem, _, end = name.partition(".")
+    return f"{stem}.{run}.{end}"
+
+
+def _name_in_run(name: str, run: str) -> str:
+    return name.replace(f"{run}.", "", 1)
+
+
+def _digest(tables: _Tables) -> str:
+    """An identity from the figures, for a folder without records."""
+    rows = sorted(json.dumps(row, sort_keys=True) for row in (*tables.layers, *tables.networks))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]

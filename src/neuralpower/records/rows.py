@@ -1,0 +1,210 @@
+"""One row of a measurement table: what its fields mean, and which are refused.
+
+A fault of the *table* (a missing column, text in a number column) is an ``InputError`` naming file
+and row. A fault of a *value* (a runtime that is not positive, a kernel of 0) is data: it is read as
+it stands and told by ``measurement_faults``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, FAMILIES, POOL_METHODS
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import Piece, read_pieces, safe_name
+
+#: Columns that a layer table must have. ``power_w`` may be empty throughout; ``inputs`` may be
+#: absent (then 1) where no family of the table has several, ``repeat`` too (then 1).
+REQUIRED_COLUMNS: tuple[str, ...] = (*CONFIGURATION_COLUMNS[:-1], "runtime_ms", "power_w")
+NETWORK_REQUIRED: tuple[str, ...] = ("network", "batch", "runtime_ms", "power_w")
+NETWORK_LAYER_REQUIRED: tuple[str, ...] = ("network", "batch", "index", "name", "runtime_ms")
+
+_TEXT = frozenset({"family", "pool_method"})
+INTEGERS = tuple(name for name in CONFIGURATION_COLUMNS if name not in _TEXT)
+DEFAULTS: Mapping[str, int] = {
+    "kernel_height": 1,
+    "kernel_width": 1,
+    "stride_height": 1,
+    "stride_width": 1,
+    "pad_height": 0,
+    "pad_width": 0,
+    "dilation_height": 1,
+    "dilation_width": 1,
+    "groups": 1,
+    "bias": 0,
+    "inputs": 1,
+}
+_WINDOW = (
+    "kernel_height",
+    "kernel_width",
+    "stride_height",
+    "stride_width",
+    "pad_height",
+    "pad_width",
+)
+#: Cells that must be filled, by family, beyond batch and sizes: a silent default would be wrong.
+FILLED: Mapping[str, tuple[str, ...]] = {
+    "conv": (*_WINDOW, "groups"),
+    "deconv": (*_WINDOW, "groups"),
+    "pool": (*_WINDOW, "pool_method"),
+    "eltwise": ("inputs",),
+    "concat": ("inputs",),
+}
+#: Number columns of the short and the full form beside the configuration; empty is missing.
+NUMBERS: tuple[str, ...] = (
+    "runtime_ms",
+    "runtime_ms_lo",
+    "runtime_ms_hi",
+    "runtime_ms_q25",
+    "runtime_ms_q75",
+    "runtime_ms_mad",
+    "runtime_ms_drift_corrected",
+    "power_w",
+    "power_w_corrected",
+    "power_w_drift_corrected",
+    "power_w_u_within",
+    "energy_j",
+    "energy_mj",
+    "n_calls",
+    "runs",
+    "order",
+    "repeat",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: ``number`` counts the data rows of ``file`` from 1.
+
+    ``values``: configuration columns as ``int`` (text columns as ``str``), number columns as
+    ``float`` or ``None`` where empty, every other column as the text that stood there.
+    """
+
+    file: str
+    number: int
+    values: Mapping[str, Any]
+
+
+def pieces(path: Path, required: Sequence[str], rows: int = 20_000) -> Iterator[Piece]:
+    """A table (CSV, ``.csv.gz`` or Parquet) in pieces of so many rows, the first without any."""
+    if path.name.endswith(".parquet"):
+        return _parquet_pieces(path, required, rows)
+    return read_pieces(path, required, rows)
+
+
+def _parquet_pieces(path: Path, required: Sequence[str], rows: int) -> Iterator[Piece]:
+    from importlib import import_module
+
+    try:
+        parquet = import_module("pyarrow.parquet")
+    except ImportError:
+        raise InputError(
+            "Parquet needs pyarrow: install it, or save as .csv.gz", path=path
+        ) from None
+    try:
+        table = parquet.ParquetFile(path)
+        header = [str(name) for name in table.schema_arrow.names]
+        for name in required:
+            if name not in header:
+                raise InputError(f"column {name!r} is missing: add it to the table", path=path)
+        yield Piece(header, 1, [])
+        first = 1
+        for batch in table.iter_batches(batch_size=rows):
+            lists = [
+                ["" if cell is None or cell != cell else str(cell) for cell in column.to_pylist()]
+                for column in batch.columns
+            ]
+            yield Piece(header, first, [list(cells) for cells in zip(*lists, strict=True)])
+            first += batch.num_rows
+    except (OSError, ValueError) as error:
+        raise InputError(f"not a Parquet table: {error}", path=path) from None
+
+
+def layer_rows(path: Path, piece: Piece) -> Iterator[Row]:
+    """The rows of a piece of a layer table; ``InputError`` for the first that is no row."""
+    floats = [name for name in NUMBERS if name in piece.header]
+    for number, fields in enumerate(piece.records, piece.first):
+        record = dict(zip(piece.header, map(str.strip, fields), strict=True))
+        yield Row(path.name, number, _layer_values(record, floats, path, number))
+
+
+def _layer_values(
+    record: Mapping[str, str], floats: Sequence[str], path: Path, number: int
+) -> dict[str, Any]:
+    family = record["family"]
+    if family not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise InputError(
+            f"column family: {family!r} is not a layer family ({known})", path=path, row=number
+        )
+    filled = FILLED.get(family, ())
+    values: dict[str, Any] = dict(record)
+    for name in INTEGERS:
+        text = record.get(name, "")
+        default = None if name in filled else DEFAULTS.get(name)
+        if text or default is None:
+            values[name] = _whole(text, name, path, number)
+        else:
+            values[name] = default
+    if family == "pool" and record["pool_method"] not in POOL_METHODS:
+        method, known = record["pool_method"], ", ".join(POOL_METHODS)
+        raise InputError(
+            f"column pool_method: {method!r} is none of {known}", path=path, row=number
+        )
+    for name in floats:
+        values[name] = _number(record[name], name, path, number)
+    if values.get("repeat") is None:
+        values["repeat"] = 1.0
+    return values
+
+
+def plain_rows(path: Path, piece: Piece, whole: Sequence[str]) -> Iterator[Row]:
+    """The rows of a piece of a table of networks; the columns ``whole`` are whole numbers."""
+    floats = [name for name in NUMBERS if name in piece.header]
+    for number, fields in enumerate(piece.records, piece.first):
+        values: dict[str, Any] = dict(zip(piece.header, map(str.strip, fields), strict=True))
+        for name in whole:
+            values[name] = _whole(values[name], name, path, number)
+        for name in floats:
+            values[name] = _number(values[name], name, path, number)
+        try:
+            safe_name(values["network"], "network")
+        except InputError as error:
+            raise InputError(error.message, path=path, row=number) from None
+        yield Row(path.name, number, values)
+
+
+def whole_number(text: str) -> int:
+    """A field of a configuration column; ``ValueError`` if it is not a whole number."""
+    value = number_of(text)
+    if not value.is_integer() or abs(value) > 2**53:
+        raise ValueError(text)
+    return int(value)
+
+
+def number_of(text: str) -> float:
+    """A field of a number column; ``ValueError`` if it is none."""
+    if "_" in text:  # Python alone reads 1_000 as a number
+        raise ValueError(text)
+    return float(text)
+
+
+def _whole(text: str, name: str, path: Path, row: int) -> int:
+    if not text:
+        raise InputError(f"column {name} is empty or missing", path=path, row=row)
+    try:
+        return whole_number(text)
+    except ValueError:
+        raise InputError(
+            f"column {name}: {text!r} is not a whole number", path=path, row=row
+        ) from None
+
+
+def _number(text: str, name: str, path: Path, row: int) -> float | None:
+    try:
+        return number_of(text) if text else None
+    except ValueError:
+        raise InputError(f"column {name}: {text!r} is not a number", path=path, row=row) from None

@@ -1,0 +1,1 @@
+"""How good predictions are: layers, networks, baselines, decomposition, the gate."""

@@ -1,0 +1,158 @@
+"""Where the error of a predicted pass comes from: layer models, composition, or measurement.
+
+With T the measured pass, S the sum of its measured layers and P the sum of predicted ones (those
+with a model), and S' the part of S of layers with a model:
+
+    (P - T) / T  =  (P - S') / T  +  (S - T) / T  -  (S - S') / T
+       error         layer models     composition      not modelled
+
+Layers are measured inside the same passes (``network_layers.csv``) or by themselves: the very
+configuration stands in the layer tables, if need be at another batch size, from which the model's
+ratio of measured to predicted is carried over. What has neither leaves the parts unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.networks.estimates import Models, configuration_columns, estimate
+from neuralpower.records.folder import Platform, iter_rows, load_platform
+
+if TYPE_CHECKING:
+    from neuralpower.networks.learning import Trial
+    from neuralpower.networks.measured import Pass
+
+PARTS = (
+    "error_percent",
+    "layer_models_percent",
+    "composition_percent",
+    "not_modelled_percent",
+    "measurement_percent",
+)
+
+
+def decompose(
+    measurements: str | Path,
+    trials: Sequence[Trial],
+    predicted: Sequence[Sequence[Mapping[str, Any]]],
+    models: Models,
+) -> dict[str, Any]:
+    """``entries`` (one a pass) and ``summary`` (mean absolute value of every part), runtime only.
+
+    ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured
+    pass; ``measurement_percent`` is half the range of the pass's repeats (None for one run). A
+    pass of which a predicted layer was not measured is left out; empty if that is all of them.
+    """
+    alone: Alone | None = None
+    entries = []
+    for trial, rows in zip(trials, predicted, strict=True):
+        time = trial.measured.values.get("runtime_ms")
+        if time is None or rows[-1]["runtime_ms"] is None:
+            continue
+        wanted = {row["index"] for row in rows[:-1] if row["runtime_ms"] is not None}
+        layers, source = _inside(trial), "the same passes"
+        if not wanted <= set(layers):
+            alone = alone or Alone(load_platform(measurements), models)
+            layers, source = alone.layers(trial), "layers by themselves"
+        if wanted <= set(layers):
+            entries.append(_entry(trial.measured, time, rows, layers, source))
+    if not entries:
+        return {}
+    return {"entries": entries, "summary": _summary(entries)}
+
+
+def _inside(trial: Trial) -> dict[int, float]:
+    times = trial.layers or {}
+    return {layer.index: times[layer.name] for layer in trial.network.layers if layer.name in times}
+
+
+def _entry(
+    measured: Pass,
+    time: float,
+    rows: Sequence[Mapping[str, Any]],
+    layers: Mapping[int, float],
+    source: str,
+) -> dict[str, Any]:
+    predicted = {r["index"]: r["runtime_ms"] for r in rows[:-1] if r["runtime_ms"] is not None}
+    whole = sum(layers.values())
+    modelled = sum(layers[index] for index in predicted)
+    half_range = measured.half_ranges.get("runtime_ms")
+    return {
+        "network": measured.network,
+        "batch": measured.batch,
+        "layers_from": source,
+        "error_percent": 100 * (sum(predicted.values()) - time) / time,
+        "layer_models_percent": 100 * (sum(predicted.values()) - modelled) / time,
+        "composition_percent": 100 * (whole - time) / time,
+        "not_modelled_percent": 100 * (whole - modelled) / time,
+        "measurement_percent": None if half_range is None else 100 * half_range / time,
+    }
+
+
+def _summary(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    result = {}
+    for part in PARTS:
+        values = [abs(entry[part]) for entry in entries if entry[part] is not None]
+        if values:
+            result[part] = sum(values) / len(values)
+    return result
+
+
+class Alone:
+    """Layers measured by themselves: the median of a configuration's visits, by batch size."""
+
+    def __init__(self, platform: Platform, models: Models) -> None:
+        visits: dict[_Shape, dict[int, list[float]]] = {}
+        for row in iter_rows(platform):
+            time = row.values["runtime_ms"]
+            if time is not None and math.isfinite(time) and time > 0:
+                shape = tuple(row.values.get(name, 1) for name in _SHAPE)
+                visits.setdefault(shape, {}).setdefault(row.values["batch"], []).append(time)
+        self._times = {
+            shape: {batch: float(median(times)) for batch, times in sorted(batches.items())}
+            for shape, batches in visits.items()
+        }
+        self._models = models
+        self._ratios: dict[tuple[_Shape, int], float] = {}
+
+    def layers(self, trial: Trial) -> dict[int, float]:
+        """Runtime of a pass's layers by index, ms, as far as it was measured."""
+        found: dict[int, float] = {}
+        for i, layer in enumerate(trial.network.layers):
+            configuration = layer.configuration
+            predicted = float(trial.estimates.runtime_ms.value[i])
+            if configuration is None or math.isnan(predicted):
+                continue
+            batches = self._times.get(_shape(configuration), {})
+            if configuration.batch in batches:
+                found[layer.index] = batches[configuration.batch]
+            elif batches:
+                found[layer.index] = predicted * self._ratio(configuration, batches)
+        return found
+
+    def _ratio(self, configuration: Configuration, batches: Mapping[int, float]) -> float:
+        """Measured over predicted at the nearest measured batch size."""
+        wanted = configuration.batch
+        nearest = min(batches, key=lambda batch: abs(math.log(batch / wanted)))
+        key = _shape(configuration), nearest
+        if key not in self._ratios:
+            columns = configuration_columns([replace(configuration, batch=nearest)])
+            value = float(estimate(columns, self._models).runtime_ms.value[0])
+            self._ratios[key] = batches[nearest] / value
+        return self._ratios[key]
+
+
+_Shape = tuple[Any, ...]
+
+#: What makes two measurements the same layer, but for the batch; a bias is not worth a miss.
+_SHAPE = tuple(name for name in CONFIGURATION_COLUMNS if name not in ("batch", "bias"))
+
+
+def _shape(configuration: Configuration) -> _Shape:
+    return tuple(getattr(configuration, name) for name in _SHAPE)

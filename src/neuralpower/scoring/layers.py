@@ -1,0 +1,143 @@
+"""Scores of a platform's models: stored out-of-fold predictions, or fresh measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_pieces
+from neuralpower.modeling.baselines import Baseline, load_baselines
+from neuralpower.modeling.data import Layers, load_dataset
+from neuralpower.modeling.features import Array
+from neuralpower.modeling.intervals import coverage_by_size
+from neuralpower.modeling.metrics import coverage, rmspe, scores
+from neuralpower.modeling.models import Model, ModelSet, load_models
+from neuralpower.modeling.platforms import created, data_checksum
+from neuralpower.records.folder import Platform, load_platform
+
+
+def evaluate(
+    measurements: str | Path, models: str | Path, prototxts: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The contents of accuracy.json.
+
+    ``scored_on`` says what the layers' figures mean: ``out of fold`` when the measurements are
+    those that were fitted (then the stored cross-validated predictions are scored), ``fresh
+    measurements`` otherwise. Networks are scored when the folder has measured networks.
+    Raises ``InputError`` for faulty tables or models.
+    """
+    platform = load_platform(measurements)
+    fitted = load_models(models)
+    checksum = data_checksum(platform)
+    same = fitted.facts.get("data_sha256") == checksum
+    result: dict[str, Any] = {
+        "platform": platform.name,
+        "models_of": fitted.platform,
+        "software": platform.software,
+        "created": created(platform),
+        "data_sha256": checksum,
+        "scored_on": "out of fold" if same else "fresh measurements",
+        "layers": (
+            _stored_scores(Path(models), fitted) if same else score_layers(platform, models, fitted)
+        ),
+        "networks": {},
+        "network_summary": {},
+    }
+    if platform.network_files:
+        from neuralpower.scoring.networks import score_networks
+
+        scored = score_networks(platform.folder, fitted, list(prototxts), models_dir=models)
+        result.update(scored)
+    return result
+
+
+def score_layers(
+    platform: Platform | str | Path, models_dir: str | Path, models: ModelSet | None = None
+) -> dict[str, dict[str, Any]]:
+    """Scores of stored models and baselines on a platform's measurements, as they stand.
+
+    Nothing is fitted here; families without a model are left out.
+    """
+    models = models or load_models(models_dir)
+    baselines = load_baselines(models_dir)
+    data = load_dataset(platform if isinstance(platform, Platform) else str(platform))
+    result: dict[str, dict[str, Any]] = {}
+    for (family, target), layers in sorted(data.layers.items()):
+        model = models.get(family, target)
+        if model is None:
+            continue
+        guess = model.predict(layers.columns)
+        entry = _entry(model, layers.measured, guess.value, guess.lo, guess.hi, layers.visits)
+        beside = baselines.get((family, target), [])
+        entry["baselines"] = {b.name: _rmspe_of(b, layers) for b in beside}
+        entry["extrapolating"] = sum(bool(name) for name in guess.extrapolates)
+        result.setdefault(family, {})[target] = entry
+    return result
+
+
+def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
+    figure: float = scores(layers.measured, baseline.predict(layers.columns))["rmspe"]
+    return figure
+
+
+def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
+    """Scores of the stored out-of-fold predictions, recomputed from their table."""
+    path = folder / "out_of_fold.csv"
+    numbers = ("measured", "predicted", "lo", "hi", "visits")
+    table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    keys: dict[tuple[str, str], list[str]] = {}
+    for piece in read_pieces(path, ("family", "target", "key", *numbers)):
+        at = [piece.header.index(name) for name in ("family", "target", "key", *numbers)]
+        for number, fields in enumerate(piece.records, piece.first):
+            family, target, key, *texts = (fields[i] for i in at)
+            try:
+                values = tuple(map(float, texts))
+            except ValueError:
+                raise InputError("a number is damaged: fit again", path=path, row=number) from None
+            table.setdefault((family, target), []).append(values)
+            keys.setdefault((family, target), []).append(key)
+    result: dict[str, dict[str, Any]] = {}
+    for (family, target), model in sorted(models.models.items()):
+        if (family, target) not in table:
+            raise InputError(f"has no rows of {family} {target}: fit again", path=path)
+        measured, predicted, lo, hi, visits = np.array(table[family, target]).T
+        entry = _entry(model, measured, predicted, lo, hi, visits)
+        entry["baselines"] = dict(model.facts.get("baselines", {}))
+        if target == "energy_mj":
+            products = _products(family, table, keys)
+            derived = np.array([products[key] for key in keys[family, target]])
+            entry["derived_rmspe"] = rmspe(measured, derived)
+        result.setdefault(family, {})[target] = entry
+    return result
+
+
+def _products(
+    family: str,
+    table: Mapping[tuple[str, str], list[tuple[float, ...]]],
+    keys: Mapping[tuple[str, str], list[str]],
+) -> dict[str, float]:
+    """Predicted runtime times predicted power, by configuration: energy without its own model."""
+    parts = [
+        {key: row[1] for key, row in zip(keys[family, t], table[family, t], strict=True)}
+        for t in ("runtime_ms", "power_w")
+    ]
+    return {key: value * parts[1][key] for key, value in parts[0].items() if key in parts[1]}
+
+
+def _entry(
+    model: Model, measured: Array, predicted: Array, lo: Array, hi: Array, visits: np.ndarray
+) -> dict[str, Any]:
+    return {
+        **scores(measured, predicted),
+        "visits": int(visits.sum()),
+        "n_terms": model.n_terms,
+        "candidate": model.candidate,
+        "interval_coverage": coverage(measured, lo, hi),
+        "interval_width": float(100.0 * np.median((hi - lo) / predicted)),
+        "coverage_by_size": coverage_by_size(measured, predicted, lo, hi),
+        "mean_ratio": float(measured.sum() / predicted.sum()),
+    }

@@ -1,0 +1,137 @@
+"""Whole networks that were measured against predictions composed from layer models.
+
+Every network is predicted with a composition learnt from the *other* measured networks, so the
+scores are those of a network that was never measured. The scores without anything learnt from
+passes stand beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralpower.networks.calibration import Composition
+from neuralpower.networks.composition import TARGETS, network_rows
+from neuralpower.networks.estimates import Models
+from neuralpower.networks.learning import Trial, learn, load_trials
+from neuralpower.networks.measured import Pass
+from neuralpower.scoring.decomposition import decompose
+from neuralpower.scoring.fusion import activation_rule
+from neuralpower.scoring.network_baselines import baseline_totals
+
+#: name -> target -> entries, one a batch size.
+Scores = dict[str, dict[str, list[dict[str, Any]]]]
+
+
+def score_networks(
+    measurements: str | Path,
+    models: Models,
+    prototxts: Sequence[str | Path] = (),
+    *,
+    models_dir: str | Path | None = None,
+) -> dict[str, Any]:
+    """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
+
+    ``networks``: name -> target -> a list of ``{batch, measured, half_range, runs, predicted, lo,
+    hi, error_percent, coverage, baselines}``, one a batch size; runtime in ms, power in W, energy
+    in mJ. ``network_summary``: target -> ``{n, networks, mape, rmspe, median_ape, bias_percent,
+    interval_coverage, baselines}``; ``network_summary_plain``: the same without factors and
+    scales learnt from passes; ``networks_without_prototxt``: names; ``network_composition``: what
+    all passes teach; ``network_decomposition`` and ``network_fusion``: see those modules.
+
+    ``prototxts`` are the networks that can be predicted, by file stem; files in the platform's
+    own ``prototxts/`` folder override the same names. With ``models_dir``, the totals of the
+    baselines that were fitted beside the models are given too. Raises ``InputError`` as the
+    readers do.
+    """
+    trials, missing = load_trials(measurements, models, prototxts)
+    names = sorted({trial.measured.network for trial in trials})
+    without = {n: learn([t for t in trials if t.measured.network != n]) for n in names}
+    held_out = [_rows(trial, without[trial.measured.network]) for trial in trials]
+    plain = [_rows(trial, Composition()) for trial in trials]
+    beside = baseline_totals([trial.network for trial in trials], models_dir)
+    scores = _all_scores(trials, held_out, beside)
+    result: dict[str, Any] = {
+        "networks": scores,
+        "network_summary": summary(scores),
+        "network_summary_plain": summary(_all_scores(trials, plain, beside)),
+        "networks_without_prototxt": missing,
+    }
+    if trials:
+        result["network_composition"] = learn(trials).to_json()
+        result["network_decomposition"] = decompose(measurements, trials, held_out, models)
+        result["network_fusion"] = activation_rule(trials, plain)
+    return result
+
+
+def _rows(trial: Trial, composition: Composition) -> list[dict[str, Any]]:
+    return network_rows(trial.network, trial.estimates, composition)
+
+
+def _all_scores(
+    trials: Sequence[Trial],
+    rows: Sequence[Sequence[Mapping[str, Any]]],
+    beside: Sequence[Mapping[str, float]],
+) -> Scores:
+    scores: Scores = {}
+    for trial, predicted, baselines in zip(trials, rows, beside, strict=True):
+        targets = scores.setdefault(trial.measured.network, {})
+        for target, entry in _scores(trial.measured, predicted[-1], baselines).items():
+            targets.setdefault(target, []).append(entry)
+    return scores
+
+
+def _scores(
+    measured: Pass, total: Mapping[str, Any], baselines: Mapping[str, float]
+) -> dict[str, Any]:
+    scores: dict[str, Any] = {}
+    for target in TARGETS:
+        value, predicted = measured.values.get(target), total[target]
+        if value is None or predicted is None:
+            continue
+        scores[target] = {
+            "batch": measured.batch,
+            "measured": value,
+            "half_range": measured.half_ranges.get(target),
+            "runs": measured.runs,
+            "predicted": predicted,
+            "lo": total[f"{target}_lo"],
+            "hi": total[f"{target}_hi"],
+            "error_percent": 100 * (predicted / value - 1),
+            "coverage": total["note"],
+        }
+        if target == "runtime_ms" and baselines:
+            scores[target]["baselines"] = dict(baselines)
+    return scores
+
+
+def summary(scores: Scores) -> dict[str, Any]:
+    """Errors over all network-batch pairs by target, in per cent of the measurement."""
+    result: dict[str, Any] = {}
+    for target in TARGETS:
+        entries = [e for targets in scores.values() for e in targets.get(target, [])]
+        if not entries:
+            continue
+        errors = np.array([entry["error_percent"] for entry in entries])
+        inside = [entry["lo"] <= entry["measured"] <= entry["hi"] for entry in entries]
+        result[target] = {
+            "n": len(entries),
+            "networks": sum(target in targets for targets in scores.values()),
+            "mape": float(np.abs(errors).mean()),
+            "rmspe": float(np.sqrt((errors**2).mean())),
+            "median_ape": float(np.median(np.abs(errors))),
+            "bias_percent": float(errors.mean()),
+            "interval_coverage": float(100 * np.mean(inside)),
+        }
+        names = sorted(set.intersection(*(set(entry.get("baselines", {})) for entry in entries)))
+        if names:
+            result[target]["baselines"] = {
+                name: float(
+                    np.mean([100 * abs(e["baselines"][name] / e["measured"] - 1) for e in entries])
+                )
+                for name in names
+            }
+    return result

@@ -1,0 +1,131 @@
+"""The plan of the house: who may import whom, no circles, and fingerprints that follow imports."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from neuralpower.project import fingerprint
+
+ROOT = Path(fingerprint.__file__).resolve().parents[1]
+
+#: Package: what it may import beside itself (docs/guides/extending.md has the same table).
+MAY_IMPORT: dict[str, str] = {
+    "core": "",
+    "caffe": "core",
+    "onnx_in": "core caffe",
+    "sweep": "core",
+    "meters": "core",
+    "records": "core meters",
+    "frameworks": "core caffe",
+    "profiling": "core caffe records frameworks meters",
+    "modeling": "core records",
+    "networks": "core caffe onnx_in modeling records",
+    "scoring": "core caffe onnx_in sweep meters records frameworks profiling modeling networks",
+    "importing": "core caffe onnx_in records meters",
+    "reporting": "core records networks scoring",
+    "project": (
+        "core caffe onnx_in sweep meters records frameworks profiling modeling networks scoring "
+        "importing"
+    ),
+}
+MODULES = {
+    ".".join(["neuralpower", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(ROOT.rglob("*.py"))
+    if not path.name.endswith("_pb2.py")
+}
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """What a module imports of this package, at whatever place, by its syntax tree."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("neuralpower")}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: imports are absolute"
+            base = node.module or ""
+            if base == "neuralpower" or base.startswith("neuralpower."):
+                inner = {f"{base}.{alias.name}" for alias in node.names}
+                found |= {base} | {name for name in inner if name in MODULES}
+    return frozenset(found)
+
+
+def package(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_a_package_imports_only_what_lies_below_it(name: str) -> None:
+    allowed = {name, "", *MAY_IMPORT[name].split()}
+    wrong = [
+        f"{module} imports {other}"
+        for module in MODULES
+        if package(module) == name
+        for other in imported(module)
+        if package(other) not in allowed
+    ]
+    assert not wrong
+
+
+def test_every_package_has_its_place_in_the_table() -> None:
+    found = {package(name) for name in MODULES} - {"", "cli", "__main__", "commands"}
+    assert found <= set(MAY_IMPORT)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module in done:
+            return
+        for other in sorted(imported(module) - {"neuralpower"}):
+            # A package's own __init__ is imported with each of its modules: no circle by itself.
+            if other in MODULES and not module.startswith(other + "."):
+                walk(other, (*path, module))
+        done.add(module)
+
+    for module in sorted(MODULES):
+        walk(module, ())
+
+
+def test_the_closure_of_imports_is_that_of_the_syntax_trees() -> None:
+    for module in MODULES:
+        if module == "neuralpower":
+            continue
+        seen = set(fingerprint.imports_of(module))
+        assert imported(module) <= seen, module
+
+
+def test_modules_imported_by_name_belong_to_packages_that_count_as_a_whole() -> None:
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+                argument = ast.unparse(node.args[0])
+                ours = isinstance(node.args[0], ast.JoinedStr) and package(module) != ""
+                if ours and module not in ("neuralpower.cli",):
+                    assert module.startswith(fingerprint.BY_NAME), (module, argument)
+
+
+def test_a_command_is_made_again_when_any_module_behind_it_changes() -> None:
+    def names(command: str) -> set[str]:
+        return {
+            path.relative_to(ROOT).as_posix()
+            for path in fingerprint.code_files(command)
+        }  # fmt: skip
+
+    assert {"caffe/caffe.proto", "caffe/layers/forks.py", "core/files.py"} <= names("layers")
+    assert "modeling/selection.py" not in names("layers")
+    assert {"records/checks.py", "reporting/site.py"} <= names("report")
+    assert any(name.endswith(".css") for name in names("report"))
+    assert {"records/blocks.py", "modeling/gram.py"} <= names("fit")
+    assert {"frameworks/torch/cuda.py", "meters/nvml.py"} <= names("profile")
+    assert fingerprint.code_hash("layers") != fingerprint.code_hash("sweep")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,10 +95,22 @@ def _check(folders: list[Path], show: int) -> int:
     errors = 0
     for folder in folders:
         for platform in _platforms(folder):
-            report = check(platform)
+            report = _with_unlike(platform, check(platform))
             errors += report.errors
             sys.stdout.write(_text(platform, report, show))
     return 1 if errors else 0
+
+
+def _with_unlike(platform: Platform, report: Report) -> Report:
+    """The report with the rows that ``fit`` leaves out because they are unlike all others."""
+    from neuralpower.modeling.data import unlike
+    from neuralpower.records.record_checks import Finding
+
+    found = [
+        Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}")
+        for f in unlike(platform)
+    ]
+    return replace(report, findings=(*report.findings, *found))
 
 
 def _platforms(folder: Path) -> list[Platform]:

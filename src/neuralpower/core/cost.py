@@ -1,13 +1,24 @@
 """What one layer's configuration costs on paper: multiply-accumulates, elements, bytes.
 
-Pure integer arithmetic on ``columns.Configuration``. The counts are those of the definitions of
-the layers (Caffe's ``Forward``): a multiply-accumulate (MAC) is one product added to a sum, and
-padding counts as data, as it does in Caffe's matrix products. Never called FLOPs: a MAC is two.
+Plain arithmetic on the fields of ``columns.Configuration``, or of anything that has them as arrays
+of one family: numbers in, numbers out; arrays in, arrays out. The counts are those of the
+definitions of the layers (Caffe's ``Forward``): a multiply-accumulate (MAC) is one product added
+to a sum, and padding counts as data, as it does in Caffe's matrix products. Never called FLOPs: a
+MAC is two.
 """
 
 from __future__ import annotations
 
-from neuralpower.core.configuration import Configuration
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+    Number = TypeVar("Number", int, NDArray[float64])
+else:
+    Number = TypeVar("Number")
+Number_co = TypeVar("Number_co", covariant=True)
 
 #: Bytes of one element; everything here is single precision.
 ELEMENT_BYTES = 4
@@ -16,7 +27,38 @@ ELEMENT_BYTES = 4
 LRN_WINDOW = 5
 
 
-def macs(configuration: Configuration) -> int:
+class Sizes(Protocol[Number_co]):
+    """One layer, or layers of one family as columns of whole numbers in float64."""
+
+    @property
+    def family(self) -> str: ...  # noqa: D102
+    @property
+    def batch(self) -> Number_co: ...  # noqa: D102
+    @property
+    def in_channels(self) -> Number_co: ...  # noqa: D102
+    @property
+    def in_height(self) -> Number_co: ...  # noqa: D102
+    @property
+    def in_width(self) -> Number_co: ...  # noqa: D102
+    @property
+    def out_channels(self) -> Number_co: ...  # noqa: D102
+    @property
+    def out_height(self) -> Number_co: ...  # noqa: D102
+    @property
+    def out_width(self) -> Number_co: ...  # noqa: D102
+    @property
+    def kernel_height(self) -> Number_co: ...  # noqa: D102
+    @property
+    def kernel_width(self) -> Number_co: ...  # noqa: D102
+    @property
+    def groups(self) -> Number_co: ...  # noqa: D102
+    @property
+    def bias(self) -> Number_co: ...  # noqa: D102
+    @property
+    def inputs(self) -> Number_co: ...  # noqa: D102
+
+
+def macs(configuration: Sizes[Number]) -> Number:
     """Multiply-accumulates of one forward pass of the whole batch, of matrix products only.
 
     The other families give 0 here; a layer table's ``macs`` counts their element-wise products too.
@@ -34,10 +76,10 @@ def macs(configuration: Configuration) -> int:
         return c.batch * positions * c.in_channels * (c.out_channels // c.groups) * window
     if c.family == "fc":
         return c.batch * c.in_channels * c.in_height * c.in_width * c.out_channels
-    return 0
+    return 0 * c.batch
 
 
-def operations(configuration: Configuration) -> int:
+def operations(configuration: Sizes[Number]) -> Number:
     """The work that bounds a sweep: MACs, window visits of a pooling or LRN, else elements read."""
     c = configuration
     if c.family in ("conv", "deconv", "fc"):
@@ -49,7 +91,7 @@ def operations(configuration: Configuration) -> int:
     return input_elements(c)
 
 
-def input_elements(configuration: Configuration) -> int:
+def input_elements(configuration: Sizes[Number]) -> Number:
     """Elements of all bottoms together.
 
     A Concat's bottoms may differ in channels, so its input is counted as what it writes.
@@ -60,13 +102,13 @@ def input_elements(configuration: Configuration) -> int:
     return c.batch * c.in_channels * c.in_height * c.in_width * c.inputs
 
 
-def output_elements(configuration: Configuration) -> int:
+def output_elements(configuration: Sizes[Number]) -> Number:
     """Elements of the top."""
     c = configuration
     return c.batch * c.out_channels * c.out_height * c.out_width
 
 
-def weight_elements(configuration: Configuration) -> int:
+def weight_elements(configuration: Sizes[Number]) -> Number:
     """Elements of the layer's own blobs as Caffe counts them, BatchNorm's three included."""
     c = configuration
     if c.family in ("conv", "deconv"):
@@ -81,10 +123,10 @@ def weight_elements(configuration: Configuration) -> int:
         return (1 + c.bias) * c.in_channels
     if c.family == "prelu":
         return c.in_channels
-    return 0
+    return 0 * c.batch
 
 
-def total_bytes(configuration: Configuration) -> int:
+def total_bytes(configuration: Sizes[Number]) -> Number:
     """Bytes of inputs, output and weights in single precision, each held once.
 
     What an executor allocates is at least this (in place it may be less, with an unrolled

@@ -23,6 +23,8 @@ from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
 #: Numbers of terms (intercept included) that are tried along a path.
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150)
 FOLDS = 10
+#: Terms with larger values than this are left out: their squares must have a finite sum.
+MOST = 1e100
 #: A prediction may leave the measured range of ratios to the anchor by at most this factor.
 GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5, "ratio": 1.5}
 #: Power, whose anchor is a constant, may leave its measured range by at most this share of the
@@ -178,7 +180,7 @@ def _weighted(matrix: Array, measured: Array, objective: str) -> tuple[Array, Ar
 
 def _finite(terms: list[Term], problem: Problem) -> list[Term]:
     table = TermTable(problem.table)
-    return [term for term in terms if np.isfinite(table[term]).all()]
+    return [term for term in terms if (np.abs(table[term]) < MOST).all()]
 
 
 def _exclusions(count: int) -> Iterator[tuple[int, ...]]:

@@ -29,6 +29,9 @@ DISAGREE = 3.0
 #: A slip of units is a factor of 1000 (us for ms, mW for W), give or take this factor.
 SLIP = 1000.0
 SLIP_TOLERANCE = 6.0
+#: A row this many times off its like is none of them, whatever made it so: a cell with another
+#: number in it moves the work, not the time.
+OFF = SLIP / SLIP_TOLERANCE
 #: Nearest neighbours that tell what a configuration should about take.
 _LIKE = 8
 
@@ -132,6 +135,14 @@ def dataset(rows: Iterable[Row]) -> Dataset:
     return _dataset(collect(blocks_of(rows)))
 
 
+def unlike(platform: Platform | str | Path) -> list[Fault]:
+    """Rows whose runtime is far off that of the configurations nearest to them."""
+    found: list[Fault] = []
+    for visits in collect(iter_blocks(platform)).visits.values():
+        _without_slips(visits, "runtime_ms", found)
+    return found
+
+
 def _dataset(found: Collected) -> Dataset:
     result = Dataset({}, found.left_out, found.rows_read, found.sampled)
     for family, visits in found.visits.items():
@@ -198,7 +209,7 @@ def _without_disagreement(visits: Visits, left_out: list[Fault]) -> Visits:
 
 
 def _without_slips(visits: Visits, target: str, left_out: list[Fault]) -> Visits:
-    """Leave out shards and rows that are 1000 times off the nearest configurations.
+    """Leave out shards 1000 times off the nearest configurations, and rows that far or farther.
 
     Neighbours, not a global fit, are the yardstick: a floor or a bend moves them alike.
     """
@@ -220,14 +231,15 @@ def _without_slips(visits: Visits, target: str, left_out: list[Fault]) -> Visits
     if int(rest.sum()) >= _LIKE + 4:
         apart = residual[rest] - _like(position[rest], residual[rest], position[rest], skip=1)
         spread = 1.4826 * float(np.median(np.abs(apart)))
-        alone = (np.abs(apart) > 8.0 * spread) & _is_slip(apart)
+        alone = (np.abs(apart) > 8.0 * spread) & (np.abs(apart) > np.log(OFF))
         shift[rest] = apart
         slipped[rest] = alone
     unit = "us for ms" if target == "runtime_ms" else "mW for W"
     action = "left out" if target == "runtime_ms" else "power left out"
     for i in np.flatnonzero(slipped):
         factor = float(np.exp(shift[i]))
-        reason = f"{factor:.3g} times what its like take: a slip of units ({unit})?"
+        cause = f"a slip of units ({unit})?" if _is_slip(shift[i]) else "is every size right?"
+        reason = f"{factor:.3g} times what its like take: {cause}"
         file = visits.files[visits.file[i]]
         left_out.append(Fault(file, int(visits.row[i]), target, reason, action))
     return visits.take(~slipped)

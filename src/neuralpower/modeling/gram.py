@@ -16,6 +16,9 @@ from neuralpower.modeling.features import Array
 
 #: A column whose variance is this far explained by the chosen ones is not chosen any more.
 COLLINEAR = 1e-9
+#: What is left of a column's squares when folds are taken off a total: less than this share of
+#: the total is rounding, and the column stands in the folds left out alone.
+CANCELLED = 1e-10
 #: Relative ridge that keeps factorisations of nearly collinear designs stable.
 RIDGE = 1e-7
 #: Penalties of a lasso path, from the largest down to this share of it (scikit-learn's range;
@@ -39,6 +42,7 @@ class Gram:
 
     Rows are made when asked for; most estimators need few of them. ``rows`` is the number of
     measurements and ``squares`` the sum of their squared targets, for those that need them.
+    ``diagonal`` is 0 for columns of which the training set has nothing but rounding errors.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Gram:
         self.diagonal: Array = np.diag(total).copy()
         for part in without:
             self.diagonal -= np.diag(part)
+        self.diagonal[self.diagonal <= CANCELLED * np.diag(total)] = 0.0
 
     def row(self, j: int) -> Array:
         """Row ``j``, (p,), a fresh array."""
@@ -65,10 +70,13 @@ class Gram:
         return row
 
     def full(self) -> Array:
-        """The whole matrix (p, p), a fresh array."""
+        """The whole matrix (p, p), a fresh array, 0 where the diagonal is."""
         full = self._total.copy()
         for part in self._without:
             full -= part
+        gone = self.diagonal == 0.0
+        full[gone] = 0.0
+        full[:, gone] = 0.0
         return full
 
 
@@ -207,8 +215,16 @@ def relaxed_lasso(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
         inside = np.concatenate([[0], np.flatnonzero(coefficients[:, pick]) + 1])
         block = G[np.ix_(inside, inside)].copy()
         block[np.diag_indices_from(block)] *= 1.0 + RIDGE
-        result[np.isin(columns, inside), s] = np.linalg.solve(block, b[inside])
+        result[np.isin(columns, inside), s] = _solved(block, b[inside])
     return Path(columns, result, active[picks])
+
+
+def _solved(matrix: Array, b: Array) -> Array:
+    """The solution of a symmetric system, the shortest one where it is singular."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, b))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(matrix, b, rcond=COLLINEAR)[0])
 
 
 def nonnegative(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
@@ -216,19 +232,23 @@ def nonnegative(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
     from scipy.optimize import nnls
 
     p = len(b)
-    G = gram.full()
-    diagonal = gram.diagonal
-    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    # An equivalent design of p rows: the Cholesky factor of the scaled Gram matrix.
-    scaled = G / np.outer(scale, scale)
-    scaled[np.diag_indices_from(scaled)] += RIDGE
-    factor = np.linalg.cholesky(scaled).T
-    target = np.linalg.solve(factor.T, b / scale)
+    scale = np.sqrt(np.where(gram.diagonal > 0.0, gram.diagonal, 1.0))
+    # An equivalent design of p rows. A difference of Grams need not be positive definite, so its
+    # root is that of the nearest matrix that is: no eigenvalue below the ridge.
+    values, vectors = np.linalg.eigh(gram.full() / np.outer(scale, scale))
+    roots = np.sqrt(np.maximum(values, 0.0) + RIDGE)
+    factor = (vectors * roots).T
+    target = (vectors.T @ (b / scale)) / roots
+    dead = gram.diagonal == 0.0
     chosen: list[int] = [0]
     solutions: list[Array] = []
     current = np.zeros(p)
     while True:
-        weights, _ = nnls(factor[:, chosen], target)
+        try:
+            weights, _ = nnls(factor[:, chosen], target)
+        except RuntimeError:  # it did not settle: the sizes before this one stand
+            chosen.pop()
+            break
         current = np.zeros(p)
         current[chosen] = weights
         solutions.append(current)
@@ -236,6 +256,7 @@ def nonnegative(gram: Gram, b: Array, sizes: Sequence[int]) -> Path:
             break
         gradient = factor.T @ (target - factor @ current)
         gradient[chosen] = -1.0
+        gradient[dead] = -1.0
         if gradient.max() <= 1e-10 * float(np.abs(target).max()):
             break
         chosen.append(int(np.argmax(gradient)))

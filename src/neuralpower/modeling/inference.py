@@ -25,15 +25,27 @@ def infer(layers: Layers, equation: Equation) -> dict[str, Any] | None:
 
     Returns ``n``, ``condition_number`` (columns scaled to unit length), ``breusch_pagan_p``
     (None when it is not defined), ``residual_sd``, per term ``standard_error`` and ``t``, and the
-    most influential configurations; ``None`` when there are no residual degrees of freedom.
+    most influential configurations; ``None`` when there are no residual degrees of freedom. Where
+    the terms depend on one another so closely that no figure can be computed: ``n`` and
+    ``left_out``, the reason.
     """
     design, target = _design(layers, equation)
     n, p = design.shape
     if n <= p:
         return None
+    try:
+        return _figures(layers, equation, design, target)
+    except np.linalg.LinAlgError as error:
+        # A selection with a small ridge may hold terms that are equal on these rows.
+        reason = f"the {p} terms depend on one another on these {n} layers ({error})"
+        return {"n": n, "left_out": reason}
+
+
+def _figures(layers: Layers, equation: Equation, design: Array, target: Array) -> dict[str, Any]:
     import statsmodels.api as sm
     from statsmodels.stats.outliers_influence import OLSInfluence
 
+    n = len(target)
     length = np.sqrt((design**2).sum(axis=0))
     length[length == 0.0] = 1.0
     scaled = design / length

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from neuralpower.core.configuration import FAMILIES, POOL_METHODS
 from neuralpower.core.files import Piece
+from neuralpower.core.plausible import implausible
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.rows import (
     DEFAULTS,
@@ -118,7 +120,7 @@ def _fast_block(
         raise ValueError("pool_method")
     numbers = {name: _numbers(part[name]) for name in NUMBERS if name in part}
     runtime, power = numbers["runtime_ms"], numbers["power_w"]
-    odd = _odd(integers, runtime, power, _filled(power, part["power_w"]))
+    odd = _odd(family, integers, runtime, power, _filled(power, part["power_w"]))
     if "valid" in part:
         odd |= _invalid(part["valid"])
     networks = part.get("network")
@@ -169,13 +171,20 @@ def _filled(power: np.ndarray, texts: Sequence[str]) -> np.ndarray:
 
 
 def _odd(
-    integers: Mapping[str, np.ndarray], runtime: np.ndarray, power: np.ndarray, filled: np.ndarray
+    family: str,
+    integers: Mapping[str, np.ndarray],
+    runtime: np.ndarray,
+    power: np.ndarray,
+    filled: np.ndarray,
 ) -> np.ndarray:
     """Rows that ``measurement_faults`` has something to say about, ``valid`` left aside."""
     odd = np.asarray(~(np.isfinite(runtime) & (runtime > 0)))
     odd |= filled & ~(np.isfinite(power) & (power > 0))
     for name, values in integers.items():
         odd |= values < (0 if DEFAULTS.get(name) == 0 else 1)
+    good = np.flatnonzero(~odd)
+    columns = {name: values[good].astype(np.float64) for name, values in integers.items()}
+    odd[good] = implausible(SimpleNamespace(family=family, **columns), runtime[good])
     return odd
 
 
@@ -210,7 +219,7 @@ def _block_of_rows(family: str, rows: Sequence[Row]) -> Block:
         [str(row.values.get("network") or "") for row in rows],
         runtime,
         power,
-        _odd(integers, runtime, power, filled)
+        _odd(family, integers, runtime, power, filled)
         | _invalid(row.values.get("valid", "") for row in rows),
         rows.__getitem__,
     )

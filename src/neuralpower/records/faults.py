@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.core.plausible import broken_rules
 from neuralpower.records.folder import INTEGERS, Row
 
 
@@ -24,13 +26,14 @@ class Fault:
 
 
 def faults(rows: Iterable[Row]) -> list[Fault]:
-    """Values that are no measurement: non-positive, non-finite or missing runtime, wrong shapes.
+    """Values that are no measurement: non-positive, non-finite or missing runtime, wrong shapes,
+    sizes that contradict each other, and work that no device does (``plausible``).
 
     A bad power (not finite or not positive) costs the row its power only.
     """
     found: list[Fault] = []
     for row in rows:
-        values = row.values
+        values, before = row.values, len(found)
         for name in INTEGERS:
             if name in values and values[name] < _least(name):
                 text = f"{values[name]} is less than {_least(name)}"
@@ -38,6 +41,8 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
         runtime = values.get("runtime_ms")
         if reason := _not_positive(runtime, "runtime"):
             found.append(Fault(row.file, row.number, "runtime_ms", reason, value=runtime))
+        elif runtime is not None and not any(f.row == row.number for f in found[before:]):
+            found += _contradictions(row, runtime)
         power = values.get("power_w")
         if power is not None and (reason := _not_positive(power, "power")):
             found.append(Fault(row.file, row.number, "power_w", reason, "power left out"))
@@ -45,6 +50,16 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
             reason = f"marked not valid ({values.get('flags') or 'no flag given'})"
             found.append(Fault(row.file, row.number, "valid", reason))
     return found
+
+
+def _contradictions(row: Row, runtime: float) -> list[Fault]:
+    if "family" not in row.values:
+        return []
+    fields = {name: row.values[name] for name in CONFIGURATION_COLUMNS if name in row.values}
+    return [
+        Fault(row.file, row.number, column, reason)
+        for column, reason in broken_rules(Configuration(**fields), runtime)
+    ]
 
 
 def refuse_negative(found: Iterable[Fault], folder: Path) -> None:

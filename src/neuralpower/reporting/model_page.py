@@ -57,7 +57,9 @@ def _facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
         text = f"± {number(noise['median_half_range_percent'])} % over {noise['repeated']} layers"
         facts.append(("Repeatability", f"{text} that were measured more than once (median)"))
     for i, inference in enumerate(model.get("inference") or [], 1):
-        if inference:
+        if inference and "left_out" in inference:
+            facts.append((f"Equation {i}", f"no standard errors: {inference['left_out']}"))
+        elif inference:
             facts.append(
                 (
                     f"Equation {i}",

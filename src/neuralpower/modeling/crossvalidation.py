@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.forms import FORMS, Bend
 from neuralpower.modeling.gram import ESTIMATORS, Gram, Path, nonnegative
 from neuralpower.modeling.libraries import LIBRARIES, physical
 from neuralpower.modeling.models import LOG_LIMIT, Anchor, Equation
@@ -34,14 +36,16 @@ POWER_GUARD_SHARE = 0.5
 
 @dataclass(frozen=True, order=True)
 class Candidate:
-    """A term library, an objective (relative, absolute, log) and an estimator."""
+    """A term library, an objective (relative, absolute, log), an estimator, perhaps a form."""
 
     term_library: str
     objective: str
     estimator: str
+    form: str = ""
 
     def __str__(self) -> str:
-        return f"{self.term_library}, {self.objective}, {self.estimator}"
+        text = f"{self.term_library}, {self.objective}, {self.estimator}"
+        return f"{text}, {self.form}" if self.form else text
 
     @property
     def link(self) -> str:
@@ -142,7 +146,7 @@ class Trial:
 
     ``outer``: (n, sizes), trained without the row's fold. ``inner[o]``: (n, sizes), trained
     without fold o and the row's own; not set (NaN) for the rows of o. ``counts``: terms of the
-    solution on all rows.
+    solution on all rows. ``bend``: what the candidate's form does to the sum, from all rows.
     """
 
     candidate: Candidate
@@ -150,6 +154,7 @@ class Trial:
     full: Path
     outer: Array
     inner: list[np.ndarray]
+    bend: Bend | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -169,13 +174,20 @@ class Trial:
             factor,
             weight,
             str(self.candidate),
+            self.bend,
         )
 
 
-def _weighted(matrix: Array, measured: Array, objective: str) -> tuple[Array, Array]:
-    if objective == "relative":
-        return matrix / measured[:, None], np.ones(len(measured))
-    return matrix, np.log(measured) if objective == "log" else measured
+def weighted(
+    matrix: Array, measured: Array, objective: str, bend: Bend | None
+) -> tuple[Array, Array]:
+    """Design (n, p) and target (n,) of the least squares that an objective and a form mean."""
+    f, weight = (measured, np.ones(len(measured))) if bend is None else bend.unbend(measured)
+    if objective == "log":
+        return matrix * weight[:, None], np.log(f) * weight
+    if objective == "absolute":
+        weight = weight * measured
+    return matrix * (weight / f)[:, None], weight
 
 
 def _finite(terms: list[Term], problem: Problem) -> list[Term]:
@@ -196,34 +208,41 @@ def try_candidate(
     ``nested=False`` leaves the inner folds out (for figures that need no selection);
     ``guarded=False`` lets predictions leave the anchor's bounds, as the published recipe does.
     """
+    form = FORMS[candidate.form] if candidate.form else None
+    if form is not None and not form.suits(problem.layers.measured):
+        return None
     library = LIBRARIES[candidate.term_library]
     terms = _finite(library(problem.table, problem.layers.family, problem.layers.target), problem)
     if not terms:
         return None
-    grams, moments, squares, scale = _fold_grams(problem, terms, candidate.objective)
-    total, moment = np.sum(grams, axis=0), np.sum(moments, axis=0)
+    folds = _FoldGrams(problem, terms, candidate.objective)
     most = min(problem.largest(), len(terms))
     sizes = [s for s in SIZES if s <= most]
     estimate = ESTIMATORS[candidate.estimator]
 
-    def solve(without: tuple[int, ...]) -> Path:
-        part = moment - np.sum([moments[fold] for fold in without], axis=0)
+    def solve(without: tuple[int, ...]) -> tuple[Path, Bend | None]:
         kept = [fold for fold in range(problem.count) if fold not in without]
+        bend = None
+        if form is not None:
+            bend = Bend(form, form.level([problem.measured[fold] for fold in kept]))
+        grams = folds.at(bend)
         gram = Gram(
-            total,
-            [grams[fold] for fold in without],
+            grams.total,
+            [grams.parts[fold] for fold in without],
             rows=sum(len(problem.rows[fold]) for fold in kept),
-            squares=sum(squares[fold] for fold in kept),
+            squares=sum(grams.squares[fold] for fold in kept),
         )
-        path = estimate(gram, part, sizes)
-        return Path(path.columns, path.coefficients / scale[path.columns, None], path.counts)
+        moment = grams.moment - np.sum([grams.moments[fold] for fold in without], axis=0)
+        path = estimate(gram, moment, sizes)
+        scale = grams.scale[path.columns, None]
+        return Path(path.columns, path.coefficients / scale, path.counts), bend
 
     paths = {
         without: solve(without)
         for without in _exclusions(problem.count)
         if nested or len(without) == 1
     }
-    full = solve(())
+    full, bend = solve(())
     n = len(problem.layers)
     columns = full.coefficients.shape[1]
     outer = np.empty((n, columns))
@@ -233,46 +252,81 @@ def try_candidate(
     ]
     for fold, rows in enumerate(problem.rows):
         matrix = TermTable(problem.features(fold)).matrix(terms)
-        for without, path in paths.items():
+        for without, (path, bent) in paths.items():
             if fold not in without:
                 continue
             bounds = problem.bounds(fold, without) if guarded else None
-            values = _predict(matrix, path, candidate, bounds)
+            values = _predict(matrix, path, candidate, bent, bounds)
             if len(without) == 1:
                 outer[rows] = values
             else:
                 other = without[0] if without[1] == fold else without[1]
                 inner[other][rows] = values
-    return Trial(candidate, terms, full, outer, inner)
+    return Trial(candidate, terms, full, outer, inner, bend)
 
 
-def _fold_grams(
-    problem: Problem, terms: list[Term], objective: str
-) -> tuple[list[Array], list[Array], list[float], Array]:
-    """Gram matrices, moments and target's sums of squares of every fold, and the scale that
-    gives columns unit mean square overall."""
-    grams, moments, squares = [], [], []
-    for fold in range(problem.count):
-        matrix = TermTable(problem.features(fold)).matrix(terms)
-        design, target = _weighted(matrix, problem.measured[fold], objective)
-        grams.append(design.T @ design)
-        moments.append(design.T @ target)
-        squares.append(float(target @ target))
-    scale = np.sqrt(np.sum([np.diag(g) for g in grams], axis=0) / len(problem.layers))
-    scale[scale == 0.0] = 1.0
-    for gram, part in zip(grams, moments, strict=True):
-        gram /= scale
-        gram /= scale[:, None]
-        part /= scale
-    return grams, moments, squares, scale
+@dataclass(frozen=True)
+class _Grams:
+    """Of every fold: Gram matrix, moment and sum of squared targets of columns over ``scale``."""
+
+    parts: list[Array]
+    moments: list[Array]
+    squares: list[float]
+    scale: Array
+
+    @cached_property
+    def total(self) -> Array:
+        return np.asarray(np.sum(self.parts, axis=0))
+
+    @cached_property
+    def moment(self) -> Array:
+        return np.asarray(np.sum(self.moments, axis=0))
+
+
+class _FoldGrams:
+    """The Grams of a candidate's terms, made once for every level that its form takes."""
+
+    def __init__(self, problem: Problem, terms: list[Term], objective: str) -> None:
+        self._problem = problem
+        self._terms = terms
+        self._objective = objective
+        self._made: dict[Bend | None, _Grams] = {}
+
+    def at(self, bend: Bend | None) -> _Grams:
+        """Grams with columns of unit mean square over all rows."""
+        if bend not in self._made:
+            self._made[bend] = self._make(bend)
+        return self._made[bend]
+
+    def _make(self, bend: Bend | None) -> _Grams:
+        parts, moments, squares = [], [], []
+        for fold in range(self._problem.count):
+            matrix = TermTable(self._problem.features(fold)).matrix(self._terms)
+            design, target = weighted(matrix, self._problem.measured[fold], self._objective, bend)
+            parts.append(design.T @ design)
+            moments.append(design.T @ target)
+            squares.append(float(target @ target))
+        scale = np.sqrt(np.sum([np.diag(g) for g in parts], axis=0) / len(self._problem.layers))
+        scale[scale == 0.0] = 1.0
+        for gram, moment in zip(parts, moments, strict=True):
+            gram /= scale
+            gram /= scale[:, None]
+            moment /= scale
+        return _Grams(parts, moments, squares, scale)
 
 
 def _predict(
-    matrix: Array, path: Path, candidate: Candidate, bounds: tuple[Array, Array] | None
+    matrix: Array,
+    path: Path,
+    candidate: Candidate,
+    bend: Bend | None,
+    bounds: tuple[Array, Array] | None,
 ) -> Array:
     values = matrix[:, path.columns] @ path.coefficients
     if candidate.link == "log":
         values = np.exp(np.clip(values, -LOG_LIMIT, LOG_LIMIT))
+    if bend is not None:
+        values = bend.apply(values)
     if bounds is not None:
         values = np.clip(values, bounds[0][:, None], bounds[1][:, None])
     return np.asarray(values)

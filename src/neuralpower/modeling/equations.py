@@ -23,7 +23,10 @@ def to_text(model: Model, digits: int = 4) -> str:
         ("anchor", model.anchor.equation),
     ]:
         body = _sum(equation, digits)
-        lines.append(f"{name} = exp({body})" if equation.link == "log" else f"{name} = {body}")
+        body = f"exp({body})" if equation.link == "log" else body
+        if equation.bend is not None:
+            body = f"{equation.bend.text(digits)} of f = {body}"
+        lines.append(f"{name} = {body}")
     if model.correction is not None:
         body = _sum(model.correction.equation, digits)
         scale = f"{model.correction.equation.factor:.{digits}g}"
@@ -56,6 +59,12 @@ def to_latex(model: Model, digits: int = 4) -> str:
         )
         body = body.removeprefix("+ ")
         wrapped = f"\\exp\\left({body}\\right)" if equation.link == "log" else body
+        if equation.bend is not None:
+            sign = "-" if equation.bend.form.kind == "cap" else ""
+            power = f"{sign}{equation.bend.form.sharpness:g}"
+            level = _latex_number(equation.bend.level, digits)
+            inside = f"{level}^{{{power}}} + \\left({wrapped}\\right)^{{{power}}}"
+            wrapped = f"\\left({inside}\\right)^{{1/({power})}}"
         lines.append(f"f_{{{i}}} &= {wrapped}")
     if model.correction is not None:
         body = _sum(model.correction.equation, digits)
@@ -117,6 +126,11 @@ def to_python(model: Model) -> str:
         body = _python_sum(equation)
         if equation.link == "log":
             body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
+        if equation.bend is not None:
+            power, level = equation.bend.form.sharpness, repr(equation.bend.level)
+            power = -power if equation.bend.form.kind == "cap" else power
+            ratio = f"min(max({body}/{level}, 1e-9), 1e9)"
+            body = f"{level}*(1.0 + {ratio}**{power!r})**(1/{power!r})"
         scale = repr(equation.factor * equation.weight)
         lines.append(f"    total += {scale} * min(max({body}, low), high)")
     if model.correction is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neuralpower.modeling.crossvalidation import weighted
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.models import Equation
@@ -83,11 +84,10 @@ def _figures(layers: Layers, equation: Equation, design: Array, target: Array) -
 
 def _design(layers: Layers, equation: Equation) -> tuple[Array, Array]:
     matrix = TermTable(layers.table()).matrix(equation.terms)
-    if equation.link == "log":
-        return matrix, np.log(layers.measured)
+    objective = "log" if equation.link == "log" else "relative"
     if "absolute" in equation.candidate:
-        return matrix, layers.measured
-    return matrix / layers.measured[:, None], np.ones(len(layers))
+        objective = "absolute"
+    return weighted(matrix, layers.measured, objective, equation.bend)
 
 
 def _breusch_pagan(residual: Array, measured: Array) -> float | None:

@@ -311,6 +311,19 @@ def hinged_logs(table: FeatureTable, family: str, target: str) -> list[Term]:
     return _logs(table, family, 2, hinged=True)
 
 
+def bends(table: FeatureTable, family: str, target: str) -> list[Term]:
+    """Few terms for small tables: logs of the sizes, and up to seven hinges on work and traffic.
+
+    Caches show as bends of time over traffic (in L2, beyond it): where a family is little else
+    than traffic, a line with hinges is all there is to it.
+    """
+    words = vocabulary(family)
+    names = varying(table, (words.main, "moved_elements", *words.sizes))
+    knots = min(7, table.rows // 10)
+    hinges = [(Factor(name, "above", k),) for name in names[:2] for k in _knots(table, name, knots)]
+    return unique([INTERCEPT, *map(_log, names), *hinges, *_methods(table)])
+
+
 def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Few, smooth terms for the ratio of two devices: logs of the sizes, one bend of the work."""
     words = vocabulary(family)
@@ -327,5 +340,6 @@ LIBRARIES: dict[str, Library] = {
     "wide": wide,
     "logs": logs3,
     "hinged logs": hinged_logs,
+    "bends": bends,
     "corrections": corrections,
 }

@@ -1,8 +1,9 @@
 """Fitted models as data: predict with numpy alone, stored as JSON, bit for bit the same.
 
 A model's value is ``sum_m weight_m * factor_m * clip(f_m(x))``: one or two readable equations
-``f_m`` (``linear``: a sum of terms; ``log``: the exponential of one), each kept within the range
-of ratios to a non-negative work-and-traffic estimate (the anchor) that was seen when measuring.
+``f_m`` (``linear``: a sum of terms; ``log``: the exponential of one; either may be bent at a floor
+or a cap: ``modeling.forms``), each kept within the range of ratios to a non-negative
+work-and-traffic estimate (the anchor) that was seen when measuring.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ import numpy as np
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text, write_json
 from neuralpower.modeling.features import Array, Columns, FeatureTable
+from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
 
-SCHEMA_VERSION = 1
+#: 2: equations may have a ``form``; a file of version 1 reads as one without forms.
+SCHEMA_VERSION = 2
+READ_VERSIONS = (1, 2)
 UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
 INDEX = "models.json"
 #: Rows predicted at once: the working set stays in the processor's cache.
@@ -45,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Equation:
-    """A weighted sum of terms; with link ``log`` its exponential times ``factor``."""
+    """A weighted sum of terms; with link ``log`` its exponential; bent by ``bend``, if any."""
 
     link: str
     terms: tuple[Term, ...]
@@ -53,9 +57,10 @@ class Equation:
     factor: float = 1.0
     weight: float = 1.0
     candidate: str = ""
+    bend: Bend | None = None
 
     def raw(self, table: TermTable) -> Array:
-        """The equation before ``factor`` and clipping: the sum, or its exponential."""
+        """The equation before ``factor`` and clipping: the sum or its exponential, bent."""
         total = np.zeros(table.rows)
         part = np.empty(table.rows)
         # Term by term and never by BLAS: a row's value must not depend on its neighbours.
@@ -64,7 +69,7 @@ class Equation:
             total += part
         if self.link == "log":
             total = np.exp(np.clip(total, -LOG_LIMIT, LOG_LIMIT))
-        return total
+        return total if self.bend is None else self.bend.apply(total)
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,7 @@ class Model:
         """The model of ``to_json``; ``ValueError``, ``KeyError`` or ``TypeError`` if it is none."""
         if not isinstance(value, dict):
             raise ValueError("a JSON object is needed")
-        if value.get("schema_version") != SCHEMA_VERSION:
+        if value.get("schema_version") not in READ_VERSIONS:
             found = value.get("schema_version")
             raise ValueError(f"schema_version {found!r}, this program reads {SCHEMA_VERSION}")
         if value["target"] not in UNITS:
@@ -285,6 +290,7 @@ def equation_to_json(equation: Equation) -> dict[str, Any]:
         "factor": equation.factor,
         "weight": equation.weight,
         "candidate": equation.candidate,
+        "form": None if equation.bend is None else equation.bend.to_json(),
         "terms": [
             {"name": term_name(term), "factors": term_to_json(term), "coefficient": coefficient}
             for term, coefficient in zip(equation.terms, equation.coefficients, strict=True)
@@ -303,6 +309,7 @@ def equation_from_json(value: Any) -> Equation:
         factor=_number(value["factor"]),
         weight=_number(value["weight"]),
         candidate=str(value["candidate"]),
+        bend=bend_from_json(value.get("form")),
     )
 
 
@@ -350,7 +357,7 @@ def load_models(folder: str | Path) -> ModelSet:
     path = root / INDEX
     index = _read_json(path)
     names = index.get("models") if isinstance(index, dict) else None
-    if not isinstance(names, list) or index.get("schema_version") != SCHEMA_VERSION:
+    if not isinstance(names, list) or index.get("schema_version") not in READ_VERSIONS:
         raise InputError("not an index of models: fit again, or name another folder", path=path)
     models: dict[tuple[str, str], Model] = {}
     for name in names:

@@ -10,6 +10,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text
 from neuralpower.modeling.crossvalidation import FOLDS, Candidate
 from neuralpower.modeling.fitting import FitOptions
+from neuralpower.modeling.forms import FORMS
 from neuralpower.modeling.gram import ESTIMATORS
 from neuralpower.modeling.libraries import LIBRARIES
 from neuralpower.modeling.selection import DEFAULT_CANDIDATES
@@ -21,8 +22,9 @@ _KEYS = ("candidates", "folds", "seed")
 def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions:
     """Options from a YAML file's ``fit`` section (defaults without file, section or key).
 
-    ``candidates``: a list of ``[library, objective, estimator]``; ``folds``: 3 to 20; ``seed``:
-    an integer, which the argument overrides. Raises ``InputError`` for anything else.
+    ``candidates``: a list of ``[library, objective, estimator]``, with a form as fourth if any;
+    ``folds``: 3 to 20; ``seed``: an integer, which the argument overrides.
+    Raises ``InputError`` for anything else.
     """
     section: Any = {}
     if path is not None:
@@ -61,12 +63,14 @@ def _candidates(section: dict[str, Any], path: Any) -> tuple[Candidate, ...]:
         raise InputError("fit.candidates: a list is needed", path=path)
     result = []
     for entry in listed:
-        if not isinstance(entry, list) or len(entry) != 3:
+        if not isinstance(entry, list) or len(entry) not in (3, 4):
             raise InputError(
-                f"fit.candidates: {entry!r} is not [library, objective, estimator]", path=path
+                f"fit.candidates: {entry!r} is not [library, objective, estimator] or "
+                "[library, objective, estimator, form]",
+                path=path,
             )
-        choices: tuple[Collection[str], ...] = (LIBRARIES, OBJECTIVES, ESTIMATORS)
-        for value, known in zip(entry, choices, strict=True):
+        choices: tuple[Collection[str], ...] = (LIBRARIES, OBJECTIVES, ESTIMATORS, FORMS)
+        for value, known in zip(entry, choices, strict=False):
             if value not in known:
                 raise InputError(
                     f"fit.candidates: {value!r} is none of {', '.join(known)}", path=path

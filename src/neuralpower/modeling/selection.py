@@ -14,6 +14,7 @@ import numpy as np
 
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial
 from neuralpower.modeling.features import Array
+from neuralpower.modeling.forms import FORMS
 from neuralpower.modeling.models import Equation
 
 #: The default grid, in the order in which ties are broken.
@@ -24,6 +25,12 @@ DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
     Candidate("logs", "log", "stepwise"),
     Candidate("hinged logs", "log", "stepwise"),
     Candidate("hinged logs", "relative", "stepwise"),
+    Candidate("bends", "log", "stepwise"),
+    *(
+        Candidate(library, "log", "stepwise", form)
+        for form in FORMS
+        for library in ("logs", "hinged logs", "bends")
+    ),
 )
 #: Shares of the first equation that are tried in a blend of two.
 SHARES = (0.25, 0.5, 0.75)

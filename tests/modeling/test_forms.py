@@ -18,7 +18,6 @@ from neuralpower.modeling.equations import to_latex, to_python, to_text
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, fit_layers
 from neuralpower.modeling.forms import FORMS, Bend, Form, bend_from_json
-from neuralpower.modeling.metrics import rmspe
 from neuralpower.modeling.models import Model
 
 CAP_W, LAUNCH_MS = 165.0, 0.03

@@ -28,6 +28,7 @@ class LinearModel:
     down: float = 0.2
     up: float = 0.3
     error_correlation: float = 0.0
+    lean: float = 1.0
     relative_sd: float = 0.15
     widest: float = np.inf
 

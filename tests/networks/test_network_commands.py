@@ -97,7 +97,7 @@ def test_predict_reads_what_was_learnt_from_passes(
     net, models = str(folder / "net.prototxt"), folder / "models"
     plain, scaled = tmp_path / "plain.json", tmp_path / "scaled.json"
     assert call(folder, "predict", net, "--format", "json", "--out", str(plain)) == 0
-    save_composition(Composition({"conv": Factor(2.0, 2.0, 0.0, 3)}), models)
+    save_composition(Composition({"conv": Factor(2.0, 2.0, 0.0, 3, 1.0)}), models)
     learnt = models / "composition.json"
     try:
         assert call(folder, "predict", net, "--format", "json", "--out", str(scaled)) == 0
@@ -122,7 +122,13 @@ def test_calibrate_writes_also_when_there_is_nothing_to_learn(folder: Path, tmp_
     assert call(folder, "calibrate", str(folder / "board"), "--out", str(out)) == 0
     learnt = json.loads(out.read_text())
     assert len(learnt.pop("models_sha256")) == 64
-    assert learnt == {"schema_version": 1, "factors": {}, "scales": {}, "networks": []}
+    assert learnt == {
+        "schema_version": 2,
+        "factors": {},
+        "scales": {},
+        "networks": [],
+        "warnings": [],
+    }
 
 
 def test_compare_ranks(folder: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from network_doubles import LinearModel, PlainModels
 
-from neuralpower.networks.calibration import Composition, factors_of, scale_of
+from neuralpower.networks.calibration import Composition, Shares, factors_of, scale_of
 from neuralpower.networks.learning import learn, load_trials
 from neuralpower.networks.measured import merged_passes
 from neuralpower.scoring.networks import score_networks
@@ -101,9 +103,11 @@ def test_passes_are_merged_by_the_median_and_energy_is_the_product() -> None:
 def test_layers_inside_passes_give_the_factors_of_their_families(tmp_path: Path) -> None:
     result = scores_of(tmp_path, conv=1.3, relu=0.5)
     factors = result["network_composition"]["factors"]
-    assert factors["conv"]["value"] == pytest.approx(1.3)
-    assert factors["relu"]["value"] == pytest.approx(0.5)
-    assert result["network_summary"]["runtime_ms"]["mape"] == pytest.approx(0, abs=1e-9)
+    assert factors["conv"]["measured"] == pytest.approx(1.3)
+    assert factors["relu"]["measured"] == pytest.approx(0.5)
+    assert 1.2 < factors["conv"]["value"] < 1.3
+    assert 0.5 < factors["relu"]["value"] < factors["all"]["value"]
+    assert result["network_summary"]["runtime_ms"]["mape"] < 6.0
     plain = result["network_summary_plain"]["runtime_ms"]
     assert plain["bias_percent"] == pytest.approx(100 * (1 / 1.3 - 1), abs=5)
     assert result["networks_without_prototxt"] == ["unknown"]
@@ -111,8 +115,12 @@ def test_layers_inside_passes_give_the_factors_of_their_families(tmp_path: Path)
 
 def test_passes_alone_give_one_factor_for_all(tmp_path: Path) -> None:
     result = scores_of(tmp_path, conv=0.8, relu=0.8, inside=False)
-    assert result["network_composition"]["factors"].keys() == {"all"}
-    assert result["network_composition"]["factors"]["all"]["value"] == pytest.approx(0.8)
+    factors = result["network_composition"]["factors"]
+    assert factors.keys() == {"all", "conv", "relu"}
+    # Three passes of 1, predicted 1.25: (3 + 1/2) / (3.75 + 1/2).
+    assert factors["all"]["value"] == pytest.approx(3.5 / 4.25)
+    assert factors["all"]["measured"] == pytest.approx(0.8)
+    assert 0.75 < factors["conv"]["value"] < 0.83
 
 
 def test_a_network_never_answers_for_itself(tmp_path: Path) -> None:
@@ -193,12 +201,63 @@ def test_without_measured_networks_everything_is_empty(tmp_path: Path) -> None:
     assert learn([]) == Composition()
 
 
-def test_factors_shrink_as_networks_disagree() -> None:
-    agreeing = factors_of({"conv": {"a": [0.3], "b": [0.3, 0.3]}})["conv"]
-    assert agreeing.value == pytest.approx(agreeing.measured) == pytest.approx(1.3498588)
-    disagreeing = factors_of({"conv": {"a": [0.6], "b": [-0.4]}})["conv"]
-    assert disagreeing.value == 1.0
-    assert factors_of({"conv": {"a": [0.3, 0.3]}}) == {}, "one network tells nothing of another"
+def shares(network: str, conv: tuple[float, float], relu: tuple[float, float]) -> Shares:
+    """A pass whose families have these measured and predicted shares."""
+    return Shares(network, {"conv": conv[1], "relu": relu[1]}, {"conv": conv[0], "relu": relu[0]})
+
+
+def test_families_count_by_their_time_and_shrink_to_the_common_factor() -> None:
+    passes = [shares("a", (0.8, 0.5), (0.2, 0.1)), shares("b", (0.6, 0.5), (0.4, 0.5))]
+    factors, warnings = factors_of(passes)
+    common = (2.0 + 0.5) / (1.6 + 0.5)
+    assert factors["all"].value == pytest.approx(common)
+    assert factors["conv"].value == pytest.approx((1.4 + 0.5 * common) / (1.0 + 0.5))
+    assert factors["relu"].value == pytest.approx((0.6 + 0.5 * common) / (0.6 + 0.5))
+    assert factors["conv"].measured == pytest.approx(1.4)
+    assert factors["conv"].passes == pytest.approx(1.4)
+    # The networks' own ratios are 1.6 and 1.2: their logs' standard deviation.
+    assert factors["conv"].spread == pytest.approx(abs(math.log(1.6 / 1.2)) / math.sqrt(2))
+    assert warnings == []
+
+
+def test_one_network_tells_nothing_of_another() -> None:
+    passes = [shares("a", (0.8, 0.5), (0.2, 0.1))] * 3
+    assert factors_of(passes) == ({}, [])
+
+
+def test_a_factor_beyond_two_is_a_warning_and_no_correction() -> None:
+    passes = [shares(name, (0.7, 0.7), (0.3, 0.01)) for name in "abcdefgh"]
+    factors, [warning] = factors_of(passes)
+    assert factors["relu"].measured == pytest.approx(30.0)
+    assert factors["relu"].value == factors["all"].value == pytest.approx(8.5 / 6.18)
+    assert warning.startswith("relu layers take 30 times their prediction in 8 networks: a unit")
+    slipped = [shares(name, (700.0, 0.7), (300.0, 0.3)) for name in "abcdefgh"]
+    factors, warnings = factors_of(slipped)
+    assert {factor.value for factor in factors.values()} == {1.0}
+    assert "passes take 1e+03 times their prediction" in warnings[0]
+
+
+def test_whole_passes_tell_families_apart_as_far_as_they_can() -> None:
+    """Two families in different mixtures; relu is free."""
+    passes = [
+        Shares(name, {"conv": 1.0, "relu": share})
+        for name, share in zip("abcdefghijkl", [0.1, 0.8] * 6, strict=True)
+    ]
+    factors, warnings = factors_of(passes)
+    assert warnings == []
+    assert factors["conv"].value == pytest.approx(1.0, abs=0.1)
+    assert factors["relu"].value < 0.2
+    assert 0.6 < factors["all"].value < 0.8
+
+
+def test_leaning_models_are_corrected_where_layers_are_added_up(tmp_path: Path) -> None:
+    lean = PlainModels(
+        {key: replace(model, lean=1.25) for key, model in MODELS.models.items() if key[1][0] == "r"}
+    )
+    prototxts = write_prototxts(tmp_path / "prototxts")
+    folder = write_platform(tmp_path / "board", conv=1.25, relu=1.25)
+    plain = score_networks(folder, lean, prototxts)["network_summary_plain"]["runtime_ms"]
+    assert plain["mape"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_interval_scales_cover_nine_of_ten_networks_and_narrow_only_with_enough() -> None:

@@ -21,6 +21,8 @@ put_command_on_path()
 
 try:
     NETWORKS = networks(config["networks"])
+    # How layers add up is learnt from all that a platform measured, whatever is reported on.
+    ALL_NETWORKS = networks("all")
     PLATFORMS = platforms(config["platforms"])
 except InputError as error:
     sys.exit(f"neuralpower: {error}")

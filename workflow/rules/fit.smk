@@ -61,7 +61,7 @@ rule evaluate:
         models="results/models/{platform}/models.json",
         measurements=lambda wildcards: measurement_files(wildcards.platform),
         networks=lambda wildcards: measured_networks(
-            wildcards.platform, NETWORKS, config["profile"]["networks"]
+            wildcards.platform, ALL_NETWORKS, config["profile"]["networks"]
         ),
     output:
         report(

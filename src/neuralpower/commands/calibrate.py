@@ -35,5 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for name in missing:
         sys.stderr.write(f"neuralpower: {name} was measured but no prototxt of it was given\n")
-    save_composition(learn(trials), arguments.models, arguments.out)
+    composition = learn(trials)
+    for text in composition.warnings:
+        sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")
+    save_composition(composition, arguments.models, arguments.out)
     return 0

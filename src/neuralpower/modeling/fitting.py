@@ -216,6 +216,7 @@ def build_model(
         relative_sd=float(np.std(ratio - 1.0)),
         error_correlation=intraclass_correlation(ratio - 1.0, labels),
         mean_ratio=float(layers.measured.sum() / predicted.sum()),
+        lean=float(np.exp(np.mean(np.log(ratio)))),
         candidate=candidate,
         correction=correction,
     )

@@ -120,7 +120,9 @@ class Model:
 
     ``relative_sd``: standard deviation of measured / predicted - 1 out of fold.
     ``error_correlation``: correlation of these errors between two layers of one network.
-    ``mean_ratio``: sum of measured over sum of predicted, out of fold.
+    ``mean_ratio``: sum of measured over sum of predicted, out of fold. ``lean``: the exponential of
+    the mean logarithm of measured over predicted: what predictions are multiplied with before they
+    are added up.
     ``ranges``: measured range of each configuration column. ``facts``: everything else the file
     holds (scores, inference, provenance), for reports.
     """
@@ -135,6 +137,7 @@ class Model:
     relative_sd: float
     error_correlation: float
     mean_ratio: float
+    lean: float
     candidate: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     correction: Correction | None = None
@@ -219,6 +222,7 @@ class Model:
             "relative_sd": self.relative_sd,
             "error_correlation": self.error_correlation,
             "mean_ratio": self.mean_ratio,
+            "lean": self.lean,
         }
 
     @classmethod
@@ -235,7 +239,7 @@ class Model:
         known = {
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
-            *("error_correlation", "mean_ratio", "correction"),
+            *("error_correlation", "mean_ratio", "lean", "correction"),
         }
         return cls(
             family=str(value["family"]),
@@ -260,6 +264,7 @@ class Model:
             relative_sd=_number(value["relative_sd"]),
             error_correlation=_number(value["error_correlation"]),
             mean_ratio=_number(value["mean_ratio"]),
+            lean=_number(value["lean"]),
             candidate=str(value["candidate"]),
             correction=_correction_from_json(value["correction"]),
             facts={name: v for name, v in value.items() if name not in known},

@@ -95,6 +95,7 @@ def _scattered(layers: Sequence[Layer], models: Models) -> Estimates:
         spread(found.energy_mj),
         extrapolates,
         found.correlation,
+        found.lean,
     )
 
 

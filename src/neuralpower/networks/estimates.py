@@ -38,6 +38,8 @@ class Model(Protocol):
 
     @property
     def error_correlation(self) -> float: ...  # noqa: D102
+    @property
+    def lean(self) -> float: ...  # noqa: D102
     def predict(self, columns: Columns) -> Prediction: ...  # noqa: D102
 
 
@@ -89,6 +91,8 @@ class Estimates:
     extrapolates: list[str]
     #: Correlation of relative errors between two layers of one family: target -> family -> rho.
     correlation: Mapping[str, Mapping[str, float]]
+    #: What a family's values must be multiplied with before they are added up (``Model.lean``).
+    lean: Mapping[str, Mapping[str, float]]
 
     def part(self, start: int, stop: int) -> Estimates:
         """Layers ``start`` to ``stop`` (not included)."""
@@ -100,6 +104,7 @@ class Estimates:
             _take(self.energy_mj, rows),
             self.extrapolates[start:stop],
             self.correlation,
+            self.lean,
         )
 
 
@@ -133,6 +138,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
     n = len(family)
     found = {"runtime_ms": Interval.unknown(n), "power_w": Interval.unknown(n)}
     correlation: dict[str, dict[str, float]] = {"runtime_ms": {}, "power_w": {}}
+    lean: dict[str, dict[str, float]] = {"runtime_ms": {}, "power_w": {}}
     extrapolates = [""] * n
     for name in sorted(set(family.tolist()) - {""}):
         rows = np.flatnonzero(family == name)
@@ -150,6 +156,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
             interval.lo[rows] = np.minimum(prediction.lo, value)
             interval.hi[rows] = np.maximum(prediction.hi, value)
             correlation[target][name] = min(max(model.error_correlation, 0.0), 1.0)
+            lean[target][name] = model.lean
             for row, column in zip(rows.tolist(), prediction.extrapolates, strict=True):
                 extrapolates[row] = extrapolates[row] or column
     return Estimates(
@@ -159,6 +166,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         energy_mj=_product(found["runtime_ms"], found["power_w"]),
         extrapolates=extrapolates,
         correlation=correlation,
+        lean=lean,
     )
 
 
@@ -171,17 +179,27 @@ def _product(runtime: Interval, power: Interval) -> Interval:
 
 
 def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
-    """Estimates of layers inside networks: runtimes and energies times their family's factor."""
-    factors = np.array([composition.factor(str(name)) for name in estimates.family])
+    """Estimates of layers inside networks, as they are added up.
 
-    def scaled(interval: Interval) -> Interval:
-        return Interval(interval.value * factors, interval.lo * factors, interval.hi * factors)
-
+    A model of least relative error leans low, as many small layers do not show but sums do: values
+    are multiplied by their family's ``lean``; runtimes and energies by its factor too.
+    """
+    names = [str(name) for name in estimates.family]
+    factor = np.array([composition.factor(name) for name in names])
+    time, power = (
+        np.array([estimates.lean[target].get(name, 1.0) for name in names])
+        for target in ("runtime_ms", "power_w")
+    )
     return replace(
         estimates,
-        runtime_ms=scaled(estimates.runtime_ms),
-        energy_mj=scaled(estimates.energy_mj),
+        runtime_ms=_scaled(estimates.runtime_ms, factor * time),
+        power_w=_scaled(estimates.power_w, power),
+        energy_mj=_scaled(estimates.energy_mj, factor * time * power),
     )
+
+
+def _scaled(interval: Interval, factors: Floats) -> Interval:
+    return Interval(interval.value * factors, interval.lo * factors, interval.hi * factors)
 
 
 def total(estimates: Estimates, composition: Composition | None = None) -> Total:

@@ -8,12 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from neuralpower.networks.calibration import (
-    ALL,
     TARGETS,
     Composition,
+    Shares,
     factors_of,
     scale_of,
 )
@@ -37,21 +35,31 @@ class Trial:
     layers: Mapping[str, float] | None
 
     @cached_property
-    def family_times(self) -> dict[str, tuple[float, float]]:
-        """Measured and predicted time of each family's layers inside the pass, ms.
+    def shares(self) -> Shares | None:
+        """The pass as shares of its families; None if its runtime or all models are missing.
 
         Kept: a pass is learnt from once for every network that is held out, and again for each
         other network that is scored.
         """
-        found: dict[str, tuple[float, float]] = {}
-        times = self.estimates.runtime_ms
+        whole = self.measured.values.get("runtime_ms")
+        times = in_networks(self.estimates, Composition()).runtime_ms
+        if whole is None or not times.known.any():
+            return None
+        predicted: dict[str, float] = {}
+        inside: dict[str, float] = {}
+        recorded: dict[str, float] = {}
         for layer, known, value in zip(
             self.network.layers, times.known, times.value.tolist(), strict=True
         ):
-            if self.layers is not None and layer.name in self.layers and known:
-                measured, predicted = found.get(layer.family, (0.0, 0.0))
-                found[layer.family] = (measured + self.layers[layer.name], predicted + value)
-        return found
+            if not known:
+                continue
+            predicted[layer.family] = predicted.get(layer.family, 0.0) + value / whole
+            if self.layers is not None and layer.name in self.layers:
+                measured = self.layers[layer.name] / whole
+                inside[layer.family] = inside.get(layer.family, 0.0) + measured
+                recorded[layer.family] = recorded.get(layer.family, 0.0) + value / whole
+        name = self.measured.network
+        return Shares(name, recorded, inside) if inside else Shares(name, predicted)
 
 
 def load_trials(
@@ -93,34 +101,19 @@ def learn(trials: Sequence[Trial]) -> Composition:
     names = sorted({trial.measured.network for trial in trials})
     misses: dict[str, dict[str, list[float]]] = {target: {} for target in TARGETS}
     for name in names:
-        factors = factors_of(_ratios([t for t in trials if t.measured.network != name]))
+        factors, _ = factors_of(_shares([t for t in trials if t.measured.network != name]))
         others = Composition(factors, networks=tuple(names))
         for trial in trials:
             if trial.measured.network == name:
                 for target, miss in _misses(trial, others).items():
                     misses[target].setdefault(name, []).append(miss)
     scales = {target: scale_of(found) for target, found in misses.items() if found}
-    return Composition(factors_of(_ratios(trials)), scales, tuple(names))
+    factors, warnings = factors_of(_shares(trials))
+    return Composition(factors, scales, tuple(names), tuple(warnings))
 
 
-def _ratios(trials: Sequence[Trial]) -> dict[str, dict[str, list[float]]]:
-    """Log ratios of measured to predicted runtime: family -> network -> one a pass.
-
-    From the layers inside the passes where these were recorded, else from whole passes (``all``).
-    """
-    found: dict[str, dict[str, list[float]]] = {}
-    detailed = any(trial.layers is not None for trial in trials)
-    for trial in trials:
-        if detailed:
-            pairs = trial.family_times
-        else:
-            whole, time = total(trial.estimates).runtime_ms, trial.measured.values.get("runtime_ms")
-            pairs = {ALL: (time, whole[0])} if whole is not None and time is not None else {}
-        for family, (measured, predicted) in pairs.items():
-            if measured > 0 and predicted > 0:
-                ratio = float(np.log(measured / predicted))
-                found.setdefault(family, {}).setdefault(trial.measured.network, []).append(ratio)
-    return found
+def _shares(trials: Sequence[Trial]) -> list[Shares]:
+    return [shares for trial in trials if (shares := trial.shares) is not None]
 
 
 def _misses(trial: Trial, composition: Composition) -> dict[str, float]:

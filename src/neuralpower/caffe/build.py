@@ -55,7 +55,8 @@ class Layer:
     """One layer after Caffe's upgrades and rules, in execution order.
 
     Shapes are None where they cannot be known; ``known`` is True when all tops have one and the
-    layer's figures are right. ``params`` counts the elements of the layer's own blobs,
+    layer's figures are right. ``params`` counts the elements of the layer's own blobs (of
+    ``param_shapes``),
     ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
     multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
     ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
@@ -72,6 +73,7 @@ class Layer:
     param: Any
     params: int = 0
     params_shared: int = 0
+    param_shapes: tuple[Shape, ...] = ()
     macs: int | None = None
     family: str = ""
     configuration: Configuration | None = None
@@ -250,6 +252,7 @@ class _Builder:
         """Count the layer's own blobs; those with a name that is known are shared."""
         specs = entry.param.param
         n_specs = len(specs)
+        layer.param_shapes = tuple(params)
         if n_specs > len(params):
             self.object(entry, f"{n_specs} param entries for {len(params)} parameter blobs")
         for position, shape in enumerate(params):

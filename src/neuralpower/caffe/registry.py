@@ -71,6 +71,8 @@ class LayerType:
     whatever the bottoms; ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
     type; ``source``: brings data in; ``given``: ``--blob-shape`` wins over what the layer says;
     ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
+    ``operation`` makes the typed operation and ``kinds`` are those of its parameters, both set by
+    the decorator ``operation.operation``.
     """
 
     name: str
@@ -86,6 +88,8 @@ class LayerType:
     given: bool = False
     engine: str = ""
     free: bool = False
+    operation: Any = None
+    kinds: tuple[str, ...] = ()
 
 
 LAYER_TYPES: dict[str, LayerType] = {}

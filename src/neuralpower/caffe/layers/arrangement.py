@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from neuralpower.caffe.operation import Identity, LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
     Shape,
@@ -217,3 +221,179 @@ def argmax(setup: Setup) -> list[Shape]:
     check(param.top_k <= count(bottom, 1), f"top_k {param.top_k} is more than the classes")
     pairs = 2 if param.out_max_val else 1
     return [(dim(bottom, 0), pairs, param.top_k, *[1] * (len(bottom) - 3))]
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Operation):
+    """The inputs one after the other along ``axis``."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Operation):
+    """The input cut along ``axis`` into parts of these sizes."""
+
+    axis: int
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Eltwise(Operation):
+    """Inputs of one shape: their product, their sum with factors, or their maximum."""
+
+    how: Literal["product", "sum", "maximum"]
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape(Operation):
+    """The same elements with the output's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Operation):
+    """The elements of each axis from a start to before an end."""
+
+    bounds: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile(Operation):
+    """The input ``times`` times one after the other along ``axis``."""
+
+    axis: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReindex(Operation):
+    """The items of the first input that the second one names, in its order."""
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The indices."""
+        return {1: self.bottom[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction(Operation):
+    """The axes from ``axis`` on become one number: ``factor`` times a sum.
+
+    Of the elements, of their absolute values, of their squares, or their mean.
+    """
+
+    how: Literal["sum", "absolute", "squares", "mean"]
+    axis: int
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArgMax(Operation):
+    """The places of the ``number`` largest values along ``axis``, or (``None``) of each item.
+
+    ``values``: the values themselves instead of the places along an axis; places and then values
+    of whole items.
+    """
+
+    axis: int | None
+    number: int
+    values: bool
+
+
+@operation("Concat")
+def concat_operation(layer: LayerFacts, param: Any) -> Operation:
+    """``concat_dim`` is the old name of the axis."""
+    options = param.concat_param
+    axis = options.concat_dim if options.HasField("concat_dim") else options.axis
+    return Concat(layer, axis_index(layer.bottoms[0], axis))
+
+
+@operation("Slice")
+def slice_operation(layer: LayerFacts, param: Any) -> Operation:
+    """``slice_dim`` is the old name of the axis."""
+    options = param.slice_param
+    axis = options.slice_dim if options.HasField("slice_dim") else options.axis
+    axis = axis_index(layer.bottoms[0], axis)
+    return Slice(layer, axis, tuple(top[axis] for top in layer.tops))
+
+
+@operation("Split")
+def split_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The same blob under several names."""
+    return Identity(layer)
+
+
+@operation("Silence")
+def silence_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Nothing."""
+    return Silence(layer)
+
+
+@operation("Eltwise")
+def eltwise_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Coefficients belong to sums."""
+    options = param.eltwise_param
+    how: dict[int, Literal["product", "sum", "maximum"]] = {
+        options.PROD: "product",
+        options.SUM: "sum",
+        options.MAX: "maximum",
+    }
+    factors = tuple(options.coeff) or (1.0,) * len(layer.bottoms)
+    made = Eltwise(layer, how[options.operation], factors)
+    if len(factors) != len(layer.bottoms):
+        raise made.refuse(f"{len(factors)} coefficients for {len(layer.bottoms)} bottoms")
+    return made
+
+
+@operation("Flatten", "Reshape")
+def reshape_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The layer table has worked out the shape."""
+    return Reshape(layer)
+
+
+@operation("Crop")
+def crop_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Whole before ``axis``; from there on with the size of the second bottom."""
+    options, bottom = param.crop_param, layer.bottoms[0]
+    axis = axis_index(bottom, options.axis)
+    cut = len(bottom) - axis
+    offsets = list(options.offset) or [0]
+    starts = offsets * cut if len(offsets) == 1 else offsets
+    ends = [(start, start + n) for start, n in zip(starts, layer.tops[0][axis:], strict=True)]
+    return Crop(layer, (*((0, n) for n in bottom[:axis]), *ends))
+
+
+@operation("Tile")
+def tile_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Along one axis."""
+    options = param.tile_param
+    return Tile(layer, axis_index(layer.bottoms[0], options.axis), options.tiles)
+
+
+@operation("BatchReindex")
+def batch_reindex_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The second bottom holds the indices."""
+    return BatchReindex(layer)
+
+
+@operation("Reduction")
+def reduction_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The axes from ``axis`` on."""
+    options = param.reduction_param
+    how: dict[int, Literal["sum", "absolute", "squares", "mean"]] = {
+        options.SUM: "sum",
+        options.ASUM: "absolute",
+        options.SUMSQ: "squares",
+        options.MEAN: "mean",
+    }
+    axis = axis_index(layer.bottoms[0], options.axis)
+    return Reduction(layer, how[options.operation], axis, options.coeff)
+
+
+@operation("ArgMax")
+def argmax_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Along an axis, or of whole items."""
+    options = param.argmax_param
+    axis = axis_index(layer.bottoms[0], options.axis) if options.HasField("axis") else None
+    return ArgMax(layer, axis, options.top_k, options.out_max_val)

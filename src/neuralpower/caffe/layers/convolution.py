@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
     Shape,
@@ -177,3 +178,63 @@ def im2col(setup: Setup) -> list[Shape]:
     geometry = window(param, len(spatial))
     channels = setup.bottom[axis] * math.prod(geometry.kernel)
     return [(*setup.bottom[:axis], channels, *geometry.convolve(spatial))]
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding(Operation):
+    """A window that slides over the axes after ``axis``: one value a spatial axis."""
+
+    axis: int
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    pad_end: Shape
+    dilation: Shape
+
+    @property
+    def flat(self) -> Shape:
+        """The input as [batch, channels, sizes]: the axes before ``axis`` are one."""
+        return (math.prod(self.bottom[: self.axis]), *self.bottom[self.axis :])
+
+    @property
+    def flat_top(self) -> Shape:
+        """The output as [batch, channels, sizes]."""
+        return (math.prod(self.top[: self.axis]), *self.top[self.axis :])
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution(Sliding):
+    """Every input passes the same filters [out, in / group, kernel], or, ``transposed``,
+    [in, out / group, kernel]; a second parameter is the bias [out].
+    """
+
+    group: int
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Im2col(Sliding):
+    """What a convolution multiplies: [batch, channels x kernel, places]."""
+
+
+def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, Shape, Shape]:
+    axis = axis_index(layer.bottoms[0], param.axis)
+    geometry = window(param, len(layer.bottoms[0]) - axis - 1)
+    pad = geometry.pad
+    return axis, geometry.kernel, geometry.stride, pad, pad, geometry.dilation
+
+
+@operation("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
+def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The group follows from the filters: depthwise types do not say it."""
+    fields = _sliding(layer, param.convolution_param)
+    transposed = param.type == "Deconvolution"
+    channels = (layer.tops if transposed else layer.bottoms)[0][fields[0]]
+    group = channels // layer.weights[0].shape[1]
+    return Convolution(layer, *fields, group, transposed)
+
+
+@operation("Im2col")
+def im2col_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The window of its ``convolution_param``."""
+    return Im2col(layer, *_sliding(layer, param.convolution_param))

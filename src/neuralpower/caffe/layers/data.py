@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.operation import LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import Shape, check, check_blob, count, dims
 
@@ -148,3 +150,20 @@ def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:
         height = width = crop
     check(batch > 0, "batch_size must be given and positive")
     return [(batch, channels, height, width), (batch,)][: setup.n_tops]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Operation):
+    """A parameter as an output."""
+
+
+@operation("Parameter", kinds="filter")
+def parameter_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Its blob is a filter, whatever its axes."""
+    return Parameter(layer)
+
+
+@operation("HDF5Output")
+def output_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Nothing is written: files that a network names are not touched."""
+    return Silence(layer)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, axis_index, check, count, dim, shape_text
 
@@ -135,3 +139,135 @@ def lstm_unit(setup: Setup) -> list[Shape]:
     check(gates[2] == 4 * state[2], f"{gates[2]} gates are not four times {state[2]} units")
     setup.macs = 3 * count(state)
     return [state, state]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerProduct(Operation):
+    """The input, as a matrix of ``rows`` x ``inputs``, times the filter, and perhaps a bias.
+
+    The filter is [outputs, inputs], ``transposed`` [inputs, outputs].
+    """
+
+    rows: int
+    inputs: int
+    outputs: int
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Embed(Operation):
+    """A row of the first parameter for each index, and perhaps a bias."""
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The indices."""
+        return {0: self.weights[0].shape[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Operation):
+    """A sequence [steps, streams, ...] through one cell after the other.
+
+    Inputs: the sequence, the markers [steps, streams] (0 where a stream begins anew), a ``static``
+    input and, ``exposed``, the first hidden states. Outputs: [steps, streams, units] and,
+    ``exposed``, the last hidden states. Parameters as of the shape functions above.
+    """
+
+    static: bool
+    exposed: bool
+    units: int
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The markers."""
+        return {1: 2}
+
+    @property
+    def steps(self) -> int:
+        """Steps of the sequence."""
+        return self.bottom[0]
+
+    @property
+    def streams(self) -> int:
+        """Sequences side by side."""
+        return self.bottom[1]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of a step of a stream."""
+        return math.prod(self.bottom[2:])
+
+    @property
+    def static_inputs(self) -> int:
+        """Numbers of a stream's static input."""
+        return math.prod(self.bottoms[2][1:]) if self.static else 0
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """Positions of the inputs that are first hidden states."""
+        first = 3 if self.static else 2
+        return tuple(range(first, len(self.bottoms)))
+
+
+@dataclass(frozen=True, slots=True)
+class LSTM(Recurrent):
+    """LSTM without peepholes (Hochreiter and Schmidhuber 1997; Donahue et al. 2015).
+
+    Gates in the order input, forget, output, candidate; the states are hidden and cell.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class RNN(Recurrent):
+    """h = tanh(W_h h' + W_x x + b), o = tanh(W_o h + b_o); the output is o, the state h."""
+
+
+@dataclass(frozen=True, slots=True)
+class LSTMUnit(Operation):
+    """One step of an LSTM: cell state, gates (before their functions) and markers to cell state
+    and hidden state.
+    """
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The markers."""
+        return {2: 2}
+
+
+@operation("InnerProduct")
+def inner_product_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The axes from ``axis`` on are flattened."""
+    options, bottom = param.inner_product_param, layer.bottoms[0]
+    axis = axis_index(bottom, options.axis)
+    rows, inputs = count(bottom, 0, axis), count(bottom, axis)
+    return InnerProduct(layer, rows, inputs, options.num_output, options.transpose)
+
+
+@operation("Embed", kinds="gain bias")
+def embed_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The table is its parameter."""
+    return Embed(layer)
+
+
+def _recurrent(layer: LayerFacts, param: Any, states: int) -> tuple[bool, bool, int]:
+    options = param.recurrent_param
+    static = len(layer.bottoms) > 2 + states * options.expose_hidden
+    return static, options.expose_hidden, options.num_output
+
+
+@operation("LSTM")
+def lstm_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Two states: hidden and cell."""
+    return LSTM(layer, *_recurrent(layer, param, 2))
+
+
+@operation("RNN")
+def rnn_operation(layer: LayerFacts, param: Any) -> Operation:
+    """One state."""
+    return RNN(layer, *_recurrent(layer, param, 1))
+
+
+@operation("LSTMUnit")
+def lstm_unit_operation(layer: LayerFacts, param: Any) -> Operation:
+    """It has no parameters."""
+    return LSTMUnit(layer)

@@ -7,6 +7,11 @@ ports (Reorg, Upsample), SENet (Axpy), MobileNet and ShuffleNet ports (ReLU6, Sh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+from neuralpower.caffe.layers.neurons import Clip
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import Shape, check, count, dim, shape_text
 
@@ -191,3 +196,64 @@ def bn(setup: Setup) -> list[Shape]:
 def relu6(setup: Setup) -> list[Shape]:
     """The shape of the bottom."""
     return [setup.bottom]
+
+
+@dataclass(frozen=True, slots=True)
+class Permute(Operation):
+    """The axes in another order."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffleChannel(Operation):
+    """The channels of ``groups`` groups interleaved."""
+
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Axpy(Operation):
+    """The first input (a factor a channel) times the second, plus the third."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalize(Operation):
+    """x over its euclidean norm over ``axes``, times its parameter (one a channel, or one)."""
+
+    axes: tuple[int, ...]
+    eps: float
+
+
+@operation("Permute")
+def permute_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Axes that are not named follow in their old order."""
+    order = tuple(param.permute_param.order)
+    rest = (axis for axis in range(len(layer.bottoms[0])) if axis not in order)
+    return Permute(layer, (*order, *rest))
+
+
+@operation("ShuffleChannel")
+def shuffle_channel_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The groups."""
+    return ShuffleChannel(layer, param.shuffle_channel_param.group)
+
+
+@operation("Axpy")
+def axpy_operation(layer: LayerFacts, param: Any) -> Operation:
+    """It has no parameters."""
+    return Axpy(layer)
+
+
+@operation("Normalize", kinds="gain")
+def normalize_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Across the channels, or all of an image."""
+    options = param.norm_param
+    axes = tuple(range(1, len(layer.bottoms[0]))) if options.across_spatial else (1,)
+    return Normalize(layer, axes, options.eps)
+
+
+@operation("ReLU6")
+def relu6_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Between 0 and 6."""
+    return Clip(layer, 0.0, 6.0)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import SCALAR, Shape, axis_index, count, dim, legacy_dim, shape_text
 
@@ -137,3 +142,168 @@ def contrastive_loss(setup: Setup) -> list[Shape]:
     setup.expect(legacy_dim(labels, 1) == 1, "labels must be one a pair")
     setup.macs = count(first)
     return [SCALAR]
+
+
+#: What a sum of losses is divided by: the labels that are not ignored, all labels, the items of
+#: the batch, or nothing.
+Divisor = Literal["valid", "full", "batch_size", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled(Operation):
+    """Scores along ``axis`` and, in the second input, the label of each place.
+
+    Places whose label is ``ignored`` do not count.
+    """
+
+    axis: int
+    ignored: int | None
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return self.bottom[self.axis]
+
+    @property
+    def places(self) -> Shape:
+        """The shape of the scores with the axis of the classes 1."""
+        return (*self.bottom[: self.axis], 1, *self.bottom[self.axis + 1 :])
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The labels."""
+        return {1: self.classes}
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxWithLoss(Labelled):
+    """-log of the softmax of the labelled scores, summed; a second output is the softmax."""
+
+    divisor: Divisor
+
+
+@dataclass(frozen=True, slots=True)
+class InfogainLoss(Labelled):
+    """As ``SoftmaxWithLoss``, over all classes, weighted by the label's row of the third input."""
+
+    divisor: Divisor
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy(Labelled):
+    """The share of labels whose score is among the ``among`` largest; then that of each class."""
+
+    among: int
+
+
+@dataclass(frozen=True, slots=True)
+class MultinomialLogisticLoss(Labelled):
+    """-log of the labelled probability of each item (at least 1e-20), over the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class HingeLoss(Labelled):
+    """max(0, 1 - the label's score) and max(0, 1 + each other), or squares, over the batch."""
+
+    squared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EuclideanLoss(Operation):
+    """Half the sum of squared differences of two inputs, over the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidCrossEntropyLoss(Operation):
+    """Of the sigmoid of the first input and the targets of the second one, summed."""
+
+    ignored: int | None
+    divisor: Divisor
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastiveLoss(Operation):
+    """Half the squared distance of similar pairs (Hadsell et al. 2006), over the batch.
+
+    Of the others half the square of what the distance lacks of ``margin``; in the ``legacy``
+    version what the squared distance lacks of it.
+    """
+
+    margin: float
+    legacy: bool
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """Whether a pair is similar."""
+        return {2: 2}
+
+
+def _ignored(param: Any) -> int | None:
+    return param.loss_param.ignore_label if param.loss_param.HasField("ignore_label") else None
+
+
+def _divisor(param: Any, usual: Divisor) -> Divisor:
+    """``normalize`` is the old way to say it."""
+    options = param.loss_param
+    if options.HasField("normalization"):
+        name: Divisor = options.NormalizationMode.Name(options.normalization).lower()
+        return name
+    if options.HasField("normalize"):
+        return "valid" if options.normalize else "batch_size"
+    return usual
+
+
+@operation("SoftmaxWithLoss")
+def softmax_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Over the valid labels unless it says otherwise."""
+    axis = axis_index(layer.bottoms[0], param.softmax_param.axis)
+    return SoftmaxWithLoss(layer, axis, _ignored(param), _divisor(param, "valid"))
+
+
+@operation("InfogainLoss")
+def infogain_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Only with its matrix as the third bottom: files are not read."""
+    axis = axis_index(layer.bottoms[0], param.infogain_loss_param.axis)
+    made = InfogainLoss(layer, axis, _ignored(param), _divisor(param, "valid"))
+    if len(layer.bottoms) < 3:
+        raise made.refuse("its matrix is in a file: give it as the third bottom")
+    return made
+
+
+@operation("Accuracy")
+def accuracy_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Ties count in favour of the other class, as in Caffe."""
+    options = param.accuracy_param
+    ignored = options.ignore_label if options.HasField("ignore_label") else None
+    return Accuracy(layer, axis_index(layer.bottoms[0], options.axis), ignored, options.top_k)
+
+
+@operation("MultinomialLogisticLoss")
+def multinomial_logistic_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """One label an item."""
+    return MultinomialLogisticLoss(layer, 1, None)
+
+
+@operation("HingeLoss")
+def hinge_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """One label an item."""
+    return HingeLoss(layer, 1, None, param.hinge_loss_param.norm == param.hinge_loss_param.L2)
+
+
+@operation("EuclideanLoss")
+def euclidean_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Of two inputs of one size."""
+    return EuclideanLoss(layer)
+
+
+@operation("SigmoidCrossEntropyLoss")
+def sigmoid_cross_entropy_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Over the batch unless it says otherwise."""
+    return SigmoidCrossEntropyLoss(layer, _ignored(param), _divisor(param, "batch_size"))
+
+
+@operation("ContrastiveLoss")
+def contrastive_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Of pairs of feature vectors."""
+    options = param.contrastive_loss_param
+    return ContrastiveLoss(layer, options.margin, options.legacy_version)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
 from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.operation import Identity, LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, check, count
 
@@ -87,3 +92,164 @@ def prelu(setup: Setup) -> list[Shape]:
     setup.params = [slope]
     setup.macs = count(bottom)
     return [bottom]
+
+
+Function = Literal["sigmoid", "tanh", "abs", "softplus"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Operation):
+    """A function of each element that has no attributes; ``softplus``: log(1 + exp(x))."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Operation):
+    """max(0, x), or ``slope`` x below zero."""
+
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class PReLU(Operation):
+    """A learnt slope below zero: one a channel, or one for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ELU(Operation):
+    """x, or ``alpha`` (exp(x) - 1) below zero."""
+
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Swish(Operation):
+    """x sigmoid(``beta`` x)."""
+
+    beta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clip(Operation):
+    """x held between ``low`` and ``high``."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold(Operation):
+    """1 where x exceeds ``level``, else 0."""
+
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Affine(Operation):
+    """Functions of scale x + shift."""
+
+    scale: float
+    shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Affine):
+    """(scale x + shift) ** ``power``."""
+
+    power: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exp(Affine):
+    """exp(``log_base`` (scale x + shift))."""
+
+    log_base: float
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Affine):
+    """log(scale x + shift) / ``log_base``."""
+
+    log_base: float
+
+
+_PLAIN: dict[str, Function] = {
+    "Sigmoid": "sigmoid",
+    "TanH": "tanh",
+    "AbsVal": "abs",
+    "BNLL": "softplus",
+}
+
+
+@operation(*_PLAIN)
+def plain_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A function without attributes."""
+    return Plain(layer, _PLAIN[layer.type])
+
+
+@operation("ReLU")
+def relu_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Leaky where ``negative_slope`` is given."""
+    return ReLU(layer, param.relu_param.negative_slope)
+
+
+@operation("PReLU", kinds="slope")
+def prelu_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The slopes are its parameter."""
+    return PReLU(layer)
+
+
+@operation("ELU")
+def elu_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Alpha."""
+    return ELU(layer, param.elu_param.alpha)
+
+
+@operation("Swish")
+def swish_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Beta."""
+    return Swish(layer, param.swish_param.beta)
+
+
+@operation("Clip")
+def clip_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Both ends."""
+    return Clip(layer, param.clip_param.min, param.clip_param.max)
+
+
+@operation("Threshold")
+def threshold_operation(layer: LayerFacts, param: Any) -> Operation:
+    """The level."""
+    return Threshold(layer, param.threshold_param.threshold)
+
+
+@operation("Dropout")
+def dropout_operation(layer: LayerFacts, param: Any) -> Operation:
+    """It does nothing at inference."""
+    return Identity(layer)
+
+
+@operation("Power")
+def power_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Scale, shift and exponent."""
+    options = param.power_param
+    return Power(layer, options.scale, options.shift, options.power)
+
+
+@operation("Exp")
+def exp_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A base of -1 means e."""
+    options = param.exp_param
+    return Exp(layer, options.scale, options.shift, _log_base(options.base))
+
+
+@operation("Log")
+def log_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A base of -1 means e."""
+    options = param.log_param
+    return Log(layer, options.scale, options.shift, _log_base(options.base))
+
+
+def _log_base(base: float) -> float:
+    return 1.0 if base == -1 else math.log(base)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, axis_index, check, count, dim, legacy_dim, shape_text
 
@@ -118,3 +120,135 @@ def softmax(setup: Setup) -> list[Shape]:
     size = dim(setup.bottom, setup.param.softmax_param.axis)
     setup.expect(size > 0, "the softmax axis is empty")
     return [setup.bottom]
+
+
+@dataclass(frozen=True, slots=True)
+class LRN(Operation):
+    """x over (k + alpha mean of squares over ``size`` channels) ** beta.
+
+    Within a channel (not ``across``) the mean is that of a window of size x size, and k is 1.
+    """
+
+    across: bool
+    size: int
+    alpha: float
+    beta: float
+    k: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Operation):
+    """(x - mean) / sqrt(variance + eps) of each channel.
+
+    ``stored``: with the statistics that are its parameters, over the third, a factor (0 gives 0);
+    else with those of the batch.
+    """
+
+    stored: bool
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlongAxes(Operation):
+    """A factor or summand of the shape of a run of axes of the input, from ``start`` on.
+
+    It is the second input where there is one (``given``), else the first parameter.
+    """
+
+    start: int
+    applied: Shape
+
+    @property
+    def given(self) -> bool:
+        """Whether it is the second input."""
+        return len(self.bottoms) > 1
+
+    @property
+    def broadcast(self) -> Shape:
+        """Its shape with axes of size 1 behind, so that it applies to the input."""
+        behind = len(self.bottom) - self.start - len(self.applied)
+        return (*self.applied, *[1] * behind) or (1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(AlongAxes):
+    """The product with the factor, and the sum with the last parameter if it has a ``shift``."""
+
+    shift: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bias(AlongAxes):
+    """The sum with the summand."""
+
+
+@dataclass(frozen=True, slots=True)
+class MVN(Operation):
+    """x less its mean over ``axes``; with ``divided`` over (standard deviation + eps).
+
+    The input is seen with the output's shape (axes of size 1 are added behind).
+    """
+
+    axes: tuple[int, ...]
+    divided: bool
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Operation):
+    """exp(x) over its sum along ``axis``."""
+
+    axis: int
+
+
+@operation("LRN")
+def lrn_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Across channels or within one."""
+    options = param.lrn_param
+    across = options.norm_region == options.ACROSS_CHANNELS
+    k = options.k if across else 1.0
+    return LRN(layer, across, options.local_size, options.alpha, options.beta, k)
+
+
+@operation("BatchNorm", kinds="mean variance factor")
+def batch_norm_operation(layer: LayerFacts, param: Any) -> Operation:
+    """With stored statistics unless the layer says otherwise: this is inference."""
+    options = param.batch_norm_param
+    stored = not options.HasField("use_global_stats") or options.use_global_stats
+    return BatchNorm(layer, stored, options.eps)
+
+
+@operation("Scale", kinds="gain bias")
+def scale_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A factor that is learnt or given."""
+    start, applied = _along_axes(layer, param.scale_param)
+    if len(layer.bottoms) > 1:
+        # The bias is then its only parameter.
+        weights = tuple(replace(weight, kind="bias") for weight in layer.weights)
+        layer = replace(layer, weights=weights)
+    return Scale(layer, start, applied, param.scale_param.bias_term)
+
+
+@operation("Bias", kinds="bias")
+def bias_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A summand that is learnt or given."""
+    return Bias(layer, *_along_axes(layer, param.bias_param))
+
+
+def _along_axes(layer: LayerFacts, param: Any) -> tuple[int, Shape]:
+    applied = layer.bottoms[1] if len(layer.bottoms) > 1 else layer.weights[0].shape
+    return _match(layer.bottoms[0], applied, param.axis), applied
+
+
+@operation("MVN")
+def mvn_operation(layer: LayerFacts, param: Any) -> Operation:
+    """A channel or an image at a time."""
+    options = param.mvn_param
+    axes = tuple(range(1 if options.across_channels else 2, len(layer.tops[0])))
+    return MVN(layer, axes, options.normalize_variance, options.eps)
+
+
+@operation("Softmax")
+def softmax_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Along one axis."""
+    return Softmax(layer, axis_index(layer.bottoms[0], param.softmax_param.axis))

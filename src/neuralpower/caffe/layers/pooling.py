@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Any
 
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, check, check_blob, count, legacy_dim, shape_text
 
@@ -128,3 +130,72 @@ def _bin(size: int, bins: int) -> tuple[int, int]:
     """Kernel and pad that cut ``size`` into ``bins`` windows."""
     kernel = -(-size // bins)
     return kernel, (kernel * bins - size + 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling(Operation):
+    """``method``: ``max``, ``ave`` or ``stochastic``, over the axes after the channels.
+
+    The output size is that of the layer table: the last window may reach beyond the input and its
+    padding. An average divides by the places of the window within input and padding. A second
+    output is the mask: the place of each maximum in its channel, row by row.
+    """
+
+    method: str
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+
+    @property
+    def sizes(self) -> Shape:
+        """The spatial sizes of the input."""
+        return self.bottom[2:]
+
+    @property
+    def out(self) -> Shape:
+        """The spatial sizes of the output."""
+        return self.top[2:]
+
+    @property
+    def whole(self) -> bool:
+        """Whether one window is the whole input."""
+        return self.sizes == self.kernel and not any(self.pad) and set(self.out) == {1}
+
+    @property
+    def ends(self) -> Shape:
+        """Places beyond the input's end that the last windows reach; below zero: left over."""
+        return tuple(
+            (out - 1) * stride + kernel - pad - size
+            for out, stride, kernel, pad, size in zip(
+                self.out, self.stride, self.kernel, self.pad, self.sizes, strict=True
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SPP(Operation):
+    """Poolings of one input, each flattened, one after the other; one alone keeps its shape."""
+
+    levels: tuple[Pooling, ...]
+
+
+@operation("Pooling")
+def pooling_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Method and window."""
+    options = param.pooling_param
+    method = options.PoolMethod.Name(options.pool).lower()
+    return Pooling(layer, method, *pool_geometry(layer.bottoms[0], options))
+
+
+@operation("SPP")
+def spp_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Level i pools to 2**i x 2**i bins."""
+    options, bottom = param.spp_param, layer.bottoms[0]
+    method = options.PoolMethod.Name(options.pool).lower()
+    levels = []
+    for level in range(options.pyramid_height):
+        bins = 2**level
+        kernel, pad = zip(*(_bin(size, bins) for size in bottom[2:]), strict=True)
+        facts = replace(layer, bottoms=(bottom,), tops=((*bottom[:2], bins, bins),))
+        levels.append(Pooling(facts, method, kernel, kernel, pad))
+    return SPP(layer, tuple(levels))

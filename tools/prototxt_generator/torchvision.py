@@ -23,8 +23,11 @@ def _net(title: str, size: int, *remarks: str) -> Net:
 
 
 def _norm(net: Net, x: str, name: str, *, own_top: bool = False) -> str:
-    """PyTorch's BatchNorm2d: statistics and an affine transform in one layer, two of Caffe's."""
-    return net.norm(x, name, f"{name}.scale", top=name if own_top else None)
+    """PyTorch's BatchNorm2d: normalisation with scale and shift in one layer, SegNet's BN.
+
+    As BVLC's pair of BatchNorm and Scale it would count as two layers, and two launches.
+    """
+    return net.add("BN", name, x, name if own_top else x, bn_param={"bn_mode": "INFERENCE"})
 
 
 def alexnet(size: int) -> Net:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuralpower.core import files
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.cells import read_configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 
 POOL = {
@@ -26,6 +27,8 @@ POOL = {
     "kernel_width": "2",
     "stride_height": "2",
     "stride_width": "2",
+    "pad_height": "0",
+    "pad_width": "0",
     "pool_method": "max",
 }
 
@@ -115,9 +118,9 @@ def test_aligned_text_leaves_out_empty_columns() -> None:
 
 
 def test_configuration_from_a_row_takes_the_defaults_of_absent_columns() -> None:
-    configuration = Configuration.from_row(POOL)
+    configuration = read_configuration(POOL)
     assert (configuration.kernel_height, configuration.dilation_width) == (2, 1)
-    assert Configuration.from_row(configuration.as_row()) == configuration
+    assert read_configuration(configuration.as_row()) == configuration
     assert list(configuration.as_row()) == list(CONFIGURATION_COLUMNS)
 
 
@@ -126,9 +129,9 @@ def test_configuration_from_a_row_takes_the_defaults_of_absent_columns() -> None
 )
 def test_configuration_names_the_column_that_is_wrong(change: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
-        Configuration.from_row({**POOL, **change})
+        read_configuration({**POOL, **change})
 
 
 def test_the_key_is_the_same_on_every_machine() -> None:
     # A literal: keys name visits in recorded files, so a change of the rule orphans them.
-    assert Configuration.from_row(POOL).key() == "200d98cd32043776"
+    assert read_configuration(POOL).key() == "200d98cd32043776"

@@ -8,7 +8,9 @@ from network_doubles import LinearModel, PlainModels
 from neuralpower.core.errors import InputError
 from neuralpower.networks.configurations import ADDED_COLUMNS, predict_table
 
-HEADER = "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width"
+SIZES = "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width"
+WINDOW = "kernel_height,kernel_width,stride_height,stride_width,pad_height,pad_width,groups"
+HEADER = f"{SIZES},{WINDOW},pool_method"
 MODELS = PlainModels({("conv", "runtime_ms"): LinearModel(0.5)})
 
 
@@ -22,8 +24,8 @@ def test_rows_gain_predictions_and_keep_their_own_columns(tmp_path: Path) -> Non
     path = table(
         tmp_path,
         f"tag,{HEADER},runtime_ms",
-        "a,conv,1,3,8,8,10,8,8,4.5",
-        "b,pool,1,3,8,8,10,8,8,",
+        "a,conv,1,3,8,8,10,8,8,1,1,1,1,0,0,1,,4.5",
+        "b,pool,1,3,8,8,10,8,8,1,1,1,1,0,0,1,max,",
     )
     header, rows = predict_table(path, MODELS)
     assert header == ["tag", *HEADER.split(","), "given_runtime_ms", *ADDED_COLUMNS]
@@ -36,18 +38,22 @@ def test_rows_gain_predictions_and_keep_their_own_columns(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("conv,1,3,8,8,ten,8,8", "row 2: column out_channels: 'ten' is not a whole number"),
-        ("conv,1,3,8,8,,8,8", "row 2: column out_channels: '' is not"),
-        ("conv,0,3,8,8,10,8,8", "row 2: column batch: '0' is not a whole number of at least 1"),
-        ("conv,1,3,8,8,1.5,8,8", "row 2: column out_channels: '1.5'"),
-        (",1,3,8,8,10,8,8", "row 2: column family is empty"),
+        (
+            "conv,1,3,8,8,ten,8,8,1,1,1,1,0,0,1,",
+            "row 2: column out_channels: 'ten' is not a whole number",
+        ),
+        ("conv,1,3,8,8,,8,8,1,1,1,1,0,0,1,", "row 2: column out_channels is empty"),
+        ("conv,0,3,8,8,10,8,8,1,1,1,1,0,0,1,", "row 2: column batch: '0' is less than 1"),
+        ("conv,1,3,8,8,1.5,8,8,1,1,1,1,0,0,1,", "row 2: column out_channels: '1.5'"),
+        ("conv,1,3,8,8,10,8,8,,1,1,1,0,0,1,", "row 2: column kernel_height is empty or missing"),
+        (",1,3,8,8,10,8,8,1,1,1,1,0,0,1,", "row 2: column family is empty"),
     ],
 )
 def test_a_bad_field_is_told_with_its_row_and_column(
     tmp_path: Path, line: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        predict_table(table(tmp_path, HEADER, "conv,1,3,8,8,10,8,8", line), MODELS)
+        predict_table(table(tmp_path, HEADER, "conv,1,3,8,8,10,8,8,1,1,1,1,0,0,1,", line), MODELS)
 
 
 def test_a_missing_column_is_told(tmp_path: Path) -> None:

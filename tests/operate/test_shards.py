@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from operate_project import ROOT, neuralpower
 
+from neuralpower.core.cells import read_configuration
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, read_rows
@@ -31,7 +32,7 @@ def table(path: Path, rows: list[Configuration]) -> Path:
 
 
 def visits(path: Path) -> Counter[str]:
-    return Counter(Configuration.from_row(row).key() for row in read_rows(path)[1])
+    return Counter(read_configuration(row).key() for row in read_rows(path)[1])
 
 
 @settings(max_examples=20, deadline=None)
@@ -84,7 +85,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         *((tmp_path / f"tables/{k}.csv", tmp_path / f"shards/{k}") for k in range(3)),
         (tmp_path / "whole/0.csv", tmp_path / "one"),
     ):
-        rows = [Configuration.from_row(row) for row in read_rows(path)[1]]
+        rows = [read_configuration(row) for row in read_rows(path)[1]]
         counts = Counter(row.key() for row in rows)
         settings = Settings("local", out, seed=1, design=design)
         items = {row.key(): row for row in rows}

@@ -10,7 +10,7 @@ import yaml
 
 from neuralpower.core.configuration import LAYER_COLUMNS, Configuration
 from neuralpower.core.files import write_table
-from neuralpower.sweep.shapes import complete
+from neuralpower.core.geometry import complete
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent

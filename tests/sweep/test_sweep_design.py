@@ -15,9 +15,12 @@ from sweep_fixtures import HERE, NETWORKS, SECTION, section, write_layer_tables
 
 from neuralpower import cli
 from neuralpower.core import cost
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS, FAMILIES, Configuration
+from neuralpower.core.cells import read_configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.core.families import FAMILIES
 from neuralpower.core.files import read_rows
+from neuralpower.core.geometry import complete
 from neuralpower.sweep.design import (
     SWEEP_COLUMNS,
     RealLayer,
@@ -25,7 +28,6 @@ from neuralpower.sweep.design import (
     build_design,
     read_real_layers,
 )
-from neuralpower.sweep.shapes import complete
 from neuralpower.sweep.sweep_config import FamilySweep, parse_sweep
 
 GOLDEN = HERE / "golden"
@@ -241,6 +243,6 @@ def test_the_command_refuses_in_one_line(
 def test_the_columns_of_the_files() -> None:
     header, rows = read_rows(GOLDEN / "conv.csv", SWEEP_COLUMNS)
     assert tuple(header) == (*CONFIGURATION_COLUMNS, "origin")
-    assert [Configuration.from_row(row) for row in rows] == [
+    assert [read_configuration(row) for row in rows] == [
         row.configuration for row in design_of("conv")
     ]

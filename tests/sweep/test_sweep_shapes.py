@@ -13,7 +13,7 @@ from sweep_fixtures import REPOSITORY, layer
 
 from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
-from neuralpower.sweep.shapes import complete, conv_size, deconv_size, pool_size
+from neuralpower.core.geometry import complete, conv_size, deconv_size, pool_size
 
 TRUTH = REPOSITORY / "../shared/reference/caffe/truth.jsonl.gz"
 

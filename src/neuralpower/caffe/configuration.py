@@ -14,21 +14,8 @@ from typing import Any
 from neuralpower.caffe.layers.convolution import window
 from neuralpower.caffe.layers.pooling import pool_geometry
 from neuralpower.caffe.shapes import Shape, axis_index
-from neuralpower.core.configuration import POOL_METHODS, Configuration
-
-_SAME_SHAPE = {
-    "LRN": "lrn",
-    "BatchNorm": "batchnorm",
-    "BN": "batchnorm",
-    "ReLU": "relu",
-    "ReLU6": "relu",
-    "Sigmoid": "sigmoid",
-    "TanH": "tanh",
-    "ELU": "elu",
-    "PReLU": "prelu",
-    "Softmax": "softmax",
-    "Dropout": "dropout",
-}
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.families import FAMILY_OF_TYPE, POOL_METHODS
 
 
 def configuration(
@@ -37,13 +24,15 @@ def configuration(
     """The configuration of a layer with known shapes, or None and why there is none."""
     kind: str = param.type
     build = _BUILDERS.get(kind)
-    if build is None and kind not in _SAME_SHAPE:
+    family = FAMILY_OF_TYPE.get(kind)
+    if build is None and family is None:
         return None, ""
     if any(0 in shape for shape in (*bottoms, *tops)):
         return None, "an empty blob: nothing to compute"
     if build is not None:
         return build(param, bottoms, tops)
-    return _plain(_SAME_SHAPE[kind], bottoms[0], tops[0]), ""
+    assert family is not None
+    return _plain(family, bottoms[0], tops[0]), ""
 
 
 Result = tuple[Configuration | None, str]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
-from neuralpower.core.configuration import Configuration
+from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name, sha256_file
 from neuralpower.core.validity import check_configuration
@@ -218,7 +218,7 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
         _, rows = read_rows(path, required=("family",))
         for number, row in enumerate(rows, 1):
             try:
-                item = Configuration.from_row(row)
+                item = read_configuration(row)
                 check_configuration(item)
             except ValueError as error:
                 raise InputError(str(error), path=path, row=number) from None

@@ -6,8 +6,7 @@ Units are in the names; sizes are elements unless a name ends in ``_bytes``. A m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     "family",
@@ -77,28 +76,6 @@ PREDICTION_COLUMNS: tuple[str, ...] = (
     "note",
 )
 
-#: Layer families that a platform may have models for.
-FAMILIES: tuple[str, ...] = (
-    "conv",
-    "deconv",
-    "fc",
-    "pool",
-    "lrn",
-    "batchnorm",
-    "scale",
-    "relu",
-    "sigmoid",
-    "tanh",
-    "elu",
-    "prelu",
-    "eltwise",
-    "concat",
-    "softmax",
-    "dropout",
-)
-
-POOL_METHODS: tuple[str, ...] = ("max", "ave", "stochastic")
-
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -128,31 +105,6 @@ class Configuration:
     bias: int = 0
     inputs: int = 1
 
-    @classmethod
-    def from_row(cls, row: Mapping[str, str]) -> Configuration:
-        """Build from a table row of strings; empty or absent optional columns take the defaults.
-
-        Raises ``ValueError`` naming the column when a number cannot be read or a required column
-        is empty.
-        """
-        values: dict[str, str | int] = {}
-        for field in fields(cls):
-            text = (row.get(field.name) or "").strip()
-            if field.name in ("family", "pool_method"):
-                values[field.name] = text
-            elif text:
-                try:
-                    values[field.name] = int(text)
-                except ValueError:
-                    raise ValueError(
-                        f"column {field.name}: {text!r} is not a whole number"
-                    ) from None
-            elif field.name in _REQUIRED:
-                raise ValueError(f"column {field.name} is empty or missing")
-        if not values["family"]:
-            raise ValueError("column family is empty or missing")
-        return cls(**values)  # type: ignore[arg-type]
-
     def as_row(self) -> dict[str, str]:
         """The configuration as table fields, in the order of ``CONFIGURATION_COLUMNS``."""
         return {name: str(getattr(self, name)) for name in CONFIGURATION_COLUMNS}
@@ -163,8 +115,3 @@ class Configuration:
 
         text = ",".join(str(getattr(self, name)) for name in CONFIGURATION_COLUMNS)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-_REQUIRED = frozenset(
-    f for f in CONFIGURATION_COLUMNS[1:8]
-)  # batch, input and output sizes have no sensible default

@@ -23,7 +23,6 @@ from neuralpower.records.blocks import blocks_of, iter_blocks
 from neuralpower.records.faults import Fault
 from neuralpower.records.folder import Platform, Row
 
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 #: Visits of one configuration further apart than this factor are not the same measurement.
 DISAGREE = 3.0
 #: A slip of units is a factor of 1000 (us for ms, mW for W), give or take this factor.

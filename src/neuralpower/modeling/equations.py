@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from neuralpower.modeling.models import LOG_LIMIT, UNITS, Equation, Model
+from neuralpower.core.targets import UNITS
+from neuralpower.modeling.models import LOG_LIMIT, Equation, Model
 from neuralpower.modeling.terms import Factor, Term, term_name
 
 

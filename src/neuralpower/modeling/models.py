@@ -19,6 +19,7 @@ import numpy as np
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text, write_json
+from neuralpower.core.targets import UNITS
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
@@ -26,7 +27,6 @@ from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_nam
 #: 2: equations may have a ``form``; a file of version 1 reads as one without forms.
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
-UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
 INDEX = "models.json"
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from neuralpower import __version__
-from neuralpower.core.configuration import FAMILIES
 from neuralpower.core.errors import InputError
+from neuralpower.core.families import FAMILIES
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
+from neuralpower.core.targets import TARGETS
 from neuralpower.modeling.baselines import Device
-from neuralpower.modeling.data import TARGETS, Dataset, Layers, load_dataset
+from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.fitting import (
     CROSS_VALIDATION_COLUMNS,

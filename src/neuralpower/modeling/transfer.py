@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.targets import TARGETS
 from neuralpower.modeling.crossvalidation import Candidate
-from neuralpower.modeling.data import TARGETS, Layers, load_dataset
+from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.fitting import (
     FitOptions,
     Fitted,

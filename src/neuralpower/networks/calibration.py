@@ -29,7 +29,6 @@ FILE = "composition.json"
 #: 2: factors weighted by time, beside the common one; warnings.
 SCHEMA_VERSION = 2
 ALL = "all"
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 
 #: Fewer networks than this do not tell a factor.
 FEWEST_NETWORKS = 2

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.estimates import (
     Estimates,
@@ -29,7 +30,6 @@ from neuralpower.networks.text import TOTAL
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Layer, Network
 
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 
 #: Families that do nothing at inference: their layers need no model, but one is used if fitted.
 _IDLE_AT_INFERENCE = frozenset({"dropout"})

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS, POOL_METHODS, Configuration
+from neuralpower.core.cells import (
+    INTEGER_COLUMNS,
+    MAY_BE_ZERO,
+    SIZE_COLUMNS,
+    Cells,
+    check_words,
+    integer_cell,
+    shown,
+)
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
-from neuralpower.networks.composition import TARGETS
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.estimates import Models, estimate
 
 #: Columns that a row of configurations gains.
@@ -23,11 +31,6 @@ ADDED_COLUMNS = (
     "source",
 )
 
-_DEFAULTS = {field.name: field.default for field in fields(Configuration)}
-#: Sizes without a sensible default: batch, input and output.
-_REQUIRED = CONFIGURATION_COLUMNS[:8]
-_MAY_BE_ZERO = frozenset({"pad_height", "pad_width", "bias"})
-
 
 def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dict[str, Any]]]:
     """The rows of a CSV table of configurations with their predictions, and the header.
@@ -36,7 +39,7 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
     measured ``runtime_ms``) is kept as ``given_<name>``. A row of a family without a model has
     source ``none`` and empty figures. Raises ``InputError`` naming row and column.
     """
-    header, rows = read_rows(path, required=_REQUIRED)
+    header, rows = read_rows(path, required=SIZE_COLUMNS)
     columns = columns_of_rows(rows, path)
     estimates = estimate(columns, models)
     kept = {name: f"given_{name}" if name in ADDED_COLUMNS else name for name in header}
@@ -60,48 +63,30 @@ def columns_of_rows(
     Raises ``InputError`` for a field that is empty without a default or not a whole number of
     its range.
     """
-    columns: dict[str, NDArray[Any]] = {}
-    for name in CONFIGURATION_COLUMNS:
-        texts = [row.get(name, "") for row in rows]
-        if name in ("family", "pool_method"):
-            columns[name] = np.array(texts, dtype=np.str_)
-            continue
-        if name not in _REQUIRED:
-            default = str(_DEFAULTS[name])
-            texts = [text or default for text in texts]
+    families = [(row.get("family") or "").strip() for row in rows]
+    methods = [(row.get("pool_method") or "").strip() for row in rows]
+    columns: dict[str, NDArray[Any]] = {"family": np.array(families, dtype=np.str_)}
+    for number, words in enumerate(zip(families, methods, strict=True), 1):
         try:
-            values = np.array(texts, dtype=np.float64)
-        except ValueError:
-            values = np.array([_float(text) for text in texts])
-        least = 0 if name in _MAY_BE_ZERO else 1
-        good = (values >= least) & (values < 2**53) & (np.floor(values) == values)
-        if not good.all():
-            row = int(np.flatnonzero(~good)[0])
-            raise InputError(
-                f"column {name}: {texts[row]!r} is not a whole number of at least {least}",
-                path=path,
-                row=row + 1,
-            )
+            check_words(*words)
+        except ValueError as error:
+            raise InputError(str(error), path=path, row=number) from None
+    for name in INTEGER_COLUMNS:
+        least = 0 if name in MAY_BE_ZERO else 1
+        cells = {family: Cells(partial(_cell, name, family, least)) for family in set(families)}
+        values = np.empty(len(rows))
+        for i, (family, row) in enumerate(zip(families, rows, strict=True)):
+            try:
+                values[i] = cells[family][row.get(name) or ""]
+            except ValueError as error:
+                raise InputError(str(error), path=path, row=i + 1) from None
         columns[name] = values
-    _check_words(columns, path)
+    columns["pool_method"] = np.array(methods, dtype=np.str_)
     return columns
 
 
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _check_words(columns: Mapping[str, NDArray[Any]], path: str | Path | None) -> None:
-    for row in np.flatnonzero(columns["family"] == ""):
-        raise InputError("column family is empty", path=path, row=int(row) + 1)
-    known = np.isin(columns["pool_method"], ("", *POOL_METHODS))
-    for row in np.flatnonzero(~known):
-        word = str(columns["pool_method"][row])
-        raise InputError(
-            f"column pool_method: {word!r} is none of {', '.join(POOL_METHODS)}",
-            path=path,
-            row=int(row) + 1,
-        )
+def _cell(name: str, family: str, least: int, text: str) -> int:
+    value = integer_cell(text, name, family)
+    if value < least:
+        raise ValueError(f"column {name}: {shown(text)} is less than {least}")
+    return value

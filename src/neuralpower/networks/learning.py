@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import (
-    TARGETS,
     Composition,
     Shares,
     factors_of,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.records.folder import (
     Platform,
     Row,
@@ -14,7 +15,6 @@ from neuralpower.records.folder import (
     load_network_rows,
 )
 
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 Key = tuple[str, int]
 
 

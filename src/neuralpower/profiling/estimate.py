@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.profiling.design import Item, NetworkItem
 from neuralpower.profiling.device_power import AdaptiveProtocol
@@ -49,17 +50,12 @@ def power_seconds(power: AdaptiveProtocol) -> float:
 
 
 def _layer_work(c: Configuration) -> tuple[float, float, float]:
-    output = c.batch * c.out_channels * c.out_height * c.out_width
-    moved = 4.0 * (output + c.inputs * c.batch * c.in_channels * c.in_height * c.in_width)
-    window = c.kernel_height * c.kernel_width
-    if c.family in ("conv", "deconv", "fc"):
-        weights = c.in_channels * c.out_channels * window // c.groups
-        places = c.batch * max(c.out_height * c.out_width, 1)
-        if c.family == "deconv":
-            places = c.batch * c.in_height * c.in_width
-        return float(weights * places), moved, 4.0 * weights
-    # Other layers do a few operations a place of the window, a vector at a time.
-    return float(output * window * 4), moved, 0.0
+    weights = cost.ELEMENT_BYTES * cost.weight_elements(c)
+    work = cost.macs(c)
+    if not work:
+        # Other layers do a few operations for each place of the window, a vector at a time.
+        work = 4 * cost.output_elements(c) * c.kernel_height * c.kernel_width
+    return float(work), float(cost.total_bytes(c) - weights), float(weights)
 
 
 @lru_cache(maxsize=256)

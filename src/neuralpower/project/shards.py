@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.cells import read_configuration
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import (
@@ -145,7 +146,7 @@ def _configurations(
     for path in tables:
         for number, row in enumerate(read_rows(path, ("family",))[1], 1):
             try:
-                configuration = Configuration.from_row(row)
+                configuration = read_configuration(row)
             except ValueError as error:
                 raise InputError(str(error), path=path, row=number) from None
             key = configuration.key()

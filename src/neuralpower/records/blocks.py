@@ -15,21 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.core.configuration import FAMILIES, POOL_METHODS
+from neuralpower.core.cells import INTEGER_COLUMNS, MAY_BE_ZERO, Cells, integer_column, number_of
+from neuralpower.core.families import FAMILIES, POOL_METHODS
 from neuralpower.core.files import Piece
 from neuralpower.core.plausible import implausible
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.rows import (
-    DEFAULTS,
-    FILLED,
-    INTEGERS,
     NUMBERS,
     REQUIRED_COLUMNS,
     Row,
     layer_rows,
-    number_of,
     pieces,
-    whole_number,
 )
 
 _INVALID = ("0", "false")
@@ -80,24 +76,12 @@ def blocks_of(rows: Iterable[Row]) -> Iterator[list[Block]]:
         yield _blocks_of_rows(list(part))
 
 
-class _Cells(dict[str, Any]):
-    """What the fields of a column mean; most of them are the same few."""
-
-    def __init__(self, read: Callable[[str], Any]) -> None:
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, text: str) -> Any:
-        value = self[text] = self._read(text.strip())
-        return value
-
-
 def _fast_blocks(path: Path, piece: Piece) -> list[Block]:
     """The blocks of a piece; ``ValueError`` where any of its rows is odd."""
     if not piece.records:
         return []
     columns = dict(zip(piece.header, zip(*piece.records, strict=True), strict=True))
-    families = list(map(_Cells(str).__getitem__, columns["family"]))
+    families = list(map(Cells(str).__getitem__, columns["family"]))
     blocks = []
     for family in dict.fromkeys(families):
         if family not in FAMILIES:
@@ -114,8 +98,8 @@ def _fast_block(
     path: Path, piece: Piece, family: str, places: np.ndarray, part: Mapping[str, Sequence[str]]
 ) -> Block:
     n = len(places)
-    integers = {name: _integers(part.get(name), name, family, n) for name in INTEGERS}
-    methods = list(map(_Cells(str).__getitem__, part["pool_method"]))
+    integers = {name: integer_column(part.get(name), name, family, n) for name in INTEGER_COLUMNS}
+    methods = list(map(Cells(str).__getitem__, part["pool_method"]))
     if family == "pool" and not set(methods) <= set(POOL_METHODS):
         raise ValueError("pool_method")
     numbers = {name: _numbers(part[name]) for name in NUMBERS if name in part}
@@ -136,7 +120,7 @@ def _fast_block(
         piece.first + places,
         integers,
         methods,
-        list(map(_Cells(str).__getitem__, networks)) if networks else [""] * n,
+        list(map(Cells(str).__getitem__, networks)) if networks else [""] * n,
         runtime,
         power,
         odd,
@@ -144,21 +128,8 @@ def _fast_block(
     )
 
 
-def _integers(texts: Sequence[str] | None, name: str, family: str, n: int) -> np.ndarray:
-    default = None if name in FILLED.get(family, ()) else DEFAULTS.get(name)
-    if texts is None:
-        if default is None:
-            raise ValueError(name)
-        return np.full(n, default, dtype=np.int64)
-
-    def read(text: str) -> int:
-        return default if default is not None and not text else whole_number(text)
-
-    return np.fromiter(map(_Cells(read).__getitem__, texts), np.int64, n)
-
-
 def _numbers(texts: Sequence[str]) -> np.ndarray:
-    cells = _Cells(lambda text: number_of(text) if text else np.nan)
+    cells = Cells(lambda text: number_of(text) if text else np.nan)
     return np.fromiter(map(cells.__getitem__, texts), np.float64, len(texts))
 
 
@@ -181,7 +152,7 @@ def _odd(
     odd = np.asarray(~(np.isfinite(runtime) & (runtime > 0)))
     odd |= filled & ~(np.isfinite(power) & (power > 0))
     for name, values in integers.items():
-        odd |= values < (0 if DEFAULTS.get(name) == 0 else 1)
+        odd |= values < (0 if name in MAY_BE_ZERO else 1)
     good = np.flatnonzero(~odd)
     columns = {name: values[good].astype(np.float64) for name, values in integers.items()}
     odd[good] = implausible(SimpleNamespace(family=family, **columns), runtime[good])
@@ -206,7 +177,7 @@ def _block_of_rows(family: str, rows: Sequence[Row]) -> Block:
 
     integers = {
         name: np.array([int(row.values.get(name, 1)) for row in rows], dtype=np.int64)
-        for name in INTEGERS
+        for name in INTEGER_COLUMNS
     }
     runtime, power = floats("runtime_ms"), floats("power_w")
     filled = np.array([row.values.get("power_w") is not None for row in rows], dtype=bool)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.core import cost
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.records.faults import faults
 from neuralpower.records.flags import flag_counts
@@ -173,10 +174,9 @@ def _macs(row: Row) -> int:
     values = row.values
     if values["family"] not in ("conv", "fc"):
         return 0
-    c = Configuration(**{name: values[name] for name in CONFIGURATION_COLUMNS if name in values})
-    window = c.kernel_height * c.kernel_width if c.family == "conv" else 1
-    places = c.batch * c.out_height * c.out_width
-    return c.in_channels * c.out_channels * window * places // max(c.groups, 1)
+    return cost.macs(
+        Configuration(**{name: values[name] for name in CONFIGURATION_COLUMNS if name in values})
+    )
 
 
 def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, Any]]:

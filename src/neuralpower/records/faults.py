@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuralpower.core.cells import INTEGER_COLUMNS
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.plausible import broken_rules
-from neuralpower.records.folder import INTEGERS, Row
+from neuralpower.records.folder import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
     found: list[Fault] = []
     for row in rows:
         values, before = row.values, len(found)
-        for name in INTEGERS:
+        for name in INTEGER_COLUMNS:
             if name in values and values[name] < _least(name):
                 text = f"{values[name]} is less than {_least(name)}"
                 found.append(Fault(row.file, row.number, name, text))

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuralpower.core.cells import INTEGER_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text, safe_name
 from neuralpower.records.rows import (
-    INTEGERS,
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
     NUMBERS,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = [
-    "INTEGERS",
     "MANIFEST",
     "NETWORK_LAYER_REQUIRED",
     "NETWORK_REQUIRED",
@@ -196,7 +195,7 @@ def frame(rows: Sequence[Row]) -> pandas.DataFrame:
         column = [row.values.get(name) for row in rows]
         if name in NUMBERS:
             data[name] = pandas.array([math.nan if v is None else v for v in column], "float64")
-        elif name in INTEGERS or name == "index":
+        elif name in INTEGER_COLUMNS or name == "index":
             data[name] = column
         else:
             data[name] = ["" if v is None else v for v in column]

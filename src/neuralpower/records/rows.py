@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS, FAMILIES, POOL_METHODS
+from neuralpower.core.cells import (
+    INTEGER_COLUMNS,
+    check_words,
+    integer_cell,
+    number_of,
+    whole_number,
+)
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import Piece, read_pieces, safe_name
 
@@ -22,37 +29,6 @@ REQUIRED_COLUMNS: tuple[str, ...] = (*CONFIGURATION_COLUMNS[:-1], "runtime_ms", 
 NETWORK_REQUIRED: tuple[str, ...] = ("network", "batch", "runtime_ms", "power_w")
 NETWORK_LAYER_REQUIRED: tuple[str, ...] = ("network", "batch", "index", "name", "runtime_ms")
 
-_TEXT = frozenset({"family", "pool_method"})
-INTEGERS = tuple(name for name in CONFIGURATION_COLUMNS if name not in _TEXT)
-DEFAULTS: Mapping[str, int] = {
-    "kernel_height": 1,
-    "kernel_width": 1,
-    "stride_height": 1,
-    "stride_width": 1,
-    "pad_height": 0,
-    "pad_width": 0,
-    "dilation_height": 1,
-    "dilation_width": 1,
-    "groups": 1,
-    "bias": 0,
-    "inputs": 1,
-}
-_WINDOW = (
-    "kernel_height",
-    "kernel_width",
-    "stride_height",
-    "stride_width",
-    "pad_height",
-    "pad_width",
-)
-#: Cells that must be filled, by family, beyond batch and sizes: a silent default would be wrong.
-FILLED: Mapping[str, tuple[str, ...]] = {
-    "conv": (*_WINDOW, "groups"),
-    "deconv": (*_WINDOW, "groups"),
-    "pool": (*_WINDOW, "pool_method"),
-    "eltwise": ("inputs",),
-    "concat": ("inputs",),
-}
 #: Number columns of the short and the full form beside the configuration; empty is missing.
 NUMBERS: tuple[str, ...] = (
     "runtime_ms",
@@ -135,25 +111,13 @@ def _layer_values(
     record: Mapping[str, str], floats: Sequence[str], path: Path, number: int
 ) -> dict[str, Any]:
     family = record["family"]
-    if family not in FAMILIES:
-        known = ", ".join(FAMILIES)
-        raise InputError(
-            f"column family: {family!r} is not a layer family ({known})", path=path, row=number
-        )
-    filled = FILLED.get(family, ())
-    values: dict[str, Any] = dict(record)
-    for name in INTEGERS:
-        text = record.get(name, "")
-        default = None if name in filled else DEFAULTS.get(name)
-        if text or default is None:
-            values[name] = _whole(text, name, path, number)
-        else:
-            values[name] = default
-    if family == "pool" and record["pool_method"] not in POOL_METHODS:
-        method, known = record["pool_method"], ", ".join(POOL_METHODS)
-        raise InputError(
-            f"column pool_method: {method!r} is none of {known}", path=path, row=number
-        )
+    try:
+        check_words(family, record["pool_method"])
+        values: dict[str, Any] = dict(record)
+        for name in INTEGER_COLUMNS:
+            values[name] = integer_cell(record.get(name, ""), name, family)
+    except ValueError as error:
+        raise InputError(str(error), path=path, row=number) from None
     for name in floats:
         values[name] = _number(record[name], name, path, number)
     if values.get("repeat") is None:
@@ -175,21 +139,6 @@ def plain_rows(path: Path, piece: Piece, whole: Sequence[str]) -> Iterator[Row]:
         except InputError as error:
             raise InputError(error.message, path=path, row=number) from None
         yield Row(path.name, number, values)
-
-
-def whole_number(text: str) -> int:
-    """A field of a configuration column; ``ValueError`` if it is not a whole number."""
-    value = number_of(text)
-    if not value.is_integer() or abs(value) > 2**53:
-        raise ValueError(text)
-    return int(value)
-
-
-def number_of(text: str) -> float:
-    """A field of a number column; ``ValueError`` if it is none."""
-    if "_" in text:  # Python alone reads 1_000 as a number
-        raise ValueError(text)
-    return float(text)
 
 
 def _whole(text: str, name: str, path: Path, row: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neuralpower.reporting.figures_platform import NAMES
+from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.reporting.plots import (
     GRID,
     SERIES,
@@ -25,8 +25,6 @@ from neuralpower.reporting.tables import (
     whole,
     word,
 )
-
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 
 
 def accuracy_context(results: Results, page: Path) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
                     [
                         word(platform.name, href=href),
                         word(family),
-                        word(NAMES[target]),
+                        word(LABELS[target]),
                         whole(score.get("n")),
                         *(per_cent(score.get(name)) for name in _SCORES[1:]),
                         per_cent(usable.get("paper")),
@@ -98,7 +96,7 @@ def _networks(platforms: list[PlatformResults]) -> Table | None:
             rows.append(
                 [
                     word(platform.name, href=f"platforms/{platform.name}.html"),
-                    word(NAMES.get(target, target)),
+                    word(LABELS.get(target, target)),
                     whole(score.get("n")),
                     per_cent(score.get("mape")),
                     per_cent(score.get("rmspe")),

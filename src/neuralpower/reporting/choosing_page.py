@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
 from neuralpower.networks.text import number
 from neuralpower.reporting.plots import (
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
-UNITS = {"energy_mj": "mJ", "runtime_ms": "ms"}
-NAMES = {"energy_mj": "energy", "runtime_ms": "runtime"}
 
 
 def choosing_context(results: Results, page: Path) -> dict[str, Any]:
@@ -116,13 +115,13 @@ def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
     linear_axis(axes, "y", up)
     _name(axes, sorted(known, key=lambda row: not row["pareto"]), cost)
     kind = {"top5_error": "top-5", "top1_error": "top-1"}[known[0]["error_kind"]]
-    axes.set(xlabel=f"{NAMES[cost]} per image, {UNITS[cost]}", ylabel=f"published {kind} error, %")
+    axes.set(xlabel=f"{LABELS[cost]} per image, {UNITS[cost]}", ylabel=f"published {kind} error, %")
     return picture(
         drawn,
         f"pareto-{platform}",
-        f"Published error against predicted {NAMES[cost]} per image on {platform}",
+        f"Published error against predicted {LABELS[cost]} per image on {platform}",
         f"Published {kind} error on {known[0]['dataset']} (prototxts/networks.yaml) against the "
-        f"predicted {NAMES[cost]} of an image at the network's best batch size; grey: 90 % "
+        f"predicted {LABELS[cost]} of an image at the network's best batch size; grey: 90 % "
         "interval. Networks on the line are not beaten in both at once. A name without room is "
         "left out; the table has all.",
     )
@@ -203,7 +202,7 @@ def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:
             ]
         )
     caption = (
-        f"Networks in order of predicted {NAMES[cost]} per image. “Surely before the next” is the "
+        f"Networks in order of predicted {LABELS[cost]} per image. “Surely before the next” is the "
         "probability that a network really costs less than the next in rank, from their intervals "
         "and taken as independent. Bold: smallest EPR of the largest data set. The file has all "
         "batch sizes."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.reporting.plots import (
     INK,
     QUIET,
@@ -26,8 +27,6 @@ Row = Mapping[str, Any]
 MOST_POINTS = 500
 #: Relative errors are drawn up to one of these factors either way; the second gets a label too.
 _FACTORS = {1.02: 1.01, 1.05: 1.02, 1.1: 1.05, 1.2: 1.1, 1.5: 1.2, 2.0: 1.4, 4.0: 2.0}
-UNITS = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
-NAMES = {"runtime_ms": "runtime", "power_w": "power", "energy_mj": "energy"}
 
 
 def scatter(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture | None:
@@ -44,7 +43,7 @@ def scatter(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture | 
         title(axes, _title(family, rows))
         axes.plot(ends, ends, color=QUIET, linewidth=0.8)
         dots(axes, x, y, SERIES[0], 2.2)
-    unit, name = UNITS[target], NAMES[target]
+    unit, name = UNITS[target], LABELS[target]
     _name_axes(drawn, f"measured {name}, {unit}", f"predicted {name}, {unit}")
     return picture(
         drawn,
@@ -78,7 +77,7 @@ def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture 
         for end in ("lo", "hi"):
             edge = [row[end] / row["predicted"] for row in ordered]
             axes.plot(middle, edge, color=SERIES[1], linewidth=1)
-    unit, name = UNITS[target], NAMES[target]
+    unit, name = UNITS[target], LABELS[target]
     _name_axes(drawn, f"predicted {name}, {unit}", "measured / predicted")
     return picture(
         drawn,
@@ -175,14 +174,14 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
         ha="right" if angle else "center",
     )
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylabel(f"predicted / measured {NAMES[target]}")
+    axes.set_ylabel(f"predicted / measured {LABELS[target]}")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderpad=0)
     axes.grid(False, axis="x")
     return picture(
         drawn,
-        f"networks-{NAMES[target]}",
-        f"Predicted over measured {NAMES[target]} of whole networks",
-        f"Whole passes: predicted over measured {NAMES[target]}, batch sizes side by side, small "
+        f"networks-{LABELS[target]}",
+        f"Predicted over measured {LABELS[target]} of whole networks",
+        f"Whole passes: predicted over measured {LABELS[target]}, batch sizes side by side, small "
         "to large (at most 12 a network); 1 is the measurement. The bar is the 90 % interval.",
     )
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number
-from neuralpower.reporting.figures_platform import NAMES, UNITS
 from neuralpower.reporting.results import PlatformResults, Results
-from neuralpower.reporting.scores import TARGETS
 from neuralpower.reporting.tables import Column, Table, figure, slim, whole, word
 
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
@@ -24,8 +23,8 @@ def model_context(results: Results, name: str, family: str, page: Path) -> dict[
         if model:
             targets.append(
                 {
-                    "name": NAMES[target],
-                    "title": f"{NAMES[target].capitalize()}, {UNITS[target]}",
+                    "name": LABELS[target],
+                    "title": f"{LABELS[target].capitalize()}, {UNITS[target]}",
                     "facts": _facts(model),
                     "equation": str(model.get("equation") or ""),
                     "terms": _terms(target, model),
@@ -104,7 +103,7 @@ def _terms(target: str, model: Mapping[str, Any]) -> Table | None:
         "that the terms were chosen on the same data."
     )
     return slim(
-        Table(f"terms-{NAMES[target]}", f"Terms of the {NAMES[target]} model", caption, columns,
+        Table(f"terms-{LABELS[target]}", f"Terms of the {LABELS[target]} model", caption, columns,
               rows, filterable=True)
     )  # fmt: skip
 

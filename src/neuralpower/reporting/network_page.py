@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.choosing import compare
 from neuralpower.networks.text import TOTAL, count, number
 from neuralpower.reporting import figures_network as figures
@@ -13,7 +14,7 @@ from neuralpower.reporting.diagram import Colouring, draw
 from neuralpower.reporting.layer_section import headline, layer_section, layer_table
 from neuralpower.reporting.plots import Picture
 from neuralpower.reporting.results import PlatformResults, Results, Row
-from neuralpower.reporting.scores import SCORE_COLUMNS, TARGETS, by_batch, score_cells
+from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Column,
     Table,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.tables import (
@@ -27,7 +28,6 @@ _CANDIDATE_NUMBERS = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
 _LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
 #: Rows of the selection table on the page; the file holds all.
 _SHOWN_CANDIDATES = 5
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 
 
 def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _accuracy_sections(platform: PlatformResults, page: Path) -> list[dict[str, 
         table = accuracy_table(platform, layers, target)
         if table is None:
             continue
-        name = figures.NAMES[target]
+        name = LABELS[target]
         drawn = folds.get(target, {})
         sections.append(
             {
@@ -117,7 +117,7 @@ def accuracy_table(
     if not scored:
         return None
     names = list(dict.fromkeys(n for score in scored.values() for n in score.get("baselines", {})))
-    unit = figures.UNITS[target]
+    unit = UNITS[target]
     columns = [
         Column("Family", False), Column("Layers"), Column("Terms"), Column("RMSPE %"),
         Column("MAPE %"), Column("Median error %"), Column("Within 10 %, %"),
@@ -154,7 +154,7 @@ def accuracy_table(
         "fold); grey: what simpler predictors reach on the same layers."
     )
     return slim(
-        Table(f"accuracy-table-{target}", f"Accuracy of {figures.NAMES[target]} by layer family",
+        Table(f"accuracy-table-{target}", f"Accuracy of {LABELS[target]} by layer family",
               caption, columns, rows,
               download=inline_download(f"{platform.name}.{target}.csv", header, records))
     )  # fmt: skip
@@ -186,7 +186,7 @@ def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path)
     rows = [
         [
             word(row["family"]),
-            word(figures.NAMES.get(row["target"], row["target"])),
+            word(LABELS.get(row["target"], row["target"])),
             word(row["candidate"]),
             whole(row["n_terms"]),
             per_cent(row["rmspe"]),

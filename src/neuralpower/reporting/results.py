@@ -14,13 +14,14 @@ from typing import Any
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, read_text, safe_name
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.text import TOTAL
 
 Row = dict[str, Any]
 
 _NUMBERS = frozenset(
     {"index", "batch", "macs", "runtime_share", "energy_share"}
-    | {t + e for t in ("runtime_ms", "power_w", "energy_mj") for e in ("", "_lo", "_hi")}
+    | {t + e for t in TARGETS for e in ("", "_lo", "_hi")}
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.tables import Cell, Column, figure, round_sort
 
-TARGETS = ("runtime_ms", "power_w", "energy_mj")
 SCORE_COLUMNS = tuple(
     Column(label, look="quiet" if "interval" in label else "")
     for what in ("runtime, ms", "power, W", "energy, mJ")

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.results import PlatformResults
-from neuralpower.reporting.scores import (
-    SCORE_COLUMNS,
-    TARGETS,
-    by_batch,
-    score_cells,
-)
+from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -83,7 +79,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
     ]  # fmt: skip
     rows = [
         [
-            word(figures.NAMES[target]),
+            word(LABELS[target]),
             word(label),
             whole(summary[target].get("n")),
             per_cent(summary[target].get("mape")),
@@ -162,7 +158,7 @@ def _factors(composition: Mapping[str, Any]) -> Table | None:
         for family, factor in sorted(factors.items())
     ]
     scales = ", ".join(
-        f"{figures.NAMES.get(target, target)} × {number(scale)}"
+        f"{LABELS.get(target, target)} × {number(scale)}"
         for target, scale in sorted(composition.get("scales", {}).items())
     )
     caption = (

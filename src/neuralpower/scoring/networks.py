@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import Composition
-from neuralpower.networks.composition import TARGETS, network_rows
+from neuralpower.networks.composition import network_rows
 from neuralpower.networks.estimates import Models
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass

@@ -15,9 +15,11 @@ from math import floor
 from pathlib import Path
 
 from neuralpower.core import cost
+from neuralpower.core.cells import read_configuration
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
+from neuralpower.core.geometry import complete
 from neuralpower.sweep.families import (
     NEAR_COORDINATES,
     coordinates,
@@ -25,7 +27,6 @@ from neuralpower.sweep.families import (
     random_configuration,
 )
 from neuralpower.sweep.grids import pick
-from neuralpower.sweep.shapes import complete
 from neuralpower.sweep.sweep_config import Bounds, FamilySweep, SweepConfig
 
 SWEEP_COLUMNS: tuple[str, ...] = (*CONFIGURATION_COLUMNS, "origin")
@@ -93,7 +94,7 @@ def read_real_layers(
 def _configuration(row: Mapping[str, str]) -> list[Configuration]:
     """The row's configuration with batch 1, in a list that is empty where there is none."""
     try:
-        configuration = Configuration.from_row(dict(row) | {"batch": "1"})
+        configuration = read_configuration(dict(row) | {"batch": "1"})
     except ValueError:
         return []
     done = complete(configuration)

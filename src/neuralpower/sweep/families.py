@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import floor
 
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.geometry import complete
 from neuralpower.sweep.grids import log_grid, pick
-from neuralpower.sweep.shapes import complete
 from neuralpower.sweep.sweep_config import DEPTHWISE, FamilySweep
 
 _MAP = ("in_channels", "size", "batch")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.configuration import FAMILIES
 from neuralpower.core.errors import InputError
+from neuralpower.core.families import FAMILIES, FAMILY
 from neuralpower.sweep.grids import MAX_CELLS, log_grid, weighted_grid
 
 #: What ``groups: depthwise`` is called inside: as many groups as channels.
@@ -38,7 +38,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 } | {
     family: (*_MAP, "flat_share")
     for family in FAMILIES
-    if family not in ("conv", "deconv", "fc", "pool", "scale", "eltwise", "concat")
+    if family != "scale" and FAMILY[family].shape == "same" and not FAMILY[family].cells
 }
 
 #: Parameters that may be left out.

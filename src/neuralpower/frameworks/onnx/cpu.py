@@ -17,6 +17,7 @@ import numpy
 import onnx
 import onnxruntime
 
+from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.machine import caches, memory_available
@@ -136,17 +137,12 @@ class OnnxWorkload:
 
 
 def _configuration_bytes(c: Configuration) -> int:
-    moved = c.batch * (
-        c.in_channels * c.in_height * c.in_width * max(1, c.inputs)
-        + c.out_channels * c.out_height * c.out_width
-    )
-    weights = 0
-    if c.family in ("conv", "deconv", "fc"):
-        weights = c.in_channels * c.out_channels * c.kernel_height * c.kernel_width // c.groups
+    # Parameters are held three times while a session is made: arrays, message, session.
+    weights = cost.weight_elements(c)
     # A convolution unrolls one image at a time.
     unrolled = (
         c.in_channels * c.kernel_height * c.kernel_width * c.out_height * c.out_width
         if c.family == "conv"
         else 0
     )
-    return 4 * (moved + 3 * weights + unrolled)
+    return cost.total_bytes(c) + cost.ELEMENT_BYTES * (2 * weights + unrolled)

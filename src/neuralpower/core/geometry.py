@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.families import FAMILY
 
 
 def conv_size(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int | None:
@@ -44,21 +45,38 @@ def complete(configuration: Configuration) -> Configuration | None:
         return None
     if c.in_channels % c.groups or c.out_channels % c.groups:
         return None
-    height = _window(c, "height")
-    width = _window(c, "width")
+    height, width = _caffe_size(c, "height"), _caffe_size(c, "width")
     if height is None or width is None:
         return None
     return replace(c, out_height=height, out_width=width)
 
 
-def _window(c: Configuration, axis: str) -> int | None:
+def _caffe_size(c: Configuration, axis: str) -> int | None:
+    pad, kernel = getattr(c, f"pad_{axis}"), getattr(c, f"kernel_{axis}")
+    if FAMILY[c.family].shape == "pool" and pad >= kernel:
+        return None
+    return next(iter(output_sizes(c, axis)), None)
+
+
+def output_sizes(configuration: Configuration, axis: str) -> tuple[int, ...]:
+    """Sizes that the output may have along ``height`` or ``width``: Caffe's first.
+
+    Other frameworks round a pooling down; both are measured. Empty where the window does not fit.
+    """
+    c = configuration
     size, kernel, stride, pad, dilation = (
         getattr(c, f"{name}_{axis}") for name in ("in", "kernel", "stride", "pad", "dilation")
     )
-    if c.family == "conv":
-        return conv_size(size, kernel, stride, pad, dilation)
-    if c.family == "deconv":
-        return deconv_size(size, kernel, stride, pad, dilation)
-    if c.family == "pool":
-        return pool_size(size, kernel, stride, pad)
-    return 1 if c.family == "fc" else int(size)
+    found: list[int | None]
+    match FAMILY[c.family].shape:
+        case "conv":
+            found = [conv_size(size, kernel, stride, pad, dilation)]
+        case "deconv":
+            found = [deconv_size(size, kernel, stride, pad, dilation)]
+        case "pool":
+            found = [pool_size(size, kernel, stride, pad), conv_size(size, kernel, stride, pad)]
+        case "fc":
+            found = [1]
+        case _:
+            found = [size]
+    return tuple(dict.fromkeys(out for out in found if out is not None))

@@ -6,7 +6,6 @@ model. Scores are out of fold: a baseline with a parameter is fitted on the othe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text
+from neuralpower.core.files import read_json
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.libraries import vocabulary
@@ -241,7 +240,7 @@ def load_baselines(models_dir: str | Path) -> dict[tuple[str, str], list[Baselin
     """The baselines that ``fit`` stored beside the models, by family and target."""
     path = Path(models_dir) / "baselines.json"
     try:
-        value: Mapping[str, Any] = json.loads(read_text(path))
+        value = read_json(path, "baselines")
         return {
             (family, target): [Baseline.from_json(name, b) for name, b in named.items()]
             for family, targets in value.items()

@@ -8,7 +8,6 @@ work-and-traffic estimate (the anchor) that was seen when measuring.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, write_json
+from neuralpower.core.files import read_json, write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
@@ -343,7 +342,7 @@ def save_model(model: Model, path: str | Path) -> None:
 def load_model(path: str | Path) -> Model:
     """Read one model file; ``InputError`` if it is damaged or not a model."""
     try:
-        return Model.from_json(_read_json(path))
+        return Model.from_json(read_json(path, "a model"))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
@@ -360,7 +359,7 @@ def load_models(folder: str | Path) -> ModelSet:
     if not root.is_dir():
         raise InputError("no such folder of models: run `neuralpower fit` first", path=root)
     path = root / INDEX
-    index = _read_json(path)
+    index = read_json(path, "a model")
     names = index.get("models") if isinstance(index, dict) else None
     if not isinstance(names, list) or index.get("schema_version") not in READ_VERSIONS:
         raise InputError("not an index of models: fit again, or name another folder", path=path)
@@ -371,17 +370,6 @@ def load_models(folder: str | Path) -> ModelSet:
         model = load_model(root / name)
         models[model.family, model.target] = model
     return ModelSet(str(index.get("platform", "")), models, index)
-
-
-def _read_json(path: str | Path) -> Any:
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not JSON: {error.msg}", path=path, line=error.lineno, column=error.colno
-        ) from None
-    except RecursionError:
-        raise InputError("nested too deeply for a model", path=path) from None
 
 
 def columns_of(configurations: Sequence[Any]) -> dict[str, np.ndarray]:

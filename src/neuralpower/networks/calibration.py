@@ -12,7 +12,6 @@ beyond ``MOST`` are warnings, not corrections. The intervals of totals are scale
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, sha256_file, write_json
+from neuralpower.core.files import read_json, sha256_file, write_json
 
 #: Beside the models of a platform.
 FILE = "composition.json"
@@ -130,7 +129,7 @@ def load_composition(models_dir: str | Path) -> Composition:
     if not path.exists():
         return Composition()
     try:
-        value = json.loads(read_text(path))
+        value = read_json(path, "a composition")
         if value["models_sha256"] != _stamp(models_dir):
             raise ValueError("it was learnt for other models")
         if value["schema_version"] != SCHEMA_VERSION:

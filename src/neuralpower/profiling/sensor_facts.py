@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import statistics
 from collections.abc import Mapping
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text
+from neuralpower.core.files import read_json, sha256_file
 from neuralpower.profiling.device_power import AdaptiveProtocol
 
 #: A time constant or period beyond these is a fault of the measurement, not a property of a board.
@@ -47,12 +45,8 @@ def read_calibration(path: str | Path) -> Calibration:
 
     Raises ``InputError`` for another file, or one without the facts of a board.
     """
-    text = read_text(path)
-    try:
-        facts = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", path=path) from None
-    board = facts.get("board") if isinstance(facts, dict) else None
+    facts = read_json(path, "what characterise writes")
+    board = facts.get("board")
     if not isinstance(board, Mapping):
         raise InputError(
             "no facts of a GPU's power sensor: write it with neuralpower characterise "
@@ -65,7 +59,7 @@ def read_calibration(path: str | Path) -> Calibration:
     gpu = executor.get("gpu") if isinstance(executor, Mapping) else None
     name = gpu.get("name") if isinstance(gpu, Mapping) else None
     return Calibration(
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=sha256_file(path),
         gpu=name if isinstance(name, str) else None,
         tau_s=_middle([_get(step, "tau_s") for step in steps], 1.0, _TAU_S),
         period_s=_middle([_get(step, "period_ms") for step in steps], 1e-3, _PERIOD_S),

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, sha256_file
+from neuralpower.core.files import read_json, read_text, sha256_file
 from neuralpower.records.folder import MANIFEST
 
 SCHEMA_VERSION = 1
@@ -136,11 +136,8 @@ def record(
 
 def load_record(path: str | Path) -> dict[str, Any]:
     """Read a record; ``InputError`` if it is none."""
-    try:
-        value = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", path=path) from None
-    if not isinstance(value, dict) or not isinstance(value.get("nodes"), dict):
+    value = read_json(path, "a record of a run")
+    if not isinstance(value.get("nodes"), dict):
         raise InputError("not a record of a run: write one with `--out`", path=path)
     return value
 
@@ -341,13 +338,7 @@ class _Tracer:
         return local if (self.project / local).is_dir() else f"measurements/{platform}/"
 
     def _json(self, path: str) -> dict[str, Any]:
-        try:
-            value = json.loads(read_text(self.project / path))
-        except ValueError as error:
-            raise InputError(f"not JSON: {error}", path=path) from None
-        if not isinstance(value, dict):
-            raise InputError("a JSON object is needed", path=path)
-        return value
+        return read_json(self.project / path)
 
 
 def _stem(path: str) -> str:

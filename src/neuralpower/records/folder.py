@@ -10,7 +10,6 @@ in blocks of columns by ``measurement_blocks``, which fitting uses.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.cells import INTEGER_COLUMNS
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, safe_name
+from neuralpower.core.files import read_json, safe_name
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
@@ -244,16 +243,4 @@ def _words(value: Any) -> str:
 
 
 def _manifest(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not JSON: {error.msg}", path=path, line=error.lineno, column=error.colno
-        ) from None
-    except RecursionError:
-        raise InputError("not a manifest: nested too deeply", path=path) from None
-    if not isinstance(value, dict):
-        raise InputError("not a manifest: a JSON object is needed", path=path, line=1)
-    return value
+    return read_json(path, "a manifest") if path.exists() else {}

@@ -26,7 +26,7 @@ from neuralpower.records.readme import protocol_text
 from neuralpower.records.repeatability import is_anchor
 from neuralpower.records.visits import read_visit_records
 from neuralpower.reporting.repeats_section import repeats_section, time_table
-from neuralpower.reporting.results import PlatformResults, read_json
+from neuralpower.reporting.results import PlatformResults, optional_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
 from neuralpower.reporting.tables import (
     Column,
@@ -72,7 +72,7 @@ class Recorded:
     @cached_property
     def board(self) -> dict[str, Any]:
         """The facts of the first of them; empty where there is none."""
-        return read_json(self.platform.folder / self.boards[0]) if self.boards else {}
+        return optional_json(self.platform.folder / self.boards[0]) if self.boards else {}
 
     @cached_property
     def report(self) -> Report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_rows, read_text, safe_name
+from neuralpower.core.files import read_json, read_rows, read_text, safe_name
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.text import TOTAL
 
@@ -47,17 +46,9 @@ def read_typed(path: Path, numbers: frozenset[str], required: Sequence[str] = ()
     return rows
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def optional_json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is no file."""
-    if not path.exists():
-        return {}
-    try:
-        value = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", path=path) from None
-    if not isinstance(value, dict):
-        raise InputError("a JSON object is needed", path=path, line=1)
-    return value
+    return read_json(path) if path.exists() else {}
 
 
 @dataclass(frozen=True)
@@ -76,17 +67,19 @@ class PlatformResults:
     @cached_property
     def accuracy(self) -> dict[str, Any]:
         """``accuracy.json``."""
-        return read_json(self.results / "accuracy" / f"{self.name}.json")
+        return optional_json(self.results / "accuracy" / f"{self.name}.json")
 
     @cached_property
     def models(self) -> dict[str, Any]:
         """The index of the models, ``models.json``."""
-        return read_json(self.models_folder / "models.json")
+        return optional_json(self.models_folder / "models.json")
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """``manifest.json`` of the measurements."""
-        return {} if self.measurements is None else read_json(self.measurements / "manifest.json")
+        if self.measurements is None:
+            return {}
+        return optional_json(self.measurements / "manifest.json")
 
     @property
     def is_recorded(self) -> bool:
@@ -103,7 +96,7 @@ class PlatformResults:
 
     def model(self, family: str, target: str) -> dict[str, Any]:
         """One model's file."""
-        return read_json(
+        return optional_json(
             self.models_folder / f"{safe_name(family, 'family')}.{safe_name(target, 'target')}.json"
         )
 

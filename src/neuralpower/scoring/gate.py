@@ -7,7 +7,6 @@ lost measurements and to a change of units.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, write_json
+from neuralpower.core.files import read_json, read_text
 
 COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "verdict")
 SCHEMA_VERSION = 1
@@ -90,7 +89,7 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
 
 def load_accuracy(path: str | Path) -> dict[str, Any]:
     """Read an accuracy file; ``InputError`` if it is none."""
-    value = _json(path)
+    value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
     if not isinstance(value.get("layers"), dict):
         raise InputError("not an accuracy file: write one with `neuralpower evaluate`", path=path)
     return value
@@ -98,7 +97,7 @@ def load_accuracy(path: str | Path) -> dict[str, Any]:
 
 def load_figures(path: str | Path) -> tuple[Figures, Mapping[str, Any]]:
     """The figures of a baseline or an accuracy file, and the file's other entries."""
-    value = _json(path)
+    value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
     try:
         if isinstance(value.get("figures"), dict):
             return dict(_stored(value["figures"])), value
@@ -229,13 +228,3 @@ def _finite(value: Any) -> float:
     if isinstance(value, bool | str) or not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
     return number
-
-
-def _json(path: str | Path) -> dict[str, Any]:
-    try:
-        value = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", path=path) from None
-    if not isinstance(value, dict):
-        raise InputError("not an accuracy file: write one with `neuralpower evaluate`", path=path)
-    return value

@@ -194,7 +194,11 @@ def test_a_calibration_is_taken_over(tmp_path: Path) -> None:
     assert found.gpu == "H"
     path.write_text(json.dumps(told | {"board": board_told | {"averaging_window_ms": 1e9}}))
     assert read_calibration(path).averaging_s is None
-    for text, message in (("{", "not JSON"), ("[]", "no facts"), ('{"board": null}', "no facts")):
+    for text, message in (
+        ("{", "not JSON"),
+        ("[]", "object is needed"),
+        ('{"board": null}', "no facts"),
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_calibration(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, read_text
+from neuralpower.core.files import read_json, read_text, write_json
 
 COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "verdict")
 SCHEMA_VERSION = 1

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.families import FAMILIES, POOL_METHODS
 from neuralpower.core.errors import InputError
+from neuralpower.core.families import FAMILIES, POOL_METHODS
 from neuralpower.core.files import read_text, safe_name
 from neuralpower.importing.formulas import Formula
 from neuralpower.importing.mapped_table import SIZES

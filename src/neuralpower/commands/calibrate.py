@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         default=[],
-        metavar="NET.prototxt",
+        metavar="NET",
         help="networks whose whole passes the folder has measured; others are not read",
     )
     parser.add_argument(

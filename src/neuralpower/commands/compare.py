@@ -15,7 +15,7 @@ from neuralpower.networks import text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET.prototxt")
+    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument(
         "--batch",

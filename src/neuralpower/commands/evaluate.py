@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         default=[],
-        metavar="NET.prototxt",
+        metavar="NET",
         help="networks whose whole runs the folder has measured",
     )
     parser.add_argument("--out", type=Path, help="accuracy.json; otherwise standard output")

@@ -15,7 +15,7 @@ from neuralpower.core.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxt", type=Path, metavar="NET.prototxt")
+    parser.add_argument("prototxt", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument("--batch", type=batch_size, metavar="N", help="instead of the file's")
     parser.add_argument(

@@ -20,7 +20,9 @@ _SIZES = re.compile(r"[0-9]{1,10}(?:[x,][0-9]{1,10}){0,31}")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's inputs and options."""
-    parser.add_argument("networks", nargs="+", metavar="NET.prototxt", help="networks to list")
+    parser.add_argument(
+        "networks", nargs="+", metavar="NET", help="prototxts, ONNX models"
+    )
     add_network_arguments(parser)
     parser.add_argument(
         "--out",
@@ -86,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load(path: str, arguments: argparse.Namespace) -> Network:
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     return load_network(
         path,

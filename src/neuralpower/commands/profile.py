@@ -18,6 +18,7 @@ from neuralpower.commands.arguments import positive, seconds, seconds_or_none, s
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name, sha256_file
+from neuralpower.core.network_files import ENDINGS
 from neuralpower.core.validity import check_configuration
 from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
@@ -208,7 +209,7 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
     items: dict[str, Item] = {}
     for table in tables:
         path, own = _own_batches(table)
-        if path.suffix == ".prototxt":
+        if path.suffix in ENDINGS:
             digest = _digest(path)
             for batch in own or batches or (_own_batch(path),):
                 network = NetworkItem(safe_name(path.stem, "network"), batch, path, digest)
@@ -231,7 +232,7 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
 
 def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
     """``NET.prototxt@1,16`` as its path and batch sizes; any other name as it stands."""
-    match = re.fullmatch(r"(.*\.prototxt)@(\d+(?:,\d+)*)", table)
+    match = re.fullmatch(r"(.*\.(?:prototxt|onnx))@(\d+(?:,\d+)*)", table)
     if not match:
         return Path(table), ()
     batches = tuple(int(text) for text in match[2].split(","))
@@ -250,13 +251,13 @@ def _digest(path: Path) -> str:
 @lru_cache(maxsize=4)
 def load_item(item: NetworkItem) -> Any:
     """The network of an item at its batch size."""
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     return load_network(item.path, batch=item.batch)
 
 
 def _own_batch(path: Path) -> int:
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     shapes = [shape for shape in load_network(path).inputs.values() if shape]
     if not shapes:

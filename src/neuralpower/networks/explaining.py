@@ -62,7 +62,7 @@ def explain(
     save; None with the reason where the layer or the network does not allow it. A saving's note
     names the sizes that leave the measured range by the change.
     """
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     composition = composition or Composition()
     network = load_network(path, batch=batch)
@@ -182,11 +182,27 @@ def _changed(
         if other is layer and (reason := change(copied)):
             raise InputError(reason)
     text = text_format.MessageToString(message)
-    changed = parse_network(text, path=str(path), name=network.name, batch=batch)
+    given = _given_shapes(network)
+    changed = parse_network(text, path=str(path), name=network.name, batch=batch, blob_shapes=given)
     for before, after in zip(network.layers, changed.layers, strict=True):
+        if set(after.tops) & set(given) and before.bottom_shapes != after.bottom_shapes:
+            raise InputError(f"the output of {after.name} is not known after the change")
         if before.known and not after.known:
             raise InputError(f"{after.name} would not fit")
     return changed
+
+
+def _given_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Outputs of layers whose type has no shape rule: ONNX operators that Caffe does not have."""
+    from neuralpower.caffe.layers import find
+
+    return {
+        top: shape
+        for layer in network.layers
+        if find(layer.type) is None and layer.known
+        for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
+        if shape is not None
+    }
 
 
 def _halve_width(layer: Any) -> str:

@@ -70,8 +70,8 @@ def load_trials(
     ``prototxts`` are found by file stem; those in the platform's own ``prototxts/`` folder
     override the same names. Raises ``InputError`` as the readers do.
     """
+    from neuralpower.core.network_files import network_name
     from neuralpower.networks.composition import estimate_networks
-    from neuralpower.networks.loading import network_name
     from neuralpower.records.folder import load_platform
 
     platform = load_platform(measurements)
@@ -81,7 +81,7 @@ def load_trials(
     missing = sorted({p.network for p in passes} - set(files))
     if not known:
         return [], missing
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     networks = [load_network(files[p.network], batch=p.batch) for p in known]
     inside = measured_inside(platform)

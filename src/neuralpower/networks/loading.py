@@ -1,4 +1,4 @@
-"""Prototxt files as networks at the wanted batch sizes."""
+"""Prototxt files and ONNX models as networks at the wanted batch sizes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.network_files import network_name
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
-
-
-def network_name(path: str | Path) -> str:
-    """The name a file gives its network, as ``caffe.network.load_network`` does."""
-    name = Path(path).name
-    for suffix in (".gz", ".prototxt", ".txt", ".pbtxt"):
-        name = name.removesuffix(suffix) or name
-    return name
 
 
 def load_networks(paths: Sequence[Path], batches: Sequence[int] = ()) -> list[Network]:
@@ -25,7 +18,7 @@ def load_networks(paths: Sequence[Path], batches: Sequence[int] = ()) -> list[Ne
 
     Raises ``InputError`` when two files would have the same name in a table.
     """
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     seen: dict[str, Path] = {}
     for path in paths:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 
 #: A protobuf message cannot be larger.
 MAX_BYTES = 2**31 - 1
@@ -30,7 +30,6 @@ class Node:
     inputs: list[str]
     outputs: list[str]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    doc: str = ""
 
     def has(self, position: int) -> bool:
         """Whether an optional input is given."""
@@ -139,8 +138,7 @@ def plain_nodes(model: Any) -> list[Node]:
         taken.add(name)
         op = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
         node = Node(
-            len(found), name, op, list(proto.input), list(proto.output), attributes,
-            proto.doc_string,
+            len(found), name, op, list(proto.input), list(proto.output), attributes
         )  # fmt: skip
         found += _taken_apart(node)
     for index, node in enumerate(found):

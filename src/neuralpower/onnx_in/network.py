@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from neuralpower.caffe.build import Layer, Options, build
+import neuralpower.onnx_in.operators  # noqa: F401 - registers them
+from neuralpower.caffe.build import BuiltNetwork, Layer, Options, build
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
-from neuralpower.errors import InputError
-from neuralpower.onnx_in import operators  # noqa: F401 - registers the operators
+from neuralpower.core import cost
+from neuralpower.core.configuration import Configuration
+from neuralpower.core.errors import InputError
+from neuralpower.onnx_in.marks import marked_layers
 from neuralpower.onnx_in.model import plain_nodes, read_model
-from neuralpower.onnx_in.shapes import Shape, find_values
-from neuralpower.onnx_in.translator import Entry, Translator, translate
+from neuralpower.onnx_in.shapes import Shape, Values, find_values
+from neuralpower.onnx_in.translator import Entry, Translator, by_hand_type, translate
 
 #: Layers whose result turns out to differ from the model's are listed by hand; more rounds than
 #: this are never needed, since each one settles the first layer of every branch.
 _ROUNDS = 50
+_STATE = State("TEST", 0, frozenset())
 
 
 def load_onnx(
@@ -36,26 +42,25 @@ def load_onnx(
     model = read_model(path)
     nodes = plain_nodes(model)
     given = {name: tuple(shape) for name, shape in (blob_shapes or {}).items()}
+    marked = marked_layers(model)
     values = find_values(model, nodes, batch=batch, given=given, path=path)
     try:
-        translator = translate(nodes, values)
-        layers, inputs, outputs = _build(translator)
+        built = _by_operators(translate(nodes, values))
+        if marked:
+            built = _by_marks(marked, values, built)
     except Refusal as refusal:
         raise InputError(refusal.reason, path=path) from None
     except InputError as error:
         raise InputError(error.message, path=path) from None
     name = Path(path).name.removesuffix(".onnx")
     network = Network(name, model.graph.name, notes=values.notes)
-    network.layers, network.inputs, network.outputs = layers, inputs, outputs
+    network.layers, network.inputs, network.outputs = built.layers, built.inputs, built.outputs
     return network
 
 
-def _build(
-    translator: Translator,
-) -> tuple[list[Layer], dict[str, Shape | None], dict[str, Shape | None]]:
+def _by_operators(translator: Translator) -> BuiltNetwork:
     """Set the layers up as Caffe does, and hold every shape against the model's own."""
     entries = translator.entries
-    state = State("TEST", 0, frozenset())
     for _ in range(_ROUNDS):
         known = {
             translator.blob(value): shape
@@ -64,8 +69,7 @@ def _build(
             for value in entry.values
             if (shape := translator.shape(value)) is not None
         }
-        messages = [entry.message for entry in entries]
-        built = build(messages, [-1] * len(messages), state, Options(blob_shapes=known))
+        built = _set_up([entry.message for entry in entries], known)
         differing = [
             entry
             for entry, layer in zip(entries, built.layers, strict=True)
@@ -77,7 +81,11 @@ def _build(
             _list_by_hand(entry, translator)
     for entry, layer in zip(entries, built.layers, strict=True):
         _complete(entry, layer)
-    return built.layers, built.inputs, built.outputs
+    return built
+
+
+def _set_up(messages: Sequence[Any], known: Mapping[str, Shape]) -> BuiltNetwork:
+    return build(messages, [-1] * len(messages), _STATE, Options(blob_shapes=known))
 
 
 def _differs(translator: Translator, entry: Entry, layer: Layer) -> bool:
@@ -92,16 +100,13 @@ def _differs(translator: Translator, entry: Entry, layer: Layer) -> bool:
 def _list_by_hand(entry: Entry, translator: Translator) -> None:
     """A layer that Caffe computes differently: under its ONNX name, with the model's shapes."""
     entry.by_hand = True
-    entry.message.type = entry.node.op
+    entry.message.type = by_hand_type(entry.node)
     if not entry.params:
         entry.params = translator.own_weights(entry.node)
     if entry.configuration is not None:
-        from neuralpower import cost
-
         entry.macs = cost.macs(entry.configuration)
-        entry.note = "; ".join(
-            text for text in (entry.note, "no Caffe layer has this output size") if text
-        )
+        notes = (entry.note, "no Caffe layer has this output size")
+        entry.note = "; ".join(text for text in notes if text)
 
 
 def _complete(entry: Entry, layer: Layer) -> None:
@@ -112,9 +117,31 @@ def _complete(entry: Entry, layer: Layer) -> None:
         layer.family = entry.configuration.family if entry.configuration else ""
         layer.macs = entry.macs if layer.known else None
         if not layer.family:
-            notes.insert(0, f"ONNX operator {layer.type}: no model family")
+            notes.insert(0, "an operator without a model family")
         if not layer.known:
             notes.append("shape unknown")
     elif layer.note:
         notes.append(layer.note)
     layer.note = "; ".join(notes)
+
+
+def _by_marks(marked: Sequence[Any], values: Values, operators: BuiltNetwork) -> BuiltNetwork:
+    """The layers that the marks name, if they are what the operators compute."""
+    try:
+        built = _set_up(marked, values.inputs)
+    except Refusal:
+        built = None
+    if built is not None and _work(built) == _work(operators):
+        return built
+    values.notes.append("its marks do not fit its operators: the operators are listed")
+    return operators
+
+
+def _work(built: BuiltNetwork) -> tuple[Counter[Configuration], list[Shape | None]]:
+    """What marks and operators must agree in: matrix products, and the shapes that go out."""
+    products = Counter(
+        layer.configuration
+        for layer in built.layers
+        if layer.configuration is not None and layer.family in ("conv", "deconv", "fc")
+    )
+    return products, sorted(built.outputs.values(), key=str)

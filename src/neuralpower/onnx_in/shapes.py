@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from neuralpower.errors import InputError
+from neuralpower.core.errors import InputError
 from neuralpower.onnx_in.model import KEPT_ELEMENTS, Node
 
 Shape = tuple[int, ...]
@@ -192,6 +192,7 @@ def _free_batch(
         return
     shapes = infer(model, nodes, own)
     by_name = {proto.output[0]: proto for proto in model.graph.node if proto.output}
+    count = 0
     for node in nodes:
         if node.op not in ("Reshape", "Expand") or len(node.inputs) < 2 or not node.outputs:
             continue
@@ -210,7 +211,9 @@ def _free_batch(
             proto.input[1] = name
         node.inputs[1] = name
         constants[name] = freed
-    notes.append(f"the file's batch of {old} is replaced by {new}")
+        count += 1
+    if count:
+        notes.append(f"the batch of {old} that {count} reshaping operators fix is taken as {new}")
 
 
 def infer(model: Any, nodes: list[Node], inputs: Mapping[str, Shape]) -> dict[str, Shape]:

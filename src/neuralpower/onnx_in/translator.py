@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
-from neuralpower.columns import Configuration
+from neuralpower.core.configuration import Configuration
 from neuralpower.onnx_in.model import Node, blob_name
 from neuralpower.onnx_in.shapes import Shape, Values
 
@@ -188,7 +188,7 @@ class Translator:
         """Append a row without a family for an operator that Caffe has no layer for."""
         inputs = [value for value in node.inputs if value and not self.static(value)]
         outputs = [value for value in node.outputs if value]
-        self.layer(node.op, node, inputs, outputs, note=note)
+        self.layer(by_hand_type(node), node, inputs, outputs, note=note)
         self.last.by_hand = True
         self.last.params = self.own_weights(node)
         self.last.macs = 0 if node.op in MOVES else macs
@@ -197,6 +197,11 @@ class Translator:
         """Elements of the weights that a node reads; those of a shape or bound do not count."""
         names = dict.fromkeys(self.source(value) for value in node.inputs if value)
         return sum(self.values.weights.get(name, 0) for name in names)
+
+
+def by_hand_type(node: Node) -> str:
+    """The type of a row that no Caffe layer stands for; Caffe has a Slice and a Split too."""
+    return f"onnx.{node.op}" if "." not in node.op else node.op
 
 
 Handler = Callable[[Translator, Node], bool]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from neuralpower.core.cells import INTEGER_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_json, safe_name
+from neuralpower.core.network_files import network_files
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
@@ -94,8 +95,8 @@ class Platform:
 
     @property
     def prototxts(self) -> tuple[Path, ...]:
-        """Networks as this platform ran them (``prototxts/*.prototxt``), sorted."""
-        return tuple(sorted((self.folder / "prototxts").glob("*.prototxt")))
+        """Networks as this platform ran them (in ``prototxts/``), sorted by name."""
+        return tuple(network_files(self.folder / "prototxts").values())
 
     @property
     def table_files(self) -> tuple[Path, ...]:

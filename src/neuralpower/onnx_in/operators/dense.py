@@ -62,9 +62,15 @@ def _added(t: Translator, node: Node, outputs: int) -> tuple[list[str], str]:
 
 @operator("BatchNormalization")
 def batch_normalisation(t: Translator, node: Node) -> bool:
-    """Caffe's pair: BatchNorm with the stored statistics, Scale with the learnt factor and bias."""
+    """Caffe's pair: BatchNorm with the stored statistics, Scale with the learnt factor and bias.
+
+    Where the factors are all 1 and a product by fixed numbers follows, that product is the Scale.
+    """
     if t.rank(node.inputs[0]) < 2 or node.attributes.get("training_mode"):
         return False
+    if _only_normalises(t, node):
+        t.layer("BatchNorm", node)
+        return True
     inner = f"{node.outputs[0]}/normalised"
     shape = t.shape(node.inputs[0])
     if shape is not None:
@@ -74,6 +80,19 @@ def batch_normalisation(t: Translator, node: Node) -> bool:
     scale = t.layer("Scale", node, [inner], node.outputs[:1], name=f"{node.name}/scale")
     scale.scale_param.bias_term = True
     return True
+
+
+def _only_normalises(t: Translator, node: Node) -> bool:
+    factor, shift = (t.constant(value) for value in node.inputs[1:3])
+    after = t.only_reader(node.outputs[0])
+    return (
+        factor is not None
+        and shift is not None
+        and bool((factor == 1).all() and (shift == 0).all())
+        and after is not None
+        and after.op == "Mul"
+        and any(t.static(value) for value in after.inputs)
+    )
 
 
 @operator("Softmax")

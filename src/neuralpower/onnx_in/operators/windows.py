@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from neuralpower.columns import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.onnx_in.model import Node
 from neuralpower.onnx_in.shapes import Shape
 from neuralpower.onnx_in.translator import Translator, operator

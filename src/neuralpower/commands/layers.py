@@ -20,9 +20,7 @@ _SIZES = re.compile(r"[0-9]{1,10}(?:[x,][0-9]{1,10}){0,31}")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's inputs and options."""
-    parser.add_argument(
-        "networks", nargs="+", metavar="NET", help="prototxts, ONNX models"
-    )
+    parser.add_argument("networks", nargs="+", metavar="NET", help="prototxts, ONNX models")
     add_network_arguments(parser)
     parser.add_argument(
         "--out",

@@ -19,6 +19,8 @@ MAX_BYTES = 2**31 - 1
 KEPT_ELEMENTS = 4096
 MAX_NODES = 200_000
 
+Shape = tuple[int, ...]
+
 
 @dataclass(slots=True)
 class Node:

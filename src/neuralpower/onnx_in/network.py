@@ -16,8 +16,8 @@ from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.onnx_in.marks import marked_layers
-from neuralpower.onnx_in.model import plain_nodes, read_model
-from neuralpower.onnx_in.shapes import Shape, Values, find_values
+from neuralpower.onnx_in.model import Shape, read_model
+from neuralpower.onnx_in.shapes import Values, read_graph
 from neuralpower.onnx_in.translator import Entry, Translator, by_hand_type, translate
 
 #: Layers whose result turns out to differ from the model's are listed by hand; more rounds than
@@ -40,10 +40,9 @@ def load_onnx(
     Raises ``InputError`` naming the file, and the node where there is one.
     """
     model = read_model(path)
-    nodes = plain_nodes(model)
     given = {name: tuple(shape) for name, shape in (blob_shapes or {}).items()}
     marked = marked_layers(model)
-    values = find_values(model, nodes, batch=batch, given=given, path=path)
+    nodes, values = read_graph(model, batch=batch, given=given, path=path)
     try:
         built = _by_operators(translate(nodes, values))
         if marked:
@@ -131,17 +130,26 @@ def _by_marks(marked: Sequence[Any], values: Values, operators: BuiltNetwork) ->
         built = _set_up(marked, values.inputs)
     except Refusal:
         built = None
-    if built is not None and _work(built) == _work(operators):
+    if built is not None and _fits(built, values) and _products(built) == _products(operators):
         return built
     values.notes.append("its marks do not fit its operators: the operators are listed")
     return operators
 
 
-def _work(built: BuiltNetwork) -> tuple[Counter[Configuration], list[Shape | None]]:
-    """What marks and operators must agree in: matrix products, and the shapes that go out."""
-    products = Counter(
+def _fits(built: BuiltNetwork, values: Values) -> bool:
+    """Whether the last value of every blob has the shape that it has in the model."""
+    shapes = {
+        name: shape
+        for layer in built.layers
+        for name, shape in zip(layer.tops, layer.top_shapes, strict=True)
+    }
+    return all(shape == values.shapes.get(name, shape) for name, shape in shapes.items())
+
+
+def _products(built: BuiltNetwork) -> Counter[Configuration]:
+    """The layers with a matrix product."""
+    return Counter(
         layer.configuration
         for layer in built.layers
         if layer.configuration is not None and layer.family in ("conv", "deconv", "fc")
     )
-    return products, sorted(built.outputs.values(), key=str)

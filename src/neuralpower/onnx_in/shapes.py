@@ -15,11 +15,15 @@ from typing import Any
 import numpy
 
 from neuralpower.core.errors import InputError
-from neuralpower.onnx_in.model import KEPT_ELEMENTS, Node
+from neuralpower.onnx_in.folding import fold
+from neuralpower.onnx_in.model import KEPT_ELEMENTS, Node, Shape, plain_nodes
 
-Shape = tuple[int, ...]
 #: The elements of one value, as of the prototxt reader's lenient mode.
 MAX_ELEMENTS = 2**53
+#: Rounds in which branches are written out; each may hold others.
+_BRANCHES = 20
+#: Rounds of inference; each needs a shape that depends on the values of the one before.
+_ROUNDS = 20
 
 
 @dataclass(slots=True)
@@ -42,27 +46,21 @@ class Values:
     notes: list[str] = field(default_factory=list)
 
 
-def find_values(
-    model: Any,
-    nodes: list[Node],
-    *,
-    batch: int | None,
-    given: Mapping[str, Shape],
-    path: str | Path,
-) -> Values:
-    """Shapes of every value that the inference reaches; ``model`` is changed.
+def read_graph(
+    model: Any, *, batch: int | None, given: Mapping[str, Shape], path: str | Path
+) -> tuple[list[Node], Values]:
+    """The nodes and what is known of the values between them; ``model`` is changed.
 
-    ``batch`` replaces the first size of every input, ``given`` the whole shape of one. Raises
-    ``InputError`` naming an input whose size is not fixed and not given.
+    ``batch`` replaces the first size of every input, ``given`` the whole shape of one. Branches
+    whose condition follows from the shapes are written out. Raises ``InputError`` naming an input
+    whose size is not fixed and not given.
     """
     notes: list[str] = []
     before = _input_shapes(model)
     wanted = _wanted(before, batch, given, notes, path)
-    constants = _constants(model, nodes)
-    static = _static(model, nodes)
-    if any(None not in shape and wanted[name] != shape for name, shape in before.items()):
-        _free_batch(model, nodes, before, wanted, constants, notes)
-    shapes = infer(model, nodes, wanted)
+    if any(wanted[name] != shape for name, shape in before.items()):
+        _free_batch(model, before, wanted, notes)
+    nodes, shapes, constants = _settled(model, wanted)
     weights = {
         tensor.name: math.prod(tensor.dims)
         for tensor in model.graph.initializer
@@ -70,7 +68,46 @@ def find_values(
     }
     outputs = [value.name for value in model.graph.output]
     axis = 1 if _operator_set(model) < 13 else -1
-    return Values(shapes, static, constants, weights, wanted, outputs, axis, notes)
+    static = _static(model, nodes)
+    return nodes, Values(shapes, static, constants, weights, wanted, outputs, axis, notes)
+
+
+def _settled(
+    model: Any, inputs: Mapping[str, Shape]
+) -> tuple[list[Node], dict[str, Shape], dict[str, Any]]:
+    """Nodes, shapes and small constants once every branch that can be decided is written out."""
+    for _ in range(_BRANCHES):
+        nodes = plain_nodes(model)
+        shapes, constants = _inferred(model, nodes, inputs)
+        if not _write_out_branches(model, constants):
+            break
+    return nodes, shapes, constants
+
+
+def _write_out_branches(model: Any, constants: Mapping[str, Any]) -> bool:
+    """Replace every ``If`` whose condition is known by its branch; whether there was one."""
+    from onnx import helper
+
+    nodes: list[Any] = []
+    found = False
+    for proto in model.graph.node:
+        condition = constants.get(proto.input[0]) if proto.op_type == "If" and proto.input else None
+        if condition is None or condition.size != 1:
+            nodes.append(proto)
+            continue
+        wanted = "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
+        branch = next(a.g for a in proto.attribute if a.name == wanted)
+        found = True
+        model.graph.initializer.extend(branch.initializer)
+        nodes += branch.node
+        for inner, outer in zip(branch.output, proto.output, strict=False):
+            copy = helper.make_node("Identity", [inner.name], [outer], f"{proto.name}/{outer}")
+            nodes.append(copy)
+    if found:
+        copies = [type(proto).FromString(proto.SerializeToString()) for proto in nodes]
+        del model.graph.node[:]
+        model.graph.node.extend(copies)
+    return found
 
 
 def _operator_set(model: Any) -> int:
@@ -170,54 +207,72 @@ def _static(model: Any, nodes: list[Node]) -> set[str]:
 
 def _free_batch(
     model: Any,
-    nodes: list[Node],
     before: Mapping[str, tuple[Any, ...]],
     wanted: Mapping[str, Shape],
-    constants: dict[str, Any],
     notes: list[str],
 ) -> None:
     """Let targets of ``Reshape`` and ``Expand`` that repeat the file's batch follow the wanted one.
 
-    A target follows where both it and what is reshaped begin with the batch of the file.
+    A target follows where it is made of constants only, and where both it and what is reshaped
+    begin with the batch of the file.
     """
     from onnx import numpy_helper
 
     own = {name: tuple(size or 1 for size in shape) for name, shape in before.items()}
     firsts = {shape[0] for shape in own.values() if shape}
     wants = {shape[0] for shape in wanted.values() if shape}
-    if len(firsts) != 1 or len(wants) != 1:
+    if len(firsts) != 1 or len(wants) != 1 or firsts == wants:
         return
     old, new = firsts.pop(), wants.pop()
-    if old == new:
-        return
-    shapes = infer(model, nodes, own)
-    by_name = {proto.output[0]: proto for proto in model.graph.node if proto.output}
+    nodes, shapes, _ = _settled(model, own)
+    constants = _constants(model, nodes)
+    fold(nodes, {}, constants)
     count = 0
-    for node in nodes:
-        if node.op not in ("Reshape", "Expand") or len(node.inputs) < 2 or not node.outputs:
+    for proto in model.graph.node:
+        if proto.op_type not in ("Reshape", "Expand") or len(proto.input) < 2:
             continue
-        target = constants.get(node.inputs[1])
-        source = shapes.get(node.inputs[0])
+        target, source = constants.get(proto.input[1]), shapes.get(proto.input[0])
         if target is None or target.ndim != 1 or not target.size or not source:
             continue
         if int(target[0]) != old or source[0] != old:
             continue
         freed = target.astype(numpy.int64).copy()
         freed[0] = new
-        name = f"{node.outputs[0]}/target"
+        name = f"{proto.output[0]}/target"
         model.graph.initializer.append(numpy_helper.from_array(freed, name))
-        proto = by_name.get(node.outputs[0])
-        if proto is not None:
-            proto.input[1] = name
-        node.inputs[1] = name
-        constants[name] = freed
+        proto.input[1] = name
         count += 1
     if count:
         notes.append(f"the batch of {old} that {count} reshaping operators fix is taken as {new}")
 
 
-def infer(model: Any, nodes: list[Node], inputs: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes that follow from those of the inputs; values that cannot be known are absent."""
+def _inferred(
+    model: Any, nodes: list[Node], inputs: Mapping[str, Shape]
+) -> tuple[dict[str, Shape], dict[str, Any]]:
+    """Shapes and small constants: each may follow from the other, until nothing new does."""
+    constants = _constants(model, nodes)
+    own = set(constants)
+    shapes: dict[str, Shape] = {}
+    for _ in range(_ROUNDS):
+        before = len(constants)
+        computed = {name: value for name, value in constants.items() if name not in own}
+        shapes = infer(model, nodes, inputs, computed)
+        fold(nodes, shapes, constants)
+        if len(constants) == before:
+            break
+    return shapes, constants
+
+
+def infer(
+    model: Any,
+    nodes: list[Node],
+    inputs: Mapping[str, Shape],
+    computed: Mapping[str, Any] | None = None,
+) -> dict[str, Shape]:
+    """The shapes that follow from those of the inputs; values that cannot be known are absent.
+
+    ``computed`` are values that have been worked out: they take the place of their nodes.
+    """
     import onnx
     from onnx import helper
 
@@ -243,6 +298,8 @@ def infer(model: Any, nodes: list[Node], inputs: Mapping[str, Shape]) -> dict[st
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
     _write_nodes(light, nodes)
+    if computed:
+        _write_constants(graph, computed)
     try:
         known = onnx.shape_inference.infer_shapes(light, data_prop=True)
     except Exception:
@@ -257,6 +314,18 @@ def infer(model: Any, nodes: list[Node], inputs: Mapping[str, Shape]) -> dict[st
     for tensor in known.graph.initializer:
         shapes[tensor.name] = tuple(tensor.dims)
     return shapes
+
+
+def _write_constants(graph: Any, computed: Mapping[str, Any]) -> None:
+    from onnx import numpy_helper
+
+    kept = [proto for proto in graph.node if not any(name in computed for name in proto.output)]
+    read = {name for proto in kept for name in proto.input}
+    copies = [type(proto).FromString(proto.SerializeToString()) for proto in kept]
+    del graph.node[:]
+    graph.node.extend(copies)
+    for name in sorted(read & set(computed)):
+        graph.initializer.append(numpy_helper.from_array(numpy.asarray(computed[name]), name))
 
 
 def _write_nodes(light: Any, nodes: list[Node]) -> None:

@@ -7,6 +7,7 @@ operator becomes a row that names it, with the shapes of the model and without a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.core.configuration import Configuration
-from neuralpower.onnx_in.model import Node, blob_name
-from neuralpower.onnx_in.shapes import Shape, Values
+from neuralpower.onnx_in.model import Node, Shape, blob_name
+from neuralpower.onnx_in.shapes import Values
 
 #: Operators that give another view of the same elements, or only move them: no products.
 MOVES = frozenset(
@@ -73,10 +74,14 @@ class Translator:
 
     def __post_init__(self) -> None:
         for node in self.nodes:
+            if all(name in self.values.static for name in node.outputs):
+                if node.op == "Identity":
+                    self.alias(node)  # a weight that several operators share
+                continue  # what only asks for a shape, or prepares a weight
             for name in dict.fromkeys(node.inputs):
                 if name:
                     self._readers.setdefault(name, []).append(node)
-                    self._uses[name] += 1
+                    self._uses[self.source(name)] += 1
 
     # ------------------------------------------------------------------------- the graph
 
@@ -120,15 +125,12 @@ class Translator:
 
     def shared(self, value: str) -> bool:
         """Whether several nodes read a weight."""
-        return self._uses[value] > 1
+        return self._uses[self.source(value)] > 1
 
     def size(self, value: str) -> int:
         """Elements of a weight."""
         shape = self.shape(value)
-        total = 1
-        for size in shape or (0,):
-            total *= size
-        return total
+        return 0 if shape is None else math.prod(shape)
 
     # ------------------------------------------------------------------------ the layers
 
@@ -231,8 +233,6 @@ def translate(nodes: Sequence[Node], values: Values) -> Translator:
         if node.index in translator.done or not any(node.outputs):
             continue
         if all(name in values.static for name in node.outputs if name):
-            if node.op == "Identity":
-                translator.alias(node)
             continue
         handler = HANDLERS.get(node.op)
         if handler is None or not handler(translator, node):

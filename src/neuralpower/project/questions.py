@@ -36,9 +36,7 @@ def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[
     """
     found = [safe_name(name, "network") for name in network_files(folder)]
     if not found:
-        raise InputError(
-            "holds no .prototxt or .onnx file: put a network there", path=folder
-        )
+        raise InputError("holds no .prototxt or .onnx file: put a network there", path=folder)
     return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt or .onnx")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuralpower.onnx_in.model import Node
+from neuralpower.onnx_in.model import Node, Shape
 from neuralpower.onnx_in.operators.windows import whole_image
-from neuralpower.onnx_in.shapes import Shape
 from neuralpower.onnx_in.translator import Translator, operator
 
 
 @operator("Add", "Sum", "Sub", "Mul", "Max", "Div")
 def combine(t: Translator, node: Node) -> bool:
     """What the two sides are decides on the layer."""
+    if node.op == "Mul" and _response_normalisation(t, node):
+        return True
     moving = [value for value in node.inputs if not t.static(value)]
     shapes = [t.shape(value) for value in moving]
     if None in shapes or not shapes:
@@ -25,6 +26,44 @@ def combine(t: Translator, node: Node) -> bool:
         return False
     fixed = next(value for value in node.inputs if t.static(value))
     return _by_constant(t, node, moving[0], fixed)
+
+
+#: Operators between a square and the division in a local response normalisation written out.
+_BETWEEN = frozenset(
+    {"Add", "AveragePool", "Identity", "Mul", "Pad", "Pow", "Reshape", "Squeeze", "Unsqueeze"}
+)
+
+
+def _response_normalisation(t: Translator, node: Node) -> bool:
+    """x / (k + alpha mean(x x)) ** beta as exporters write it out: one LRN layer."""
+    x, other = node.inputs
+    if t.source(x) != t.source(other) or t.static(x):
+        return False
+    chain: list[Node] = []
+    reader = t.only_reader(node.outputs[0])
+    while reader is not None and reader.op in _BETWEEN:
+        chain.append(reader)
+        reader = t.only_reader(reader.outputs[0])
+    if reader is None or reader.op != "Div" or t.source(reader.inputs[0]) != t.source(x):
+        return False
+    pools = [step for step in chain if step.op == "AveragePool"]
+    powers = [step for step in chain if step.op == "Pow"]
+    if len(pools) != 1 or len(powers) != 1:
+        return False
+    kernel = [int(size) for size in pools[0].attributes.get("kernel_shape") or [1]]
+    param = t.layer("LRN", node, [x], [reader.outputs[0]]).lrn_param
+    param.local_size = max(kernel)
+    if len(kernel) == 2 and kernel[0] == kernel[1]:
+        param.norm_region = param.WITHIN_CHANNEL
+    param.beta = t.number(powers[0].inputs[1]) or 0.75
+    for step in (*chain, reader):
+        t.take(step)
+        fixed = [n for value in step.inputs if (n := t.number(value)) is not None]
+        if step.op == "Mul" and fixed:
+            param.alpha = fixed[0]
+        elif step.op == "Add" and fixed:
+            param.k = fixed[0]
+    return True
 
 
 def _eltwise(t: Translator, node: Node) -> bool:
@@ -101,6 +140,8 @@ def _by_constant(t: Translator, node: Node, value: str, fixed: str) -> bool:
         return False
     full = (1,) * (len(shape) - len(small)) + small
     wide = [i for i, b in enumerate(full) if b != 1]
+    if not wide or len(full) != len(shape):
+        return False
     axis, last = wide[0], wide[-1]
     if full[axis : last + 1] != shape[axis : last + 1] or axis == 0:
         return False
@@ -136,6 +177,9 @@ def _same_run(t: Translator, node: Node, small: Shape) -> str | None:
 
 
 def _by_number(t: Translator, node: Node, value: str, number: float | None) -> bool:
+    if number is None and node.op in ("Mul", "Div"):
+        t.unknown(node, "by a number that is not in the file", t.size(value))
+        return True
     if number is None or node.op in ("Max",) or (node.op == "Div" and not number):
         return False
     if node.op in ("Sub", "Div") and node.inputs[0] != value:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.onnx_in.model import Node
-from neuralpower.onnx_in.shapes import Shape
+from neuralpower.onnx_in.model import Node, Shape
 from neuralpower.onnx_in.translator import Translator, operator
 
 

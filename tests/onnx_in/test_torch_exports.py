@@ -45,6 +45,7 @@ class Everything:
 
     weight: float
     error_correlation: float = 0.3
+    lean: float = 1.0
 
     def predict(self, columns: Columns) -> Guess:
         numbers = [n for n in CONFIGURATION_COLUMNS if n not in ("family", "pool_method")]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import neuralpower.onnx_in.operators  # noqa: F401 - registers them
 from neuralpower.caffe.build import BuiltNetwork, Layer, Options, build
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.refusal import Refusal
@@ -17,9 +16,11 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.onnx_in.marks import marked_layers
 from neuralpower.onnx_in.model import Shape, read_model
+from neuralpower.onnx_in.operators import arithmetic, dense, pointwise, shaping, windows
 from neuralpower.onnx_in.shapes import Values, read_graph
 from neuralpower.onnx_in.translator import Entry, Translator, by_hand_type, translate
 
+_REGISTERED = (arithmetic, dense, pointwise, shaping, windows)
 #: Layers whose result turns out to differ from the model's are listed by hand; more rounds than
 #: this are never needed, since each one settles the first layer of every branch.
 _ROUNDS = 50

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS, FAMILIES
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.families import FAMILIES
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Columns
 from neuralpower.onnx_in.loading import load_network

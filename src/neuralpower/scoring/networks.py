@@ -20,7 +20,6 @@ from neuralpower.networks.estimates import Models
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass
 from neuralpower.scoring.decomposition import decompose
-from neuralpower.scoring.fusion import activation_rule
 from neuralpower.scoring.network_baselines import baseline_totals
 
 #: name -> target -> entries, one a batch size.
@@ -41,7 +40,7 @@ def score_networks(
     in mJ. ``network_summary``: target -> ``{n, networks, mape, rmspe, median_ape, bias_percent,
     interval_coverage, baselines}``; ``network_summary_plain``: the same without factors and
     scales learnt from passes; ``networks_without_prototxt``: names; ``network_composition``: what
-    all passes teach; ``network_decomposition`` and ``network_fusion``: see those modules.
+    all passes teach; ``network_decomposition``: see that module.
 
     ``prototxts`` are the networks that can be predicted, by file stem; files in the platform's
     own ``prototxts/`` folder override the same names. With ``models_dir``, the totals of the
@@ -64,7 +63,6 @@ def score_networks(
     if trials:
         result["network_composition"] = learn(trials).to_json()
         result["network_decomposition"] = decompose(measurements, trials, held_out, models)
-        result["network_fusion"] = activation_rule(trials, plain)
     return result
 
 

@@ -29,10 +29,13 @@ PAPER = Candidate("paper", "absolute", "lasso")
 
 @dataclass(frozen=True)
 class Device:
-    """Peak rate (10^9 floating-point operations a second) and memory bandwidth (GB/s), if known."""
+    """Peak rate (10^9 floating-point operations a second) and memory bandwidth (GB/s), if known;
+    what the board draws when idle and at its cap (W), if known."""
 
     peak_gflops: float | None = None
     bandwidth_gb_s: float | None = None
+    idle_power_w: float | None = None
+    power_cap_w: float | None = None
 
 
 @dataclass(frozen=True)

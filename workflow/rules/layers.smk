@@ -1,7 +1,7 @@
-# prototxt or ONNX model -> layer table
+# prototxt -> layer table
 rule layers:
     input:
-        network=lambda wildcards: network_file(wildcards.network),
+        prototxt="prototxts/{network}.prototxt",
     output:
         "results/layers/{network}.csv",
     log:
@@ -12,7 +12,7 @@ rule layers:
         unknown="--known-types" if config["unknown_layers"] == "refuse" else "",
         code=code_hash("layers"),
     shell:
-        "neuralpower layers {input.network:q}"
+        "neuralpower layers {input.prototxt:q}"
         " {params.unknown}"
         " --out {output:q}"
         " 2> {log:q}"

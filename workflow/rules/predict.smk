@@ -25,10 +25,10 @@ rule calibrate:
         " 2> {log:q}"
 
 
-# network and models -> a row a layer and the total, with intervals
+# prototxt and models -> a row a layer and the total, with intervals
 rule predict:
     input:
-        network=lambda wildcards: network_file(wildcards.network),
+        prototxt="prototxts/{network}.prototxt",
         layers="results/layers/{network}.csv",
         models="results/models/{platform}/models.json",
         composition="results/models/{platform}/composition.json",
@@ -42,7 +42,7 @@ rule predict:
         batches=[f"--batch {batch}" for batch in config["batch_sizes"]],
         code=code_hash("predict"),
     shell:
-        "neuralpower predict {input.network:q}"
+        "neuralpower predict {input.prototxt:q}"
         " --models results/models/{wildcards.platform:q}"
         " {params.batches}"
         " --out {output:q}"

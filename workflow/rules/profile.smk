@@ -27,7 +27,7 @@ rule profile:
     input:
         table="results/shards/tables/{shard}.csv",
         networks=lambda wildcards: [
-            network_file(network)
+            f"prototxts/{network}.prototxt"
             for network in share(
                 config["profile"]["networks"], int(wildcards.shard), len(SHARDS)
             )

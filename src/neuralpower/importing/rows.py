@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuralpower.core.configuration import Configuration
-from neuralpower.core.geometry import conv_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,7 @@ def convolved(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) 
 
     Raises ``ValueError`` when the window does not fit.
     """
-    places = None
-    if min(size, kernel, stride) >= 1 and pad >= 0:
-        places = conv_size(size, kernel, stride, pad, dilation)
-    if places is None:
+    span = dilation * (kernel - 1) + 1
+    if min(size, kernel, stride) < 1 or pad < 0 or size + 2 * pad < span:
         raise ValueError(f"a window of {kernel} (stride {stride}, border {pad}) on {size}")
-    return places
+    return (size + 2 * pad - span) // stride + 1

@@ -49,10 +49,8 @@ def slice_layer(
 @emits("Crop")
 def crop(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """The first bottom cut to the size of the second, from ``axis`` on, at the given offsets."""
-    shape = bottom_shape(layer)
-    cuts = [(b, e, i) for i, (b, e) in enumerate(crop_bounds(layer)) if (b, e) != (0, shape[i])]
-    # An axis that stays whole is not named, so that the model runs at any batch size.
-    starts, ends, axes = zip(*(cuts or [(0, shape[-1], len(shape) - 1)]), strict=True)
+    starts, ends = zip(*crop_bounds(layer), strict=True)
+    axes = range(len(starts))
     bounds = [graph.integers(values) for values in (starts, ends, axes)]
     graph.op("Slice", [bottoms[0], *bounds], tops[0])
 

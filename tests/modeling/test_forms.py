@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modeling_tables import conv_records, layers_of, measured, write_platform
 
+from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.crossvalidation import Candidate, Problem, assign_folds, try_candidate
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.equations import to_latex, to_python, to_text
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, fit_layers
-from neuralpower.modeling.forms import FORMS, Bend, Form, bend_from_json
+from neuralpower.modeling.forms import FORMS, Bend, Form, bend_from_json, launch_level
 from neuralpower.modeling.models import Model
 
 CAP_W, LAUNCH_MS = 165.0, 0.03
@@ -141,3 +142,29 @@ def test_damaged_forms_are_refused() -> None:
     for change in ({"kind": "step"}, {"level": 0.0}, {"level": -1.0}, {"sharpness": 1e9}):
         with pytest.raises(ValueError, match="form"):
             bend_from_json({**good.to_json(), **change})
+
+
+def test_power_keeps_to_what_the_board_can_draw(folder: Path) -> None:
+    """Neither values nor intervals pass the cap or fall below idle, out of fold and anywhere."""
+    layers = layers_of(folder, "conv", "power_w")
+    device = Device(idle_power_w=60.0, power_cap_w=150.0)
+    fitted = fit_layers(layers, FitOptions((Candidate("logs", "log", "stepwise"),)), device)
+    for row in fitted.out_of_fold:
+        assert 60.0 <= row["lo"] <= row["predicted"] <= row["hi"] <= 150.0
+    model = Model.from_json(json.loads(json.dumps(fitted.model)))
+    assert model.limits == (60.0, 150.0)
+    columns = {name: np.repeat(values[:1], 3) for name, values in layers.columns.items()}
+    columns["in_channels"] = np.array([1.0, 64.0, 1e6])
+    guess = model.predict(columns)
+    assert guess.lo.min() >= 60.0
+    assert guess.hi.max() <= 150.0
+    assert (guess.value >= guess.lo).all()
+    for damage in ([150.0, 60.0], [0.0, 5.0], ["a", None]):
+        with pytest.raises((ValueError, TypeError)):
+            Model.from_json({**fitted.model, "limits": damage})
+
+
+def test_a_launch_level_is_told_where_there_is_one(folder: Path, tmp_path: Path) -> None:
+    layers = layers_of(folder, "conv")
+    assert launch_level(layers.measured) == pytest.approx(LAUNCH_MS, rel=0.03)
+    assert launch_level(np.geomspace(0.01, 100.0, 300)) is None

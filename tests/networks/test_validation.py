@@ -168,18 +168,6 @@ def test_layers_by_themselves_serve_where_passes_were_not_taken_apart(tmp_path: 
     assert entry["layer_models_percent"] == pytest.approx(100 * (3.2 - 3.5) / 3.2, abs=0.5)
 
 
-def test_free_activations_are_found_out(tmp_path: Path) -> None:
-    prototxts = write_prototxts(tmp_path / "prototxts")
-    folder = write_platform(tmp_path / "board", conv=1.0, relu=0.0001, inside=False)
-    table = folder / "networks.csv"
-    rows = table.read_text().splitlines()
-    more = [r.replace(",4,", f",{batch},") for batch in (2, 8) for r in rows[1:]]
-    table.write_text("\n".join([*rows, *more]) + "\n")
-    fusion = score_networks(folder, MODELS, prototxts)["network_fusion"]
-    assert fusion["better"] == "free"
-    assert fusion["rules"]["free"]["mape"] < 1 < fusion["rules"]["separate"]["mape"]
-
-
 def test_networks_of_the_platform_override_those_of_the_repository(tmp_path: Path) -> None:
     prototxts = write_prototxts(tmp_path / "prototxts")
     folder = write_platform(tmp_path / "board", conv=1.0, relu=1.0)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
-from neuralpower.meters.replay import ReplayMeter, write_raw
+from neuralpower.meters.replay import read_raw, write_raw
 from neuralpower.meters.settle import (
     LEAST_BINS,
     idle_share,
@@ -159,10 +160,10 @@ def test_a_replayed_log_gives_the_same_windows(tmp_path: Path) -> None:
     board = trace("step-a100")
     path = tmp_path / "raw.csv.gz"
     write_raw(path, board.raw)
-    meter = ReplayMeter(path, PERIOD)
-    assert meter.available().ok
-    meter.start()
-    assert meter.read() == board.raw.power_w[0]
-    assert meter.window(2 * S, 4 * S) == window_stats(board.raw, 2 * S, 4 * S, PERIOD)
-    missing = ReplayMeter(tmp_path / "nothing.csv").available()
-    assert "no such file" in missing.reason
+    again = read_raw(path)
+    assert again.power_w[0] == board.raw.power_w[0]
+    assert window_stats(again, 2 * S, 4 * S, PERIOD) == window_stats(
+        board.raw, 2 * S, 4 * S, PERIOD
+    )
+    with pytest.raises(InputError, match="no such file"):
+        read_raw(tmp_path / "nothing.csv")

@@ -2,6 +2,7 @@
 import sys
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.network_files import network_file
 from neuralpower.project.fingerprint import code_hash
 from neuralpower.project.questions import (
     existing,

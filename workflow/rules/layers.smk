@@ -1,7 +1,7 @@
-# prototxt -> layer table
+# prototxt or ONNX model -> layer table
 rule layers:
     input:
-        prototxt="prototxts/{network}.prototxt",
+        network=lambda wildcards: network_file(wildcards.network),
     output:
         "results/layers/{network}.csv",
     log:
@@ -12,7 +12,7 @@ rule layers:
         unknown="--known-types" if config["unknown_layers"] == "refuse" else "",
         code=code_hash("layers"),
     shell:
-        "neuralpower layers {input.prototxt:q}"
+        "neuralpower layers {input.network:q}"
         " {params.unknown}"
         " --out {output:q}"
         " 2> {log:q}"

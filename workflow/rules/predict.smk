@@ -25,10 +25,10 @@ rule calibrate:
         " 2> {log:q}"
 
 
-# prototxt and models -> a row a layer and the total, with intervals
+# network and models -> a row a layer and the total, with intervals
 rule predict:
     input:
-        prototxt="prototxts/{network}.prototxt",
+        network=lambda wildcards: network_file(wildcards.network),
         layers="results/layers/{network}.csv",
         models="results/models/{platform}/models.json",
         composition="results/models/{platform}/composition.json",
@@ -42,7 +42,7 @@ rule predict:
         batches=[f"--batch {batch}" for batch in config["batch_sizes"]],
         code=code_hash("predict"),
     shell:
-        "neuralpower predict {input.prototxt:q}"
+        "neuralpower predict {input.network:q}"
         " --models results/models/{wildcards.platform:q}"
         " {params.batches}"
         " --out {output:q}"

@@ -27,7 +27,7 @@ rule profile:
     input:
         table="results/shards/tables/{shard}.csv",
         networks=lambda wildcards: [
-            f"prototxts/{network}.prototxt"
+            network_file(network)
             for network in share(
                 config["profile"]["networks"], int(wildcards.shard), len(SHARDS)
             )

@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from neuralpower.commands.reading import add_reading_arguments, readings
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -18,13 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         default=[],
-        metavar="NET.prototxt",
+        metavar="NET",
         help="networks whose whole passes the folder has measured; others are not read",
     )
     parser.add_argument(
         "--out", type=Path, help="file to write; default: composition.json beside the models"
     )
-    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,13 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.learning import learn, load_trials
 
     trials, missing = load_trials(
-        arguments.measurements,
-        load_models(arguments.models),
-        arguments.networks,
-        readings(arguments),
+        arguments.measurements, load_models(arguments.models), arguments.networks
     )
-    for name, reason in sorted(missing.items()):
-        sys.stderr.write(f"neuralpower: {name} was measured but {reason}\n")
+    for name in missing:
+        sys.stderr.write(f"neuralpower: {name} was measured but no prototxt of it was given\n")
     composition = learn(trials)
     for text in composition.warnings:
         sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")

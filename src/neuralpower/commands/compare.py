@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.commands.predict import batch_size, write_rows
-from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core import files
 from neuralpower.networks import text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET.prototxt")
+    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument(
         "--batch",
@@ -38,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
-    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.published import read_published
 
     models = load_models(arguments.models)
-    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
+    networks = load_networks(arguments.prototxts, arguments.batch)
     predicted = predict_networks(networks, models, load_composition(arguments.models))
     facts = arguments.networks_file
     if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():

@@ -10,13 +10,12 @@ from typing import Any
 
 from neuralpower.commands.arguments import positive
 from neuralpower.commands.predict import batch_size, write_rows
-from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxt", type=Path, metavar="NET.prototxt")
+    parser.add_argument("prototxt", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument("--batch", type=batch_size, metavar="N", help="instead of the file's")
     parser.add_argument(
@@ -28,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
-    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
         load_composition(arguments.models),
         arguments.batch,
         arguments.layers,
-        readings(arguments),
     )
     if not rows:
         raise InputError("no runtime model covers any of its layers", path=arguments.prototxt)

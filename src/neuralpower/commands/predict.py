@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
@@ -17,7 +16,7 @@ from neuralpower.core.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxts", nargs="*", type=Path, metavar="NET.prototxt")
+    parser.add_argument("prototxts", nargs="*", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument(
         "--batch",
@@ -36,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
-    add_reading_arguments(parser)
 
 
 def batch_size(text: str) -> int:
@@ -66,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.composition import predict_networks
     from neuralpower.networks.loading import load_networks
 
-    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
+    networks = load_networks(arguments.prototxts, arguments.batch)
     rows = predict_networks(networks, models, load_composition(arguments.models))
     write(arguments, rows)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import signal
 import sys
@@ -16,16 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
-from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name, sha256_file
-from neuralpower.core.network_files import network_name
+from neuralpower.core.network_files import ENDINGS
 from neuralpower.core.validity import check_configuration
 from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
-    from neuralpower.networks.reading import Readings
     from neuralpower.profiling.design import Item, NetworkItem
     from neuralpower.profiling.run import Settings
     from neuralpower.profiling.visiting import Report
@@ -113,7 +110,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the tables have changed: keep the visits that are still wanted",
     )
-    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -127,8 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pin is not None and arguments.threads > 1:
         raise InputError("--pin binds to one core: it goes with --threads 1")
     settings = _settings(arguments)
-    loader = NetworkLoader(readings(arguments))
-    counts, items = _items(arguments.tables, arguments.batch or (), loader)
+    counts, items = _items(arguments.tables, arguments.batch or ())
     try:
         settings = replace(settings, affinity=pin(arguments.pin))
     except OSError as error:
@@ -147,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         with _progress(settings.out) as report:
             outcome = run_visits(
-                settings, counts, items, bench.executor, bench.meter, loader.load, report
+                settings, counts, items, bench.executor, bench.meter, load_item, report
             )
     close_folder(settings.out)
     sys.stderr.write(
@@ -206,9 +201,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _items(
-    tables: list[str], batches: tuple[int, ...], loader: NetworkLoader
-) -> tuple[dict[str, int], dict[str, Item]]:
+def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int], dict[str, Item]]:
     """Every item of the tables by key, and how often the tables name it."""
     from neuralpower.profiling.design import NetworkItem
 
@@ -216,11 +209,11 @@ def _items(
     items: dict[str, Item] = {}
     for table in tables:
         path, own = _own_batches(table)
-        if path.suffix == ".prototxt":
-            digest = loader.digest(path)
-            for batch in own or batches or (loader.own_batch(path),):
-                network = NetworkItem(safe_name(network_name(path), "network"), batch, path, digest)
-                loader.load(network)
+        if path.suffix in ENDINGS:
+            digest = _digest(path)
+            for batch in own or batches or (_own_batch(path),):
+                network = NetworkItem(safe_name(path.stem, "network"), batch, path, digest)
+                load_item(network)
                 items[network.key()] = network
             continue
         _, rows = read_rows(path, required=("family",))
@@ -239,7 +232,7 @@ def _items(
 
 def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
     """``NET.prototxt@1,16`` as its path and batch sizes; any other name as it stands."""
-    match = re.fullmatch(r"(.*\.prototxt)@(\d+(?:,\d+)*)", table)
+    match = re.fullmatch(r"(.*\.(?:prototxt|onnx))@(\d+(?:,\d+)*)", table)
     if not match:
         return Path(table), ()
     batches = tuple(int(text) for text in match[2].split(","))
@@ -248,38 +241,28 @@ def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
     return Path(match[1]), batches
 
 
-class NetworkLoader:
-    """Networks at their batch sizes, the last few kept; read as the options say."""
+def _digest(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
 
-    def __init__(self, read: Readings) -> None:
-        self._readings = read
-        self.load = lru_cache(maxsize=4)(self._load)
 
-    def _load(self, item: NetworkItem) -> Any:
-        return self._network(item.path, item.batch)
+@lru_cache(maxsize=4)
+def load_item(item: NetworkItem) -> Any:
+    """The network of an item at its batch size."""
+    from neuralpower.onnx_in.loading import load_network
 
-    def _network(self, path: Path, batch: int | None = None) -> Any:
-        from neuralpower.caffe.network import load_network
+    return load_network(item.path, batch=item.batch)
 
-        return load_network(path, batch=batch, **self._readings.of(path).options())
 
-    def digest(self, path: Path) -> str:
-        """The SHA-256 of the file, and of how it is read where that is said."""
-        try:
-            digest = sha256_file(path)
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", path=path) from None
-        facts = self._readings.of(path).as_facts()
-        if not facts:
-            return digest
-        return hashlib.sha256(f"{digest} {sorted(facts.items())}".encode()).hexdigest()
+def _own_batch(path: Path) -> int:
+    from neuralpower.onnx_in.loading import load_network
 
-    def own_batch(self, path: Path) -> int:
-        """The first size of the file's first input."""
-        shapes = [shape for shape in self._network(path).inputs.values() if shape]
-        if not shapes:
-            raise InputError("the network has no input shape: give --batch", path=path)
-        return int(shapes[0][0])
+    shapes = [shape for shape in load_network(path).inputs.values() if shape]
+    if not shapes:
+        raise InputError("the network has no input shape: give --batch", path=path)
+    return int(shapes[0][0])
 
 
 class _progress:  # noqa: N801 - used as a function

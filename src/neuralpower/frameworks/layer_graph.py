@@ -78,11 +78,15 @@ class LayerLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """A graph input: float32 normal numbers, or whole numbers below ``classes`` (as float32)."""
+    """A graph input: float32 normal numbers, or whole numbers below ``classes`` (as float32).
+
+    ``doc`` says in an exported model which layer the input is.
+    """
 
     name: str
     shape: Shape
     classes: int | None = None
+    doc: str = ""
 
 
 class NetworkLike(Protocol):

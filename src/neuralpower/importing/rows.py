@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.geometry import conv_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ def convolved(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) 
 
     Raises ``ValueError`` when the window does not fit.
     """
-    span = dilation * (kernel - 1) + 1
-    if min(size, kernel, stride) < 1 or pad < 0 or size + 2 * pad < span:
+    places = None
+    if min(size, kernel, stride) >= 1 and pad >= 0:
+        places = conv_size(size, kernel, stride, pad, dilation)
+    if places is None:
         raise ValueError(f"a window of {kernel} (stride {stride}, border {pad}) on {size}")
-    return (size + 2 * pad - span) // stride + 1
+    return places

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, read_rows, write_text
-from neuralpower.meters.meter import Availability, MeterInfo
-from neuralpower.meters.window import RawTable, WindowStats, window_stats
+from neuralpower.meters.window import RawTable
 
 RAW_COLUMNS = ("t_ns", "power_w", "average_w", "energy_j")
 
@@ -52,53 +51,3 @@ def _at(values: object, index: int) -> float | None:
         return None
     value = values[index]
     return value if value is not None and math.isfinite(value) else None
-
-
-class ReplayMeter:
-    """A log as a meter. ``period_ns``: the sensor's publication period, if known."""
-
-    def __init__(self, path: str | Path, period_ns: int | None = None) -> None:
-        self._path = Path(path)
-        self._period_ns = period_ns
-        self._raw: RawTable | None = None
-        self._next = 0
-        self.info = MeterInfo(
-            name="replay",
-            domain="",
-            kind="sampled",
-            period_ms=None if period_ns is None else period_ns / 1e6,
-            provenance=f"log {self._path.name}",
-        )
-
-    def available(self) -> Availability:
-        """As ``PowerMeter.available``."""
-        try:
-            self._table()
-        except InputError as error:
-            return Availability(False, str(error))
-        return Availability(True)
-
-    def start(self) -> None:
-        """Go to the first sample."""
-        self._next = 0
-
-    def stop(self) -> None:
-        """Nothing to end."""
-
-    def read(self) -> float | None:
-        """The next sample's power; ``None`` after the last, or where it is missing."""
-        raw = self._table()
-        if self._next >= len(raw.power_w):
-            return None
-        value = raw.power_w[self._next]
-        self._next += 1
-        return value
-
-    def window(self, t0_ns: int, t1_ns: int) -> WindowStats:
-        """As ``PowerMeter.window``."""
-        return window_stats(self._table(), t0_ns, t1_ns, self._period_ns)
-
-    def _table(self) -> RawTable:
-        if self._raw is None:
-            self._raw = read_raw(self._path)
-        return self._raw

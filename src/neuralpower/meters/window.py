@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 #: Publications below which a mean is not trusted (measurement protocol, section 4).
 FEW_PUBLICATIONS = 12
-_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +215,18 @@ def _half_width(series: Sequence[float], n_eff: float) -> float | None:
     return student_t(n - 1) * math.sqrt(variance / n_eff)
 
 
+#: The 97.5 % points of Student's t for 1 to 10 degrees of freedom.
+_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
 def student_t(freedom: int) -> float:
-    """The 97.5 % point of Student's t; beyond 10 degrees by Cornish-Fisher, good to 0.1 %."""
+    """The 97.5 % point of Student's t; beyond 10 degrees by Cornish-Fisher, good to 0.1 %.
+
+    Not scipy's: a machine that only measures has PyTorch and little else.
+    """
     if freedom <= len(_T_975):
         return _T_975[freedom - 1]
-    z = 1.959964
+    z = statistics.NormalDist().inv_cdf(0.975)
     g1 = (z**3 + z) / 4
     g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     return z + g1 / freedom + g2 / freedom**2
@@ -227,20 +234,15 @@ def student_t(freedom: int) -> float:
 
 def relative_slope(published: Sequence[tuple[int, float]]) -> float | None:
     """Least-squares slope of the publications over their mean, a second; ``None`` below three."""
-    n = len(published)
-    if n < 3:
+    if len(published) < 3:
         return None
     start = published[0][0]
     times = [(t - start) / 1e9 for t, _ in published]
-    mid = math.fsum(times) / n
-    mean = math.fsum(value for _, value in published) / n
-    spread = math.fsum((t - mid) ** 2 for t in times)
-    if spread == 0 or mean == 0:
+    values = [value for _, value in published]
+    mean = statistics.fmean(values)
+    if mean == 0 or times[-1] == times[0]:
         return None
-    product = math.fsum(
-        (t - mid) * (value - mean) for t, (_, value) in zip(times, published, strict=True)
-    )
-    return product / spread / mean
+    return statistics.linear_regression(times, values).slope / mean
 
 
 def _counter_half_width(raw: RawTable, t0_ns: int, t1_ns: int, mean: float | None) -> float | None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_json
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.libraries import vocabulary
@@ -29,10 +29,13 @@ PAPER = Candidate("paper", "absolute", "lasso")
 
 @dataclass(frozen=True)
 class Device:
-    """Peak rate (10^9 floating-point operations a second) and memory bandwidth (GB/s), if known."""
+    """Peak rate (10^9 floating-point operations a second) and memory bandwidth (GB/s), if known;
+    what the board draws when idle and at its cap (W), if known."""
 
     peak_gflops: float | None = None
     bandwidth_gb_s: float | None = None
+    idle_power_w: float | None = None
+    power_cap_w: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from neuralpower.modeling.crossvalidation import (
 from neuralpower.modeling.data import Layers, key_of
 from neuralpower.modeling.equations import to_text
 from neuralpower.modeling.features import DEFAULTS, Array
+from neuralpower.modeling.forms import launch_level
 from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import (
     calibrate,
@@ -32,7 +33,7 @@ from neuralpower.modeling.intervals import (
     intraclass_correlation,
 )
 from neuralpower.modeling.metrics import coverage, scores
-from neuralpower.modeling.models import Anchor, Correction, Equation, Model
+from neuralpower.modeling.models import Anchor, Correction, Equation, Model, within
 from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, select
 
 #: Fewer configurations than this cannot be cross-validated: the family gets no model.
@@ -138,13 +139,16 @@ def fit_layers(
     Raises ``TooFewError`` as ``choose`` does.
     """
     choice = choose(layers, options or FitOptions())
+    device = device or Device()
     model = choice.model()
-    baselines = {b.name: b.to_json() for b in score_baselines(choice.problem, device or Device())}
+    if layers.target == "power_w":
+        model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
+    baselines = {b.name: b.to_json() for b in score_baselines(choice.problem, device)}
     return finish(
         choice,
         layers,
         model,
-        choice.selection.predicted,
+        within(choice.selection.predicted, model.limits),
         baselines,
         {
             "inference": infer_all(layers, choice.selection.equations),
@@ -163,7 +167,7 @@ def finish(
 ) -> Fitted:
     """Scores and tables of a model from its out-of-fold predictions (n,)."""
     folds = choice.problem.folds
-    lo, hi = cross_fitted(layers.measured, predicted, folds)
+    lo, hi = (within(end, model.limits) for end in cross_fitted(layers.measured, predicted, folds))
     figures = scores(layers.measured, predicted)
     figures["interval_coverage"] = coverage(layers.measured, lo, hi)
     figures["interval_width"] = float(100.0 * np.median((hi - lo) / predicted))
@@ -219,6 +223,7 @@ def build_model(
         lean=float(np.exp(np.mean(np.log(ratio)))),
         candidate=candidate,
         correction=correction,
+        launch_ms=launch_level(layers.measured) if layers.target == "runtime_ms" else None,
     )
 
 

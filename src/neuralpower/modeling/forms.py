@@ -106,6 +106,16 @@ FORMS: dict[str, Form] = {
 }
 
 
+def launch_level(runtime_ms: Array) -> float | None:
+    """The runtime of layers that are little more than their launch; None if too few are near it.
+
+    A low quantile: launches vary by some per cent, and one lucky visit is no level.
+    """
+    if not FORMS["max(floor, f)"].suits(runtime_ms):
+        return None
+    return float(np.quantile(runtime_ms, 0.05))
+
+
 def bend_from_json(value: Any) -> Bend | None:
     """The bend of ``Bend.to_json``, None for None; ``ValueError`` or ``KeyError`` if it is none."""
     if value is None:

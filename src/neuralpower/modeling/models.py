@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import write_json
+from neuralpower.core.files import read_json, write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
@@ -114,6 +113,18 @@ class Correction:
         return np.clip(raw, self.lowest, self.highest) * self.equation.factor
 
 
+#: The least and the most that a device can do, None where unknown.
+Limits = tuple[float | None, float | None]
+
+
+def within(values: Array, limits: Limits) -> Array:
+    """Values kept within the limits that are known."""
+    low, high = limits
+    if low is None and high is None:
+        return values
+    return np.asarray(np.clip(values, low, high))
+
+
 @dataclass(frozen=True)
 class Model:
     """A model of one target of one layer family.
@@ -123,8 +134,11 @@ class Model:
     ``mean_ratio``: sum of measured over sum of predicted, out of fold. ``lean``: the exponential of
     the mean logarithm of measured over predicted: what predictions are multiplied with before they
     are added up.
-    ``ranges``: measured range of each configuration column. ``facts``: everything else the file
-    holds (scores, inference, provenance), for reports.
+    ``ranges``: measured range of each configuration column. ``limits``: what the device cannot fall
+    below or exceed (idle power and the board's cap), None where unknown; predictions and intervals
+    keep to them. ``launch_ms``: the runtime of a layer that is little more than its launch, where
+    enough were measured to tell. ``facts``: everything else the file holds (scores, inference,
+    provenance), for reports.
     """
 
     family: str
@@ -141,6 +155,8 @@ class Model:
     candidate: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     correction: Correction | None = None
+    limits: Limits = (None, None)
+    launch_ms: float | None = None
 
     @property
     def n_terms(self) -> int:
@@ -159,6 +175,7 @@ class Model:
             piece = {name: values[part] for name, values in arrays.items()}
             value[part] = self._value(piece, part.stop - part.start)
             lo[part], hi[part] = self.interval.bounds(value[part])
+        value, lo, hi = (within(part, self.limits) for part in (value, lo, hi))
         return Prediction(value, lo, hi, self._extrapolates(arrays, rows))
 
     def _value(self, columns: Columns, rows: int) -> Array:
@@ -223,6 +240,8 @@ class Model:
             "error_correlation": self.error_correlation,
             "mean_ratio": self.mean_ratio,
             "lean": self.lean,
+            "limits": list(self.limits),
+            "launch_ms": self.launch_ms,
         }
 
     @classmethod
@@ -240,7 +259,9 @@ class Model:
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
             *("error_correlation", "mean_ratio", "lean", "correction"),
+            *("limits", "launch_ms"),
         }
+        low, high = value.get("limits", (None, None))
         return cls(
             family=str(value["family"]),
             target=value["target"],
@@ -267,6 +288,8 @@ class Model:
             lean=_number(value["lean"]),
             candidate=str(value["candidate"]),
             correction=_correction_from_json(value["correction"]),
+            limits=_limits(_optional(low), _optional(high)),
+            launch_ms=_optional(value.get("launch_ms")),
             facts={name: v for name, v in value.items() if name not in known},
         )
 
@@ -280,6 +303,21 @@ def _correction_from_json(value: Any) -> Correction | None:
         _number(value["highest"]),
         str(value["source"]),
     )
+
+
+def _optional(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = _number(value)
+    if number <= 0.0:
+        raise ValueError(f"{value!r} stands where a positive number is needed")
+    return number
+
+
+def _limits(low: float | None, high: float | None) -> Limits:
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"limits {low!r} and {high!r} are not in order")
+    return low, high
 
 
 def _number(value: Any) -> float:

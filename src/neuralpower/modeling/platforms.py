@@ -114,7 +114,10 @@ def fit_platform(
             tell(f"{platform.folder}: {family}: {reason}")
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
-    device = Device(platform.number("peak_gflops"), platform.number("bandwidth_gb_s"))
+    device = Device(
+        *(platform.number(name) for name in ("peak_gflops", "bandwidth_gb_s")),
+        *(platform.number(name) for name in ("idle_power_w", "power_cap_w")),
+    )
     tasks = [
         (family, target)
         for family in data.families()

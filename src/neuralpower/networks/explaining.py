@@ -16,7 +16,6 @@ from neuralpower.core.errors import InputError
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Models, configuration_columns
-from neuralpower.networks.reading import Readings
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Layer, Network
@@ -53,7 +52,6 @@ def explain(
     composition: Composition | None = None,
     batch: int | None = None,
     most: int = MOST,
-    readings: Readings | None = None,
 ) -> list[dict[str, Any]]:
     """A row (``COLUMNS``) for each of the ``most`` layers that cost most, dearest first.
 
@@ -64,11 +62,10 @@ def explain(
     save; None with the reason where the layer or the network does not allow it. A saving's note
     names the sizes that leave the measured range by the change.
     """
-    from neuralpower.caffe.network import load_network
+    from neuralpower.onnx_in.loading import load_network
 
     composition = composition or Composition()
-    options = (readings or Readings()).of(path).options()
-    network = load_network(path, batch=batch, **options)
+    network = load_network(path, batch=batch)
     rows = predict_networks([network], models, composition)
     total, layers = rows[-1], {layer.index: layer for layer in network.layers}
     known = [row for row in rows[:-1] if row["runtime_ms"] is not None]
@@ -79,7 +76,7 @@ def explain(
 
     def saved(layer: Layer, change: Callable[[Any], str]) -> tuple[float | None, str | None]:
         try:
-            other = _changed(path, network, layer, change, {"batch": batch, **options})
+            other = _changed(path, network, layer, change, batch)
         except InputError as error:
             return None, error.message
         changed = predict_networks([other], models, composition)
@@ -167,7 +164,7 @@ def _changed(
     network: Network,
     layer: Layer,
     change: Callable[[Any], str],
-    options: Mapping[str, Any],
+    batch: int | None,
 ) -> Network:
     """The network with one layer changed; ``InputError`` where that is not a network any more."""
     from google.protobuf import text_format
@@ -185,11 +182,27 @@ def _changed(
         if other is layer and (reason := change(copied)):
             raise InputError(reason)
     text = text_format.MessageToString(message)
-    changed = parse_network(text, path=str(path), name=network.name, **options)
+    given = _given_shapes(network)
+    changed = parse_network(text, path=str(path), name=network.name, batch=batch, blob_shapes=given)
     for before, after in zip(network.layers, changed.layers, strict=True):
+        if set(after.tops) & set(given) and before.bottom_shapes != after.bottom_shapes:
+            raise InputError(f"the output of {after.name} is not known after the change")
         if before.known and not after.known:
             raise InputError(f"{after.name} would not fit")
     return changed
+
+
+def _given_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Outputs of layers whose type has no shape rule: ONNX operators that Caffe does not have."""
+    from neuralpower.caffe.layers import find
+
+    return {
+        top: shape
+        for layer in network.layers
+        if find(layer.type) is None and layer.known
+        for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
+        if shape is not None
+    }
 
 
 def _halve_width(layer: Any) -> str:

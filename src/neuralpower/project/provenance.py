@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import sha256_file
+from neuralpower.core.files import read_json, read_text, sha256_file
+from neuralpower.core.network_files import network_file, network_files
 from neuralpower.records.folder import MANIFEST
 
 SCHEMA_VERSION = 1
@@ -98,7 +98,12 @@ def configuration_of(project: Path) -> Mapping[str, Any]:
     path = project / "config" / "config.yaml"
     if not path.exists():
         return {}
-    value = read_yaml(path)
+    import yaml
+
+    try:
+        value = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML: {error}", path=path) from None
     return value if isinstance(value, dict) else {}
 
 
@@ -206,7 +211,7 @@ class _Tracer:
         words = path.split("/")[1:]
         stage = words[0]
         if stage == "layers":
-            return self._made(path, "layers", [f"prototxts/{_stem(path)}.prototxt"])
+            return self._made(path, "layers", [self._network(_stem(path))])
         if stage == "sweeps":
             return self._made(path, "sweep", self._near_layers())
         if stage == "measurements":
@@ -215,7 +220,7 @@ class _Tracer:
             return self._models(path, self._of_platform(words[1]))
         if stage == "predictions":
             platform, network = words[1], _stem(path)
-            inputs = [f"prototxts/{network}.prototxt", f"results/models/{platform}/"]
+            inputs = [self._network(network), f"results/models/{platform}/"]
             return self._made(path, "predict", inputs)
         if stage == "accuracy":
             return self._accuracy(path)
@@ -289,12 +294,13 @@ class _Tracer:
 
     def _prototxts(self, measurements: str, networks: Iterable[str]) -> list[str]:
         """The prototxts of networks; those that the platform brings are among its files."""
-        own = self.project / measurements / "prototxts"
-        return [
-            f"prototxts/{name}.prototxt"
-            for name in sorted(networks)
-            if not (own / f"{name}.prototxt").exists()
-        ]
+        own = network_files(self.project / measurements / "prototxts")
+        return [self._network(name) for name in sorted(networks) if name not in own]
+
+    def _network(self, name: str) -> str:
+        """The file of a network, seen from the project."""
+        path = Path(network_file(name, self.project / "prototxts"))
+        return f"prototxts/{path.name}"
 
     def _accuracy(self, path: str) -> Node:
         platform = _stem(path)
@@ -326,7 +332,7 @@ class _Tracer:
 
     def _swept(self) -> list[str]:
         names = (self.configuration.get("profile") or {}).get("networks") or []
-        prototxts = [f"prototxts/{name}.prototxt" for name in sorted(names)]
+        prototxts = [self._network(name) for name in sorted(names)]
         return [*self._globbed("results/sweeps/*.csv"), *prototxts]
 
     def _of_platform(self, platform: str) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
+from neuralpower.core.network_files import network_file, network_files
 
 #: The platform that is measured here, into results/; every other one is a recorded folder.
 LOCAL = "local"
 
-_MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt")
+_MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt", ".onnx")
 
 
 def put_command_on_path() -> None:
@@ -33,10 +34,10 @@ def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[
 
     Raises ``InputError`` for an empty folder, a name that cannot be a file, a name without one.
     """
-    found = [safe_name(path.stem, "network") for path in Path(folder).glob("*.prototxt")]
+    found = [safe_name(name, "network") for name in network_files(folder)]
     if not found:
-        raise InputError("holds no .prototxt file: put a network's file there", path=folder)
-    return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt")
+        raise InputError("holds no .prototxt or .onnx file: put a network there", path=folder)
+    return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt or .onnx")
 
 
 def platforms(wanted: str | list[str], folder: str | Path = "measurements") -> list[str]:
@@ -91,7 +92,7 @@ def existing(path: str) -> list[str]:
 
 
 def measured_networks(platform: str, known: Iterable[str], local: Iterable[str]) -> list[str]:
-    """The prototxts of ``known`` networks that the platform measured whole.
+    """The files of ``known`` networks that the platform measured whole.
 
     A table that cannot be read gives none: fitting the platform tells its fault.
     """
@@ -102,7 +103,7 @@ def measured_networks(platform: str, known: Iterable[str], local: Iterable[str])
                 names |= {row["network"] for row in read_rows(path, ["network"])[1]}
             except InputError:
                 return []
-    return [f"prototxts/{name}.prototxt" for name in sorted(known) if name in names]
+    return [network_file(name) for name in sorted(known) if name in names]
 
 
 def settings(config: Mapping[str, Any], section: str | None = None) -> str:

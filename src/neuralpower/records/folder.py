@@ -4,35 +4,29 @@ A platform is a folder of layer tables (short or full form; the ``family`` colum
 name only names the shard) with optional ``networks.csv``, ``network_layers.csv``,
 ``manifest.json`` and ``prototxts/``. Layer tables alone are enough.
 
-What a row means and which rows are refused is told in ``measurement_rows``. Large tables are read
-in blocks of columns by ``measurement_blocks``, which fitting uses.
+What a row means and which rows are refused is in ``rows``. Large tables are read
+in blocks of columns by ``blocks``, which fitting uses.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from neuralpower.core.cells import INTEGER_COLUMNS
-from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import safe_name
+from neuralpower.core.files import read_json, safe_name
+from neuralpower.core.network_files import network_files
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
-    NUMBERS,
     REQUIRED_COLUMNS,
     Row,
     layer_rows,
     pieces,
     plain_rows,
 )
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = [
     "MANIFEST",
@@ -43,10 +37,7 @@ __all__ = [
     "Platform",
     "Row",
     "discover",
-    "frame",
     "iter_rows",
-    "load_frame",
-    "load_network_frame",
     "load_network_layer_rows",
     "load_network_rows",
     "load_platform",
@@ -95,8 +86,8 @@ class Platform:
 
     @property
     def prototxts(self) -> tuple[Path, ...]:
-        """Networks as this platform ran them (``prototxts/*.prototxt``), sorted."""
-        return tuple(sorted((self.folder / "prototxts").glob("*.prototxt")))
+        """Networks as this platform ran them (in ``prototxts/``), sorted by name."""
+        return tuple(network_files(self.folder / "prototxts").values())
 
     @property
     def table_files(self) -> tuple[Path, ...]:
@@ -179,37 +170,6 @@ def load_network_layer_rows(platform: Platform | str | Path) -> list[Row]:
     """Every row of the tables of layers measured inside whole networks."""
     files = _platform(platform).network_layer_files
     return _plain(files, NETWORK_LAYER_REQUIRED, ("batch", "index"))
-
-
-def frame(rows: Sequence[Row]) -> pandas.DataFrame:
-    """Rows as a pandas frame with ``file`` and ``row`` in front; missing numbers are NaN.
-
-    Configuration columns are int64, number columns float64, everything else text (empty string
-    where a table does not have the column).
-    """
-    import pandas
-
-    names = ["file", "row", *dict.fromkeys(name for row in rows for name in row.values)]
-    data: dict[str, Any] = {"file": [row.file for row in rows], "row": [r.number for r in rows]}
-    for name in names[2:]:
-        column = [row.values.get(name) for row in rows]
-        if name in NUMBERS:
-            data[name] = pandas.array([math.nan if v is None else v for v in column], "float64")
-        elif name in INTEGER_COLUMNS or name == "index":
-            data[name] = column
-        else:
-            data[name] = ["" if v is None else v for v in column]
-    return pandas.DataFrame(data, columns=names)
-
-
-def load_frame(platform: Platform | str | Path) -> pandas.DataFrame:
-    """``frame(load_rows(platform))``: the layer tables of a platform as one pandas frame."""
-    return frame(load_rows(platform))
-
-
-def load_network_frame(platform: Platform | str | Path) -> pandas.DataFrame:
-    """The tables of whole networks as one pandas frame (a row a measurement, not merged)."""
-    return frame(load_network_rows(platform))
 
 
 def _platform(platform: Platform | str | Path) -> Platform:

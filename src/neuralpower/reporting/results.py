@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
-from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_rows, read_text, safe_name
+from neuralpower.core.files import read_json, read_rows, read_text, safe_name
+from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.text import TOTAL
 
@@ -130,7 +130,7 @@ class PlatformResults:
     def own_prototxt(self, network: str) -> bool:
         """Whether the platform ran the network from a prototxt of its own."""
         folder = self.measurements
-        return folder is not None and (folder / "prototxts" / f"{network}.prototxt").is_file()
+        return folder is not None and network in network_files(folder / "prototxts")
 
     @cached_property
     def why_no_power(self) -> str:
@@ -187,7 +187,7 @@ class Results:
     def _prototxts(self) -> list[Path]:
         if self.networks_file is None:
             return []
-        return sorted(self.networks_file.parent.glob("*.prototxt"))
+        return list(network_files(self.networks_file.parent).values())
 
     def log(self, network: str) -> str:
         """The last line that reading a network wrote; empty where there is none."""

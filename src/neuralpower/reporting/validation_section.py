@@ -45,7 +45,6 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
         "table": _entries(networks) if entries else None,
         "parts": _parts(accuracy.get("network_decomposition", {})),
         "factors": _factors(accuracy.get("network_composition", {})),
-        "fusion": _fusion(accuracy.get("network_fusion", {})),
         "missing": missing,
     }
 
@@ -210,24 +209,3 @@ def _parts(decomposition: Mapping[str, Any]) -> Table | None:
         Table("decomposition", "Parts of the error", caption, columns, rows, foot,
               filterable=True)
     )  # fmt: skip
-
-
-def _fusion(fusion: Mapping[str, Any]) -> Table | None:
-    """Whether an activation after a convolution costs time of its own on the platform."""
-    if not fusion:
-        return None
-    columns = [
-        Column("Activations directly after a convolution or inner product", False),
-        Column("Network runtime MAPE %"), Column("Bias %"), Column("Verdict", False),
-    ]  # fmt: skip
-    rows = [
-        [
-            word({"separate": "cost their own time", "free": "are free (fused)"}.get(rule, rule)),
-            per_cent(score.get("mape")),
-            per_cent(score.get("bias_percent")),
-            word("fits better" if rule == fusion.get("better") else ""),
-        ]
-        for rule, score in fusion.get("rules", {}).items()
-    ]
-    caption = str(fusion.get("text", ""))
-    return Table("fusion", "Cost of activations", caption, columns, rows, sortable=False)

@@ -19,9 +19,7 @@ from neuralpower.networks.composition import network_rows
 from neuralpower.networks.estimates import Models
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass
-from neuralpower.networks.reading import Readings
 from neuralpower.scoring.decomposition import decompose
-from neuralpower.scoring.fusion import activation_rule
 from neuralpower.scoring.network_baselines import baseline_totals
 
 #: name -> target -> entries, one a batch size.
@@ -34,7 +32,6 @@ def score_networks(
     prototxts: Sequence[str | Path] = (),
     *,
     models_dir: str | Path | None = None,
-    readings: Readings | None = None,
 ) -> dict[str, Any]:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
@@ -43,14 +40,14 @@ def score_networks(
     in mJ. ``network_summary``: target -> ``{n, networks, mape, rmspe, median_ape, bias_percent,
     interval_coverage, baselines}``; ``network_summary_plain``: the same without factors and
     scales learnt from passes; ``networks_without_prototxt``: names; ``network_composition``: what
-    all passes teach; ``network_decomposition`` and ``network_fusion``: see those modules.
+    all passes teach; ``network_decomposition``: see that module.
 
     ``prototxts`` are the networks that can be predicted, by file stem; files in the platform's
     own ``prototxts/`` folder override the same names. With ``models_dir``, the totals of the
     baselines that were fitted beside the models are given too. Raises ``InputError`` as the
     readers do.
     """
-    trials, missing = load_trials(measurements, models, prototxts, readings)
+    trials, missing = load_trials(measurements, models, prototxts)
     names = sorted({trial.measured.network for trial in trials})
     without = {n: learn([t for t in trials if t.measured.network != n]) for n in names}
     held_out = [_rows(trial, without[trial.measured.network]) for trial in trials]
@@ -61,12 +58,11 @@ def score_networks(
         "networks": scores,
         "network_summary": summary(scores),
         "network_summary_plain": summary(_all_scores(trials, plain, beside)),
-        "networks_without_prototxt": sorted(missing),
+        "networks_without_prototxt": missing,
     }
     if trials:
         result["network_composition"] = learn(trials).to_json()
         result["network_decomposition"] = decompose(measurements, trials, held_out, models)
-        result["network_fusion"] = activation_rule(trials, plain)
     return result
 
 

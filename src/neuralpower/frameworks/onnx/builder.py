@@ -71,12 +71,14 @@ def build_network(
             shapes[top] = shape
         if layer.type in DATA_TYPES:
             for top in layer.tops:
-                current[top] = graph.add_input(InputSpec(top, shapes[top], classes.get(top)))
+                spec = InputSpec(top, shapes[top], classes.get(top), layer_text(layer))
+                current[top] = graph.add_input(spec)
             continue
         bottoms = [_value_of(layer, bottom, current) for bottom in layer.bottoms]
         tops = [
             graph.fresh(top if last[top] == index else f"{top}/{layer.name}") for top in layer.tops
         ]
+        graph.describe(layer_text(layer))
         _emit(graph, layer, bottoms, tops)
         current.update(zip(layer.tops, tops, strict=True))
     wanted = shapes if every_blob else network.outputs
@@ -87,6 +89,17 @@ def build_network(
     if not outputs:
         raise InputError(f"network {network.name!r} computes nothing: it has no output")
     return graph.build(outputs, current)
+
+
+def layer_text(layer: LayerLike) -> str:
+    """A layer as one line of a prototxt: a model says of its operators which layers they are."""
+    from google.protobuf import text_format
+
+    message = type(layer.param)()
+    message.CopyFrom(layer.param)
+    for field in ("include", "exclude", "blobs"):
+        message.ClearField(field)
+    return f"layer {{ {text_format.MessageToString(message, as_one_line=True)} }}"
 
 
 def _emit(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:

@@ -38,6 +38,8 @@ class Built:
     inputs: tuple[InputSpec, ...]
     outputs: dict[str, Shape]
     blobs: dict[str, str]
+    #: Layers after the last node that have no operator (``Silence``), as of ``Graph.describe``.
+    doc: str = ""
 
     @property
     def parameter_bytes(self) -> int:
@@ -69,9 +71,10 @@ class Built:
         graph = helper.make_graph(
             list(self.nodes),
             self.name or "network",
-            [_value(spec.name, spec.shape) for spec in self.inputs],
+            [_value(spec.name, spec.shape, spec.doc) for spec in self.inputs],
             [_value(name, shape) for name, shape in self.outputs.items()],
             tensors,
+            doc_string=self.doc or None,
         )
         return helper.make_model(
             graph,
@@ -95,10 +98,15 @@ class Graph:
         self._numbers = itertools.count()
         self._taken: set[str] = set()
         self._scope = ""
+        self._docs: dict[int, str] = {}
 
     def enter(self, layer: str) -> None:
         """Names made from here on belong to ``layer``."""
         self._scope = layer
+
+    def describe(self, text: str) -> None:
+        """Let the next node say which layer it is the first of, in the words of a prototxt."""
+        self._docs[len(self._nodes)] = self._docs.get(len(self._nodes), "") + text + "\n"
 
     def fresh(self, hint: str) -> str:
         """A name that no value has yet."""
@@ -132,6 +140,7 @@ class Graph:
             name=f"{self._scope}:{len(self._nodes)}",
             **attributes,
         )
+        node.doc_string = self._docs.get(len(self._nodes), "")
         self._nodes.append(node)
         return list(outputs)
 
@@ -181,7 +190,8 @@ class Graph:
         """The finished model; ``outputs``: blob to the value's name and shape."""
         shapes = dict(outputs.values())
         inputs = tuple(self.inputs.values())
-        return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs)
+        doc = self._docs.get(len(self._nodes), "")
+        return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs, doc)
 
 
 def _outside(name: str, values: NDArray[Any]) -> Any:
@@ -191,5 +201,5 @@ def _outside(name: str, values: NDArray[Any]) -> Any:
     return tensor
 
 
-def _value(name: str, shape: Shape) -> Any:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+def _value(name: str, shape: Shape, doc: str = "") -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape), doc)

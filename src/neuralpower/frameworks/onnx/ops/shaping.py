@@ -49,8 +49,10 @@ def slice_layer(
 @emits("Crop")
 def crop(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """The first bottom cut to the size of the second, from ``axis`` on, at the given offsets."""
-    starts, ends = zip(*crop_bounds(layer), strict=True)
-    axes = range(len(starts))
+    shape = bottom_shape(layer)
+    cuts = [(b, e, i) for i, (b, e) in enumerate(crop_bounds(layer)) if (b, e) != (0, shape[i])]
+    # An axis that stays whole is not named, so that the model runs at any batch size.
+    starts, ends, axes = zip(*(cuts or [(0, shape[-1], len(shape) - 1)]), strict=True)
     bounds = [graph.integers(values) for values in (starts, ends, axes)]
     graph.op("Slice", [bottoms[0], *bounds], tops[0])
 

@@ -1,0 +1,1 @@
+"""ONNX models as networks: a graph becomes Caffe layers, and so the same layer table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -11,7 +11,7 @@ from neuralpower.caffe.configuration import configuration
 from neuralpower.caffe.layers import find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
-from neuralpower.caffe.rules import State, included
+from neuralpower.caffe.rules import State, elsewhere, included
 from neuralpower.caffe.shapes import (
     INT_MAX,
     LENIENT_MAX,
@@ -41,6 +41,7 @@ class Options:
     batch: int | None = None
     strict: bool = False
     known_types: bool = False
+    assume_elementwise: bool = False
     data_shape: Shape | None = None
     blob_shapes: Mapping[str, Shape] = field(default_factory=dict)
 
@@ -60,7 +61,10 @@ class Layer:
     ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
     multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
     ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
-    the layer's message in the current format, with defaults.
+    the layer's message in the current format, with defaults. ``doubts`` say why the figures are
+    not sure (a field that may be misspelt), ``assumed`` what a default stands in for; ``offset``
+    is where the layer is in the file, -1 when it is made from other fields. All of them are in
+    ``note`` as well.
     """
 
     index: int
@@ -79,6 +83,9 @@ class Layer:
     configuration: Configuration | None = None
     known: bool = False
     note: str = ""
+    doubts: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    offset: int = -1
 
     @property
     def supported(self) -> bool:
@@ -98,9 +105,21 @@ class BuiltNetwork:
 class _Entry:
     """A layer that the state includes, with its wiring."""
 
-    __slots__ = ("bottoms", "in_place", "kind", "notes", "offset", "param", "sources", "tops")
+    __slots__ = (
+        "assumed",
+        "bottoms",
+        "doubts",
+        "in_place",
+        "kind",
+        "notes",
+        "offset",
+        "param",
+        "sources",
+        "tops",
+        "weights",
+    )
 
-    def __init__(self, param: Any, offset: int) -> None:
+    def __init__(self, param: Any, offset: int, doubts: Sequence[str]) -> None:
         self.param = param
         self.offset = offset
         self.bottoms: tuple[str, ...] = tuple(param.bottom)
@@ -109,6 +128,16 @@ class _Entry:
         self.sources: list[int] = []
         self.in_place: list[bool] = []
         self.notes: list[str] = []
+        self.doubts: list[str] = list(doubts)
+        self.assumed: list[str] = []
+        #: The loss weights that are left when Caffe has moved those of shared tops to Splits.
+        self.weights: list[float] = list(param.loss_weight)
+
+    def note(self) -> str:
+        """The layer's note: doubts first, then defaults, then remarks."""
+        doubts = [f"not sure: {text}" for text in self.doubts]
+        assumed = [f"assumed: {text}" for text in self.assumed]
+        return "; ".join(dict.fromkeys([*doubts, *assumed, *self.notes]))
 
     def refuse(self, reason: str) -> NoReturn:
         """End with the layer named."""
@@ -117,11 +146,15 @@ class _Entry:
 
 
 def build(
-    layers: Iterable[Any], offsets: Iterable[int], state: State, options: Options
+    layers: Iterable[Any],
+    offsets: Iterable[int],
+    state: State,
+    options: Options,
+    doubts: Mapping[int, Sequence[str]] | None = None,
 ) -> BuiltNetwork:
     """Keep the layers that the state includes and set them up in order.
 
-    In strict mode raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a
+    ``doubts`` are what the parser did not understand, by the offset of the layer. In strict mode raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a
     fault becomes a note of the layer.
     """
     for name, shape in options.blob_shapes.items():
@@ -130,8 +163,9 @@ def build(
         except Refusal as refusal:
             raise Refusal(f"blob shape of '{name}': {refusal.reason}") from None
     entries: list[_Entry] = []
+    absent: dict[str, str] = {}
     for param, offset in zip(layers, offsets, strict=True):
-        entry = _Entry(param, offset)
+        entry = _Entry(param, offset, (doubts or {}).get(offset, ()))
         try:
             inside = included(param, state)
         except Refusal as refusal:
@@ -141,8 +175,11 @@ def build(
             inside = True
         if inside:
             entries.append(entry)
+        else:
+            where = f"layer '{param.name[:60]}' makes it only {elsewhere(param, state)}"
+            absent |= {name: where for name in param.top if name not in absent}
     _wire(entries, options)
-    builder = _Builder(options)
+    builder = _Builder(options, absent)
     built = [builder.add(index, entry) for index, entry in enumerate(entries)]
     outputs = {name: builder.shapes[name] for name in builder.unused}
     return BuiltNetwork(built, builder.inputs, outputs)
@@ -156,7 +193,9 @@ def _wire(entries: list[_Entry], options: Options) -> None:
     """
     last: dict[str, int] = {}
     uses: list[int] = []
+    firsts: list[int] = []
     for entry in entries:
+        firsts.append(len(uses))
         for name in entry.bottoms:
             source = last.get(name, -1)
             if source >= 0:
@@ -169,7 +208,11 @@ def _wire(entries: list[_Entry], options: Options) -> None:
             last[name] = len(uses)
             # A top that is a loss counts as used.
             uses.append(int(position < len(weights) and weights[position] != 0))
-    for entry in entries:
+    for entry, first in zip(entries, firsts, strict=True):
+        tops = range(first, first + min(len(entry.tops), len(entry.weights)))
+        if any(uses[top] > 1 and entry.weights[top - first] for top in tops):
+            # The Split that Caffe puts in takes the weight, and the layer loses all of its own.
+            entry.weights = []
         pairs = zip(entry.tops, entry.bottoms, entry.sources, strict=False)
         entry.in_place = [
             top == bottom and (source < 0 or uses[source] == 1) for top, bottom, source in pairs
@@ -179,8 +222,12 @@ def _wire(entries: list[_Entry], options: Options) -> None:
 class _Builder:
     """The blobs of the network so far."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, absent: Mapping[str, str]) -> None:
         self.options = options
+        #: Blobs that only layers outside the current state make, and how to have those.
+        self.absent = absent
+        #: The layer that last made each blob.
+        self.makers: dict[str, str] = {}
         self.strict = options.strict
         self.limit = options.limit
         self.shapes: dict[str, Shape | None] = {}
@@ -196,6 +243,7 @@ class _Builder:
             tops = (AUTOMATIC,)
         unknown = (None,) * len(tops)
         layer = Layer(index, param.name, param.type, entry.bottoms, tops, shapes, unknown, param)
+        layer.offset = entry.offset
         try:
             self.check_structure(entry, len(tops))
         except Refusal as refusal:
@@ -209,9 +257,11 @@ class _Builder:
         for name, shape in zip(entry.tops, layer.top_shapes, strict=False):
             self.shapes[name] = shape
             self.unused[name] = None
+            self.makers[name] = layer.name
             if layer.type == "Input":
                 self.inputs[name] = shape
-        layer.note = "; ".join(dict.fromkeys(entry.notes))
+        layer.doubts, layer.assumed = tuple(entry.doubts), tuple(entry.assumed)
+        layer.note = entry.note()
         return layer
 
     def bottom_shape(self, name: str) -> Shape | None:
@@ -240,12 +290,19 @@ class _Builder:
             raise Refusal("engine CUDNN is unknown to Caffe without a GPU")
         if len(param.propagate_down) not in (0, len(entry.bottoms)):
             raise Refusal("propagate_down must be given for every bottom or not at all")
-        if not kind.in_place and any(entry.in_place):
+        in_place = kind.in_place
+        allowed = in_place(param, n_tops) if callable(in_place) else in_place
+        if not allowed and any(entry.in_place):
             raise Refusal(f"{kind.name} does not work in place")
-        weights = len(param.loss_weight) or int(kind.auto_top)
+        weights = len(entry.weights) or int(kind.auto_top)
         if weights and weights != n_tops:
             raise Refusal(
                 f"loss_weight is given {weights} times for {n_tops} tops: once a top is needed"
+            )
+        if kind.inner_top and weights > 1:
+            raise Refusal(
+                f"loss_weight is given {weights} times, for the one top of the Softmax inside too: "
+                f"once a top is needed (1 vs. {weights})"
             )
 
     def count_params(self, layer: Layer, entry: _Entry, params: list[Shape]) -> None:
@@ -290,7 +347,8 @@ class _Builder:
         """Run the shape function and take its results over."""
         kind, options = entry.kind, self.options
         if kind is None:
-            raise UnknownShape(f"unknown layer type '{layer.type[:60]}': give --blob-shape")
+            self.unknown_type(layer, entry)
+            return
         check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops))
         if max(len(layer.bottoms), len(layer.tops)) > MAX_BLOBS:
             raise Refusal(f"more than {MAX_BLOBS} bottoms or tops")
@@ -311,6 +369,9 @@ class _Builder:
             tops = [self.outside(name, top, kind.source) for name, top in pairs]
         layer.top_shapes = tuple([check_blob(shape, self.limit) for shape in tops])
         entry.notes += setup.notes
+        entry.doubts += setup.doubts
+        entry.assumed += setup.assumed
+        self.check_weighted(entry, layer.top_shapes)
         if setup.macs > MAX_MACS:
             raise Refusal(f"more than {MAX_MACS} multiply-accumulates")
         self.count_params(layer, entry, setup.params)
@@ -323,13 +384,43 @@ class _Builder:
         if not self.strict and any(count(shape) > INT_MAX for shape in tops):
             entry.notes.append("larger than Caffe's limit of 2^31 - 1 elements")
 
+    def unknown_type(self, layer: Layer, entry: _Entry) -> None:
+        """A type that nobody knows: its shape is its bottom's only if it works in place."""
+        options, bottoms = self.options, layer.bottom_shapes
+        one = len(bottoms) == len(layer.tops) == 1 and None not in bottoms
+        given = layer.tops[0] in options.blob_shapes if layer.tops else False
+        in_place = any(entry.in_place)
+        lenient = not (options.strict or options.known_types or given)
+        if not (one and lenient and (options.assume_elementwise or in_place)):
+            remedy = "give --blob-shape"
+            if len(bottoms) == len(layer.tops) == 1:
+                remedy += " (or --assume-elementwise)"
+            raise UnknownShape(f"unknown layer type '{layer.type[:60]}': {remedy}")
+        layer.top_shapes, layer.known, layer.macs = bottoms, True, 0
+        kept = f"layer type '{layer.type[:60]}' is unknown"
+        if options.assume_elementwise:
+            entry.assumed.append(f"{kept} and keeps the shape")
+        else:
+            entry.doubts.append(f"{kept}; it works in place, so its shape is taken to stay")
+
+    def check_weighted(self, entry: _Entry, tops: Sequence[Shape | None]) -> None:
+        """A loss weight is written into its blob at once, so that blob cannot be empty."""
+        for weight, shape in zip(entry.param.loss_weight, tops, strict=False):
+            if weight and shape is not None and count(shape) == 0:
+                self.object(entry, f"a loss_weight on an empty top ({shape_text(shape)})")
+
     def missing_bottom(self, layer: Layer, kind: LayerType) -> NoReturn:
         """Tell which bottom has no shape; the first top of a loss is a number all the same."""
         if kind.scalar_top and not self.strict:
             layer.top_shapes = (SCALAR, *layer.top_shapes[1:])
         name = layer.bottoms[layer.bottom_shapes.index(None)]
-        remedy = ": it comes from outside, give --blob-shape" if name in self.inputs else ""
-        raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown{remedy}")
+        if name in self.makers:
+            why = f"layer '{self.makers[name][:60]}' has none"
+        elif name in self.absent:
+            why = self.absent[name]
+        else:
+            why = "it comes from outside, give --blob-shape"
+        raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown: {why}")
 
     def outside(self, name: str, shape: Shape, is_input: bool) -> Shape:
         """The shape of a blob that comes from outside, after the options."""

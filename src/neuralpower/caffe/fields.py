@@ -24,6 +24,8 @@ class Field:
     convert: Any
     is_string: bool
     is_enum: bool
+    #: The repeated field that takes further values of a scalar one (a fork's way), or "".
+    more: str
 
 
 _TABLES: dict[str, dict[str, Field]] = {}
@@ -48,4 +50,5 @@ def _describe(item: FieldDescriptor) -> Field:
         convert=None if message else converter(item),
         is_string=item.type == FieldDescriptor.TYPE_STRING,
         is_enum=item.type == FieldDescriptor.TYPE_ENUM,
+        more=more if (more := f"{item.name}_more") in item.containing_type.fields_by_name else "",
     )

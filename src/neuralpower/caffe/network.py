@@ -31,14 +31,17 @@ class Network:
     title: str
     layers: list[Layer] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: What makes figures unsure or assumed, with file and line: for standard error.
+    warnings: list[str] = field(default_factory=list)
     inputs: dict[str, Shape | None] = field(default_factory=dict)
     outputs: dict[str, Shape | None] = field(default_factory=dict)
 
     def coverage(self) -> dict[str, float | int]:
         """Counts and shares: layers with known shapes, layers and MACs with a model family.
 
-        Shares are between 0 and 1; those of an empty network are 1. MACs are those of the layers
-        with known shapes.
+        Shares are between 0 and 1; those of an empty network are 0: nothing is known of it. MACs
+        are those of the layers with known shapes. ``layers_not_sure`` have a field that may be
+        misspelt.
         """
         total = len(self.layers)
         known = sum(layer.known for layer in self.layers)
@@ -47,10 +50,11 @@ class Network:
         return {
             "layers": total,
             "layers_known": known,
-            "layers_known_share": known / total if total else 1.0,
+            "layers_known_share": known / total if total else 0.0,
+            "layers_not_sure": sum(bool(layer.doubts) for layer in self.layers),
             "layers_supported": sum(layer.supported for layer in self.layers),
             "macs": macs,
-            "macs_supported_share": covered / macs if macs else float(known == total),
+            "macs_supported_share": covered / macs if macs else float(0 < known == total),
         }
 
 
@@ -63,6 +67,7 @@ def load_network(
     batch: int | None = None,
     strict: bool = False,
     known_types: bool = False,
+    assume_elementwise: bool = False,
     data_shape: Sequence[int] | None = None,
     blob_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
@@ -72,7 +77,8 @@ def load_network(
     of the data layers; ``blob_shapes`` are blobs that come from outside the file. ``strict``
     refuses what BVLC Caffe refuses; otherwise the forks' fields and types are notes, and a layer
     whose shape cannot be known is listed with the reason; with ``known_types`` a type that neither
-    Caffe nor a known fork has, a misspelt one mostly, is refused as well.
+    Caffe nor a known fork has, a misspelt one mostly, is refused as well, and with
+    ``assume_elementwise`` such a type of one bottom and one top keeps its shape.
 
     Raises ``InputError`` naming the file, and the line where there is one.
     """
@@ -90,6 +96,7 @@ def load_network(
         batch=batch,
         strict=strict,
         known_types=known_types,
+        assume_elementwise=assume_elementwise,
         data_shape=data_shape,
         blob_shapes=blob_shapes,
     )
@@ -106,6 +113,7 @@ def parse_network(
     batch: int | None = None,
     strict: bool = False,
     known_types: bool = False,
+    assume_elementwise: bool = False,
     data_shape: Sequence[int] | None = None,
     blob_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
@@ -119,20 +127,43 @@ def parse_network(
         batch=batch,
         strict=strict,
         known_types=known_types,
+        assume_elementwise=assume_elementwise,
         data_shape=tuple(data_shape) if data_shape is not None else None,
         blob_shapes={key: tuple(value) for key, value in (blob_shapes or {}).items()},
     )
     state = State(phase, level, frozenset((*message.state.stage, *stages)))
     try:
         upgraded = upgrade(message, document.layer_offsets, strict=strict)
-        built = build(upgraded.layers, upgraded.offsets, state, options)
+        doubts: dict[int, list[str]] = {}
+        for doubt in document.doubts:
+            doubts.setdefault(doubt.layer, []).append(doubt.text)
+        built = build(upgraded.layers, upgraded.offsets, state, options, doubts)
     except Refusal as refusal:
         line = document.line(refusal.offset) if refusal.offset >= 0 else None
         raise InputError(refusal.reason, path=path, line=line) from None
     network = Network(name, message.name, notes=[*document.notes, *upgraded.notes])
     network.layers = built.layers
     network.inputs, network.outputs = built.inputs, built.outputs
+    network.warnings = _warnings(network, document)
     return network
+
+
+def _warnings(network: Network, document: textformat.Document) -> list[str]:
+    """What a person must know before believing the figures, with the places in the file."""
+    found = [
+        f"{document.path}:{document.line(doubt.offset)}: not sure: {doubt.text}"
+        for doubt in document.doubts
+        if doubt.layer < 0
+    ]
+    for layer in network.layers:
+        if not (layer.doubts or layer.assumed):
+            continue
+        place = document.path
+        if layer.offset >= 0:
+            place += f":{document.line(layer.offset)}"
+        found += [f"{place}: layer '{layer.name}' not sure: {text}" for text in layer.doubts]
+        found += [f"{place}: layer '{layer.name}' assumed: {text}" for text in layer.assumed]
+    return found
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -31,6 +31,10 @@ class Setup:
     params: list[Shape] = field(default_factory=list)
     macs: int = 0
     notes: list[str] = field(default_factory=list)
+    #: What the file does not say and a default stands in for.
+    assumed: list[str] = field(default_factory=list)
+    #: What makes the figures unsure.
+    doubts: list[str] = field(default_factory=list)
 
     def expect(self, condition: bool, reason: str) -> None:
         """A condition of Caffe's that the shape does not hang on: a note in lenient mode."""
@@ -39,6 +43,11 @@ class Setup:
         if self.strict:
             raise Refusal(reason)
         self.notes.append(f"Caffe refuses: {reason}")
+
+    def assume(self, text: str) -> None:
+        """Note a default that stands in for what the file does not say."""
+        if text not in self.assumed:
+            self.assumed.append(text)
 
     @property
     def bottom(self) -> Shape:
@@ -60,6 +69,8 @@ ShapeFunction = Callable[[Setup], list[Shape]]
 BlobRange = tuple[int, int | None]
 #: One fixed range, or a function of the layer that gives it.
 BlobRule = BlobRange | Callable[[Any], BlobRange]
+#: Whether Caffe lets a layer work in place; a function of the layer and its number of tops.
+InPlaceRule = bool | Callable[[Any, int], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +79,8 @@ class LayerType:
 
     ``bottoms`` and ``tops`` are (least, most) numbers of blobs, None without an upper bound;
     ``auto_top``: a missing top is made up (losses); ``scalar_top``: the first top is a number,
-    whatever the bottoms; ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
+    whatever the bottoms; ``inner_top``: a layer of one top inside is given the same loss weights;
+    ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
     type; ``source``: brings data in; ``given``: ``--blob-shape`` wins over what the layer says;
     ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
     ``operation`` makes the typed operation and ``kinds`` are those of its parameters, both set by
@@ -82,7 +94,8 @@ class LayerType:
     equal_counts: bool = False
     auto_top: bool = False
     scalar_top: bool = False
-    in_place: bool = True
+    inner_top: bool = False
+    in_place: InPlaceRule = True
     fork: bool = False
     source: bool = False
     given: bool = False

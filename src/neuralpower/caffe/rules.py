@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ class State:
 
     phase: str
     level: int
-    stages: Set[str]
+    stages: frozenset[str]
 
 
 def meets(rule: Any, state: State) -> bool:
@@ -41,3 +40,16 @@ def included(layer: Any, state: State) -> bool:
     if layer.include:
         return any(meets(rule, state) for rule in layer.include)
     return not any(meets(rule, state) for rule in layer.exclude)
+
+
+def elsewhere(layer: Any, state: State) -> str:
+    """In which other state a layer that ``state`` leaves out is in the network, with the option."""
+    other = "TRAIN" if state.phase == "TEST" else "TEST"
+    if included(layer, State(other, state.level, state.stages)):
+        return f"in phase {other}: give --phase {other}"
+    for rule in layer.include:
+        missing = [stage for stage in rule.stage if stage not in state.stages]
+        wanted = State(state.phase, state.level, state.stages | frozenset(missing))
+        if missing and meets(rule, wanted):
+            return f"in another stage: give {' '.join(f'--stage {name[:40]}' for name in missing)}"
+    return "in another state: give its --phase, --stage or --level"

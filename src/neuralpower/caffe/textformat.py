@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 
 from google.protobuf.message import Message
 
-from neuralpower.caffe.fields import Field, field_table
+from neuralpower.caffe.fields import FORK_NUMBERS, Field, field_table
 from neuralpower.caffe.scalars import ScalarError, plain
 from neuralpower.caffe.textcursor import BLANK, MAX_DEPTH, WORD, Cursor
+from neuralpower.caffe.unknown import closest, matters
 
 #: Bounds on one file: more than any real network by far, small enough to hold in memory.
 MAX_BYTES = 64_000_000
@@ -25,6 +26,9 @@ MAX_MESSAGES = 1_000_000
 MAX_LAYERS = 150_000
 #: Different notes kept for one file; the rest are counted.
 MAX_NOTES = 50
+#: Unknown fields that are kept with their places.
+MAX_DOUBTS = 10_000
+_MARK = "\ufeff"
 
 # One field at a time. The last group that took part tells what was found: 1 a bare name, 2 a name
 # and a colon, 3 the start of a message, 4 a plain string, 5 a number or word, 6 the end of a
@@ -46,6 +50,18 @@ _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
 _CLOSING = {"{": "}", "<": ">"}
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An unknown field or value that may matter, at a character offset.
+
+    ``layer`` is the offset of the entry that it is in, -1 outside the layers.
+    """
+
+    layer: int
+    offset: int
+    text: str
+
+
 @dataclass(slots=True, eq=False)
 class Document:
     """A parsed file: the message, what was passed over, and where the layers stand."""
@@ -54,6 +70,7 @@ class Document:
     path: str
     text: str
     notes: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
     #: Offsets of the top-level ``layer`` and ``layers`` entries, in the order of the file.
     layer_offsets: dict[str, list[int]] = field(default_factory=dict)
 
@@ -81,11 +98,12 @@ class _Parser(Cursor):
         self.noted: dict[str, int] = {}
         self.more_notes = 0
         self.messages = 0
+        self.layer = -1
 
     def run(self) -> Document:
         if len(self.text) > MAX_BYTES:
             self.fail(f"the file is larger than {MAX_BYTES // 1_000_000} MB", 0)
-        self._fields(self.root, "", 0, 0)
+        self._fields(self.root, "", 0, self._start())
         self._check_required()
         self.document.notes = [
             text if count == 1 else f"{text} ({count} times)" for text, count in self.noted.items()
@@ -93,6 +111,14 @@ class _Parser(Cursor):
         if self.more_notes:
             self.document.notes.append(f"{self.more_notes} more notes of this kind")
         return self.document
+
+    def _start(self) -> int:
+        """The offset of the text itself: Caffe refuses a byte order mark, editors write one."""
+        if not self.text.startswith(_MARK):
+            return 0
+        if self.strict:
+            self.fail("a byte order mark: save the file as UTF-8 without one", 0)
+        return 1
 
     def _fields(self, message: Any, closing: str, opened: int, position: int) -> int:
         """Read fields until the message closes (or the text ends); return the offset after it.
@@ -159,6 +185,8 @@ class _Parser(Cursor):
         self.messages += 1
         if self.messages > MAX_MESSAGES:
             self.fail(f"more than {MAX_MESSAGES} messages in one file", offset)
+        if message is self.root:
+            self.layer = offset if known.name in ("layer", "layers") else -1
         if known.repeated:
             if message is self.root:
                 places = self.document.layer_offsets.setdefault(known.name, [])
@@ -175,21 +203,25 @@ class _Parser(Cursor):
     def _store(self, message: Any, known: Field, value: Any, offset: int) -> None:
         if known.repeated:
             getattr(message, known.name).append(value)
-        elif message.HasField(known.name):
-            self._twice(known, offset)
-        else:
+        elif not message.HasField(known.name):
             setattr(message, known.name, value)
+        elif not self.strict and known.more:
+            getattr(message, known.more).append(value)
+        else:
+            self._twice(known, offset)
 
     def _word(self, message: Any, known: Field, word: str, offset: int, start: int) -> None:
         try:
             value = known.convert(word)
         except ScalarError as error:
-            if not self.strict and self._forgive(message, known, word):
+            if not self.strict and self._forgive(message, known, word, offset):
                 return
             self.fail(f"field {known.name!r}: {error}", offset)
+        if self.strict and known.is_enum and value >= FORK_NUMBERS:
+            self.fail(f"field {known.name!r}: {word} is not known to BVLC Caffe", offset)
         self._store(message, known, value, start)
 
-    def _forgive(self, message: Any, known: Field, word: str) -> bool:
+    def _forgive(self, message: Any, known: Field, word: str, offset: int) -> bool:
         """Lenient readings of a word that the schema does not allow; False when there is none."""
         kind = message.DESCRIPTOR.name
         if kind == "LayerParameter" and known.name == "type" and word.isidentifier():
@@ -197,9 +229,11 @@ class _Parser(Cursor):
             self._store(message, known, word, 0)
             return True
         if known.is_enum and word.isidentifier():
-            self.note(f"unknown value {word} of {known.name} in {kind} passed over")
             if kind == "V1LayerParameter" and known.name == "type":
                 message.fork_type = word
+            elif matters(kind, known.name, ()):
+                self._doubt(message, f"unknown value {word} of {known.name}", offset)
+            self.note(f"unknown value {word} of {known.name} in {kind} passed over")
             return True
         return False
 
@@ -286,6 +320,11 @@ class _Parser(Cursor):
         kind = message.DESCRIPTOR.name
         if self.strict:
             self.fail(f"{kind} has no field {name!r} in BVLC Caffe", offset)
+        known = field_table(message.DESCRIPTOR)
+        if matters(kind, name, known):
+            likely = closest(name, known)
+            hint = f" (is it {likely}?)" if likely else ""
+            self._doubt(message, f"unknown field {name} of {kind}{hint}", offset)
         self.note(f"unknown field {name} of {kind} passed over")
 
     def _skip_value(self, found: re.Match[str]) -> int:
@@ -305,6 +344,12 @@ class _Parser(Cursor):
         return self._separator(word.end())
 
     # --------------------------------------------------------------------------- notes and faults
+
+    def _doubt(self, message: Any, text: str, offset: int) -> None:
+        """Keep what may make a layer's figures wrong, with its place."""
+        if len(self.document.doubts) < MAX_DOUBTS:
+            layer = -1 if message is self.root else self.layer
+            self.document.doubts.append(Doubt(layer, offset, text))
 
     def note(self, text: str) -> None:
         """Keep a remark, counted when it comes again."""

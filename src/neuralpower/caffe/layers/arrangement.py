@@ -42,7 +42,9 @@ def concat(setup: Setup) -> list[Shape]:
     return [(*first[:axis], total, *first[axis + 1 :])]
 
 
-@layer_type("Slice", bottoms=(1, 1), tops=(1, None))
+@layer_type(
+    "Slice", bottoms=(1, 1), tops=(1, None), in_place=lambda param, n_tops: n_tops == 1
+)
 def slice_(setup: Setup) -> list[Shape]:
     """Cut an axis at the slice points, or into equal parts."""
     param, bottom, n_tops = setup.param.slice_param, setup.bottom, setup.n_tops
@@ -69,7 +71,7 @@ def slice_(setup: Setup) -> list[Shape]:
     return [(*bottom[:axis], part, *bottom[axis + 1 :]) for part in sizes]
 
 
-@layer_type("Split", tops=(1, None), free=True)
+@layer_type("Split", tops=(1, None), in_place=False, free=True)
 def split(setup: Setup) -> list[Shape]:
     """The same blob under several names."""
     return [setup.bottom] * setup.n_tops

@@ -30,7 +30,13 @@ def _predictions(setup: Setup, axis: int) -> None:
     )
 
 
-@layer_type("Accuracy", bottoms=(2, 2), tops=(1, 2), scalar_top=True)
+@layer_type(
+    "Accuracy",
+    bottoms=(2, 2),
+    tops=(1, 2),
+    scalar_top=True,
+    in_place=lambda param, n_tops: n_tops == 1,
+)
 def accuracy(setup: Setup) -> list[Shape]:
     """A number, and perhaps one a class."""
     param, (bottom, labels) = setup.param.accuracy_param, setup.bottoms
@@ -47,6 +53,8 @@ def accuracy(setup: Setup) -> list[Shape]:
     tops=(1, 2),
     auto_top=True,
     scalar_top=True,
+    inner_top=True,
+    in_place=False,
     engine="softmax_param",
 )
 def softmax_loss(setup: Setup) -> list[Shape]:
@@ -64,6 +72,8 @@ def softmax_loss(setup: Setup) -> list[Shape]:
     tops=(1, 2),
     auto_top=True,
     scalar_top=True,
+    inner_top=True,
+    in_place=False,
     engine="softmax_param",
 )
 def infogain_loss(setup: Setup) -> list[Shape]:
@@ -86,7 +96,7 @@ def infogain_loss(setup: Setup) -> list[Shape]:
     return [SCALAR, bottom][: setup.n_tops]
 
 
-@layer_type("EuclideanLoss", bottoms=(2, 2), auto_top=True, scalar_top=True)
+@layer_type("EuclideanLoss", bottoms=(2, 2), auto_top=True, scalar_top=True, in_place=False)
 def euclidean_loss(setup: Setup) -> list[Shape]:
     """Half the mean squared distance: one product an element."""
     _first_sizes(setup)
@@ -116,7 +126,9 @@ def multinomial_logistic_loss(setup: Setup) -> list[Shape]:
     return [SCALAR]
 
 
-@layer_type("SigmoidCrossEntropyLoss", bottoms=(2, 2), auto_top=True, scalar_top=True)
+@layer_type(
+    "SigmoidCrossEntropyLoss", bottoms=(2, 2), auto_top=True, scalar_top=True, in_place=False
+)
 def sigmoid_cross_entropy_loss(setup: Setup) -> list[Shape]:
     """A number; targets are as many as predictions."""
     _first_sizes(setup)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import Identity, LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
-from neuralpower.caffe.shapes import Shape, check, count
+from neuralpower.caffe.shapes import Shape, check, count, shape_text
 
 
 @layer_type("BNLL", "ELU", "Swish", "Threshold", "Clip")
@@ -83,6 +83,7 @@ def prelu(setup: Setup) -> list[Shape]:
     """One learnt slope a channel, or one for all."""
     bottom = setup.bottom
     check(len(bottom) >= 2, "PReLU needs at least 2 axes")
+    setup.expect(len(bottom) <= 4, f"PReLU takes at most 4 axes, not {shape_text(bottom)}")
     slope: Shape = () if setup.param.prelu_param.channel_shared else (bottom[1],)
     if setup.param.prelu_param.HasField("filler"):
         check_filler(setup, setup.param.prelu_param.filler, slope)

@@ -98,7 +98,7 @@ def _single(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-@layer_type("SPP")
+@layer_type("SPP", in_place=lambda param, n_tops: param.spp_param.pyramid_height == 1)
 def spatial_pyramid_pooling(setup: Setup) -> list[Shape]:
     """Pooling to 1, 2, 4, ... bins a side, flattened and joined along the channels."""
     from neuralpower.caffe import caffe_pb2 as pb

@@ -1,0 +1,73 @@
+"""Fields that the schema does not know: which of them may change a layer's shape or cost.
+
+A misspelt ``strid: 2`` is read past, and the layer's figures are then wrong without a mark. So a
+field that nobody knows makes its layer "not sure", unless it is of a kind that changes neither
+shapes nor work: how weights are filled and learnt, which engine runs, how data are augmented and
+losses weighted, how numbers are quantised. A field close to a known one counts as that one
+misspelt.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+#: Messages in which no field changes a shape or the work at inference.
+_HARMLESS_MESSAGES = frozenset(
+    "FillerParameter ParamSpec LossParameter BlobProto HDF5OutputParameter PythonParameter "
+    "DropoutParameter AccuracyParameter HingeLossParameter InfogainLossParameter "
+    "ContrastiveLossParameter DetectionOutputParameter ClassesParameter NormFaceParameter "
+    "ELUParameter ExpParameter LogParameter SigmoidParameter TanHParameter ThresholdParameter "
+    "SwishParameter ReLUParameter ReLU6Parameter ClipParameter CenterParameter".split()
+)
+#: Messages of options of data layers: only the fields that give sizes matter.
+_DATA_MESSAGES = frozenset(
+    "TransformationParameter ResizeParameter DataParameter ImageDataParameter "
+    "DenseImageDataParameter WindowDataParameter HDF5DataParameter MemoryDataParameter "
+    "VideoDataParameter AugmentationParameter".split()
+)
+_DATA_SIZES = frozenset(
+    "batch_size crop_size crop_h crop_w crop_height crop_width new_height new_width height width "
+    "channels is_color force_color force_gray new_length".split()
+)
+#: Names that change nothing, wherever they are.
+_HARMLESS = re.compile(
+    r"""(?x)
+    .*filler.* | .*engine.* | .*_algo.* | cudnn.* | .*_math(_.*)?
+    | .*(lr|decay)(_mult|_policy)?  | lr_.* | blobs_lr | .*momentum.* | .*moving_average.*
+    | .*(eps|epsilon) | .*global_stats | frozen | icnet
+    | .*(input|output|weight|bias)_(scale|zero_point) | saturate | .*quant.* | .*bit_?width.*
+    | .*precision.* | .*(bw|fl)_(layer|params).* | .*_(fl|bw|int|dec) | .*rounding.* | .*int8.*
+    | .*(sparse|sparsity|prun|splic|c_rate|iter_stop).* | .*mask_filler
+    | .*(seed|debug|verbose|visualize|print|log)(_.*)? | name | comment.* | desc.*
+    | .*thresh(old)?.* | .*iou.* | nms.* | .*variance.* | clip | .*ignore.* | .*label_map.*
+    | weight_fixed | (dis|gen)_mode | sample_weights_test | scale_train
+    | .*loss.* | .*regulari[sz].* | .*gradient.* | .*_grad | .*backward.* | .*backprop.*
+    | propagate.* | reshape_every_iter | force_nd.* | share_in_parallel | workspace.* | .*memory.*
+    | negative_slope | relu | conv_algos_override | .*smooth.* | .*coeff_schedule.* | forward_type
+    | .*backend.* | device.* | net_id | .*parallel.* | temperature | .*per_fla_fuse.*
+    | .*winograd.* | .*transform_param | .*_data_param | python_param | quantization_param
+    """
+)
+#: Blocks that belong to no layer's shape: of losses, of data, of the tools of forks.
+_CLOSE = 0.75
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known field that ``name`` is probably a misspelling of, or None."""
+    found = difflib.get_close_matches(name.lower(), list(known), 1, _CLOSE)
+    return found[0] if found else None
+
+
+def matters(message: str, name: str, known: Iterable[str]) -> bool:
+    """Whether an unknown field of a message may change its layer's shapes, parameters or work.
+
+    ``known`` are the fields that the message has.
+    """
+    if message in _HARMLESS_MESSAGES:
+        return False
+    likely = closest(name, known)
+    if message in _DATA_MESSAGES:
+        return likely in _DATA_SIZES
+    return not (_HARMLESS.fullmatch(name) or (likely and _HARMLESS.fullmatch(likely)))

@@ -142,7 +142,9 @@ def upgrade_layers(net: Any, places: list[int], notes: list[str]) -> tuple[list[
     layers = list(net.layers)
     if any(entry.HasField("layer") for entry in layers):
         layers, places = _upgrade_padding(net.input, layers, places)
-        layers = [_from_v0(entry, notes) for entry in layers]
+        layers = [
+            _from_v0(entry, notes, place) for entry, place in zip(layers, places, strict=True)
+        ]
         net.ClearField("input_shape")
     for entry in layers:
         _upgrade_transform(entry)
@@ -185,8 +187,8 @@ def _upgrade_padding(
     return kept, kept_places
 
 
-def _from_v0(connection: Any, notes: list[str]) -> Any:
-    """One V0 entry as a V1 entry."""
+def _from_v0(connection: Any, notes: list[str], place: int) -> Any:
+    """One V0 entry, at a character offset of the file, as a V1 entry."""
     entry = pb.V1LayerParameter(bottom=connection.bottom, top=connection.top)
     if not connection.HasField("layer"):
         return entry
@@ -195,7 +197,7 @@ def _from_v0(connection: Any, notes: list[str]) -> Any:
         entry.name = old.name
     if old.HasField("type"):
         if old.type not in V0_TYPES:
-            raise Refusal(f"unknown V0 layer type '{old.type}'")
+            raise Refusal(f"unknown V0 layer type '{old.type[:60]}'", place)
         entry.MergeFrom(pb.V1LayerParameter(type=V0_TYPES[old.type]))
     entry.blobs.extend(old.blobs)
     entry.blobs_lr.extend(old.blobs_lr)

@@ -71,7 +71,7 @@ class Document:
     text: str
     notes: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
-    #: Offsets of the top-level ``layer`` and ``layers`` entries, in the order of the file.
+    #: Offsets of the top-level fields by name (``layer`` and ``layers`` entries), in file order.
     layer_offsets: dict[str, list[int]] = field(default_factory=dict)
 
     def line(self, offset: int) -> int:
@@ -201,6 +201,8 @@ class _Parser(Cursor):
         return child
 
     def _store(self, message: Any, known: Field, value: Any, offset: int) -> None:
+        if message is self.root:
+            self.document.layer_offsets.setdefault(known.name, []).append(offset)
         if known.repeated:
             getattr(message, known.name).append(value)
         elif not message.HasField(known.name):

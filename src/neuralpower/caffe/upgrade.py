@@ -19,7 +19,8 @@ MAX_INPUTS = 50_000
 class Upgraded:
     """The layers of a network in the current format.
 
-    ``offsets[i]`` is where layer ``i`` stands in the file (-1: made from the input fields).
+    ``offsets[i]`` is where layer ``i`` is in the file; of the one made from the input fields, where
+    their sizes are.
     """
 
     layers: list[Any]
@@ -44,7 +45,7 @@ def upgrade(net: Any, offsets: dict[str, list[int]], *, strict: bool = False) ->
                 raise Refusal(reason)
             result.notes.append(reason)
         _upgrade_layers(net, list(offsets.get("layers", ())), result)
-    _upgrade_input(net, result, strict)
+    _upgrade_input(net, offsets, result, strict)
     for entry in result.layers:
         if entry.type == "BatchNorm" and len(entry.param) == 3:
             for spec in entry.param:
@@ -65,7 +66,9 @@ def _upgrade_layers(net: Any, places: list[int], result: Upgraded) -> None:
     result.offsets = [result.offsets[index] for index in order]
 
 
-def _upgrade_input(net: Any, result: Upgraded, strict: bool) -> None:
+def _upgrade_input(
+    net: Any, offsets: dict[str, list[int]], result: Upgraded, strict: bool
+) -> None:
     """Turn ``input`` with ``input_shape`` or ``input_dim`` into one Input layer named input."""
     if not net.input:
         return
@@ -74,6 +77,8 @@ def _upgrade_input(net: Any, result: Upgraded, strict: bool) -> None:
     names, shapes, dims = list(net.input), list(net.input_shape), list(net.input_dim)
     if shapes or dims:
         layer = pb.LayerParameter(name="input", type="Input", top=names)
+        places = next(filter(None, map(offsets.get, ("input_shape", "input_dim", "input"))), [-1])
+        place = places[0]
         for index, name in enumerate(names):
             shape = layer.input_param.shape.add()
             if index < len(shapes):
@@ -84,11 +89,11 @@ def _upgrade_input(net: Any, result: Upgraded, strict: bool) -> None:
                 given = "input_shape" if shapes else "four input_dim values"
                 reason = f"input '{name}' has no {given} of its own"
                 if strict:
-                    raise Refusal(reason)
+                    raise Refusal(reason, place)
                 result.notes.append(reason)
                 _lenient_shape(shape, shapes, dims, index, len(names))
         result.layers.insert(0, layer)
-        result.offsets.insert(0, -1)
+        result.offsets.insert(0, place)
 
 
 def _lenient_shape(shape: Any, shapes: list[Any], dims: list[int], index: int, inputs: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from neuralpower.caffe.configuration import configuration
-from neuralpower.caffe.layers import find
+from neuralpower.caffe.layers import canonical, find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
 from neuralpower.caffe.rules import State, elsewhere, included
@@ -22,6 +22,7 @@ from neuralpower.caffe.shapes import (
     dims,
     shape_text,
 )
+from neuralpower.caffe.textformat import Doubt
 from neuralpower.core.configuration import Configuration
 
 #: More would not fit the integers of the tables' readers.
@@ -119,7 +120,7 @@ class _Entry:
         "weights",
     )
 
-    def __init__(self, param: Any, offset: int, doubts: Sequence[str]) -> None:
+    def __init__(self, param: Any, offset: int, doubts: Sequence[Doubt]) -> None:
         self.param = param
         self.offset = offset
         self.bottoms: tuple[str, ...] = tuple(param.bottom)
@@ -128,7 +129,9 @@ class _Entry:
         self.sources: list[int] = []
         self.in_place: list[bool] = []
         self.notes: list[str] = []
-        self.doubts: list[str] = list(doubts)
+        # The blocks of forks' types that matter are in the schema; another one does not.
+        known = self.kind is not None and not self.kind.fork
+        self.doubts: list[str] = [doubt.text for doubt in doubts if known or not doubt.block]
         self.assumed: list[str] = []
         #: The loss weights that are left when Caffe has moved those of shared tops to Splits.
         self.weights: list[float] = list(param.loss_weight)
@@ -138,6 +141,13 @@ class _Entry:
         doubts = [f"not sure: {text}" for text in self.doubts]
         assumed = [f"assumed: {text}" for text in self.assumed]
         return "; ".join(dict.fromkeys([*doubts, *assumed, *self.notes]))
+
+    def respell(self) -> None:
+        """Take the type that a name in another spelling means: RELU, Relu, SOFTMAX_LOSS."""
+        name = canonical(self.param.type)
+        if name is not None:
+            self.doubts.append(f"unknown layer type '{self.param.type[:60]}', read as {name}")
+            self.param.type, self.kind = name, find(name)
 
     def refuse(self, reason: str) -> NoReturn:
         """End with the layer named."""
@@ -150,12 +160,13 @@ def build(
     offsets: Iterable[int],
     state: State,
     options: Options,
-    doubts: Mapping[int, Sequence[str]] | None = None,
+    doubts: Mapping[int, Sequence[Doubt]] | None = None,
 ) -> BuiltNetwork:
     """Keep the layers that the state includes and set them up in order.
 
-    ``doubts`` are what the parser did not understand, by the offset of the layer. In strict mode raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a
-    fault becomes a note of the layer.
+    ``doubts`` are what the parser did not understand, by the offset of the layer. In strict mode
+    raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a fault becomes a
+    note of the layer.
     """
     for name, shape in options.blob_shapes.items():
         try:
@@ -163,9 +174,11 @@ def build(
         except Refusal as refusal:
             raise Refusal(f"blob shape of '{name}': {refusal.reason}") from None
     entries: list[_Entry] = []
-    absent: dict[str, str] = {}
+    absent: dict[str, dict[str, None]] = {}
     for param, offset in zip(layers, offsets, strict=True):
         entry = _Entry(param, offset, (doubts or {}).get(offset, ()))
+        if entry.kind is None and not (options.strict or options.known_types):
+            entry.respell()
         try:
             inside = included(param, state)
         except Refusal as refusal:
@@ -177,7 +190,8 @@ def build(
             entries.append(entry)
         else:
             where = f"layer '{param.name[:60]}' makes it only {elsewhere(param, state)}"
-            absent |= {name: where for name in param.top if name not in absent}
+            for name in param.top:
+                absent.setdefault(name, {})[where] = None
     _wire(entries, options)
     builder = _Builder(options, absent)
     built = [builder.add(index, entry) for index, entry in enumerate(entries)]
@@ -222,7 +236,7 @@ def _wire(entries: list[_Entry], options: Options) -> None:
 class _Builder:
     """The blobs of the network so far."""
 
-    def __init__(self, options: Options, absent: Mapping[str, str]) -> None:
+    def __init__(self, options: Options, absent: Mapping[str, Iterable[str]]) -> None:
         self.options = options
         #: Blobs that only layers outside the current state make, and how to have those.
         self.absent = absent
@@ -285,13 +299,13 @@ class _Builder:
         if kind is None:
             return
         if self.strict and kind.fork:
-            raise Refusal(f"layer type '{kind.name}' is not known to BVLC Caffe")
+            raise Refusal(f"layer type '{param.type[:60]}' is not known to BVLC Caffe")
         if self.strict and kind.engine and getattr(param, kind.engine).engine == _CUDNN:
             raise Refusal("engine CUDNN is unknown to Caffe without a GPU")
         if len(param.propagate_down) not in (0, len(entry.bottoms)):
             raise Refusal("propagate_down must be given for every bottom or not at all")
-        in_place = kind.in_place
-        allowed = in_place(param, n_tops) if callable(in_place) else in_place
+        rule = kind.in_place
+        allowed = rule(param, n_tops) if callable(rule) else rule
         if not allowed and any(entry.in_place):
             raise Refusal(f"{kind.name} does not work in place")
         weights = len(entry.weights) or int(kind.auto_top)
@@ -349,7 +363,15 @@ class _Builder:
         if kind is None:
             self.unknown_type(layer, entry)
             return
-        check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops))
+        try:
+            check_counts(kind, entry.param, len(layer.bottoms), len(layer.tops), self.strict)
+        except Refusal as refusal:
+            if self.strict or not kind.scalar_top or len(layer.tops) != 1:
+                raise
+            # Whatever it lacks, the one top of a loss is a number.
+            layer.top_shapes, layer.known, layer.macs = (SCALAR,), True, 0
+            entry.notes.append(refusal.reason)
+            return
         if max(len(layer.bottoms), len(layer.tops)) > MAX_BLOBS:
             raise Refusal(f"more than {MAX_BLOBS} bottoms or tops")
         if None in layer.bottom_shapes:
@@ -417,7 +439,7 @@ class _Builder:
         if name in self.makers:
             why = f"layer '{self.makers[name][:60]}' has none"
         elif name in self.absent:
-            why = self.absent[name]
+            why = "; or ".join(list(self.absent[name])[:3])
         else:
             why = "it comes from outside, give --blob-shape"
         raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown: {why}")

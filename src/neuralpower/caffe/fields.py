@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.scalars import converter
 
 #: Fields with this number or a higher one belong to forks of Caffe (see ``caffe.proto``).
@@ -50,5 +52,22 @@ def _describe(item: FieldDescriptor) -> Field:
         convert=None if message else converter(item),
         is_string=item.type == FieldDescriptor.TYPE_STRING,
         is_enum=item.type == FieldDescriptor.TYPE_ENUM,
-        more=more if (more := f"{item.name}_more") in item.containing_type.fields_by_name else "",
+        more=_more(item),
     )
+
+
+def _more(item: FieldDescriptor) -> str:
+    owner = item.containing_type
+    name = f"{item.name}_more"
+    return name if owner is not None and name in owner.fields_by_name else ""
+
+
+@cache
+def fork_messages() -> frozenset[str]:
+    """Names of the messages that only forks' layers have; the schema has some of their fields."""
+    fields = LayerParameter.DESCRIPTOR.fields
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for item in fields:
+        if item.message_type is not None:
+            names[item.number >= FORK_NUMBERS].add(item.message_type.name)
+    return frozenset(names[True] - names[False])

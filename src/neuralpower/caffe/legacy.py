@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.layers import canonical
 from neuralpower.caffe.refusal import Refusal
 
 #: V1 layer type to V2 layer type.
@@ -54,9 +55,6 @@ V1_TYPES = {
     "THRESHOLD": "Threshold",
     "WINDOW_DATA": "WindowData",
 }
-
-#: Types of forks that are spelt like V1 types in ``layers`` entries.
-_V1_FORK_TYPES = {"ROIPOOLING": "ROIPooling", "ROI_POOLING": "ROIPooling", "INTERP": "Interp"}
 
 #: V0 layer type to V1 layer type.
 V0_TYPES = {
@@ -276,7 +274,7 @@ def _from_v1(old: Any, notes: list[str]) -> Any:
     if old.HasField("type"):
         new.type = V1_TYPES[pb.V1LayerParameter.LayerType.Name(old.type)]
     if old.HasField("fork_type"):
-        new.type = _V1_FORK_TYPES.get(old.fork_type, old.fork_type)
+        new.type = V1_TYPES.get(old.fork_type) or canonical(old.fork_type) or old.fork_type
     while len(new.param) < max(
         len(old.param), len(old.blob_share_mode), len(old.blobs_lr), len(old.weight_decay)
     ):

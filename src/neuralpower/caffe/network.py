@@ -134,9 +134,9 @@ def parse_network(
     state = State(phase, level, frozenset((*message.state.stage, *stages)))
     try:
         upgraded = upgrade(message, document.layer_offsets, strict=strict)
-        doubts: dict[int, list[str]] = {}
+        doubts: dict[int, list[textformat.Doubt]] = {}
         for doubt in document.doubts:
-            doubts.setdefault(doubt.layer, []).append(doubt.text)
+            doubts.setdefault(doubt.layer, []).append(doubt)
         built = build(upgraded.layers, upgraded.offsets, state, options, doubts)
     except Refusal as refusal:
         line = document.line(refusal.offset) if refusal.offset >= 0 else None
@@ -148,22 +148,31 @@ def parse_network(
     return network
 
 
+#: Different warnings that are listed for one file; the rest are counted.
+_MAX_WARNINGS = 20
+
+
 def _warnings(network: Network, document: textformat.Document) -> list[str]:
-    """What a person must know before believing the figures, with the places in the file."""
-    found = [
-        f"{document.path}:{document.line(doubt.offset)}: not sure: {doubt.text}"
-        for doubt in document.doubts
-        if doubt.layer < 0
-    ]
+    """What a person must know before believing the figures, with the first place of each."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for doubt in document.doubts:
+        if doubt.layer < 0:
+            found.setdefault(f"not sure: {doubt.text}", []).append((doubt.offset, ""))
     for layer in network.layers:
-        if not (layer.doubts or layer.assumed):
-            continue
-        place = document.path
-        if layer.offset >= 0:
-            place += f":{document.line(layer.offset)}"
-        found += [f"{place}: layer '{layer.name}' not sure: {text}" for text in layer.doubts]
-        found += [f"{place}: layer '{layer.name}' assumed: {text}" for text in layer.assumed]
-    return found
+        for text in layer.doubts:
+            found.setdefault(f"not sure: {text}", []).append((layer.offset, layer.name))
+        for text in layer.assumed:
+            found.setdefault(f"assumed: {text}", []).append((layer.offset, layer.name))
+    lines = []
+    for text, places in found.items():
+        offset, name = places[0]
+        place = document.path if offset < 0 else f"{document.path}:{document.line(offset)}"
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        lines.append(f"{place}: {text}" + (f" (layer '{name[:60]}'{more})" if name else ""))
+    if len(lines) > _MAX_WARNINGS:
+        rest = len(lines) - _MAX_WARNINGS
+        lines[_MAX_WARNINGS:] = [f"{document.path}: {rest} more such lines: see the notes"]
+    return lines
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -187,7 +196,7 @@ def _read(path: Path) -> str:
         raise InputError(f"cannot be read: {reason}", path=path) from None
     if len(data) > limit:
         raise InputError(f"the file is larger than {limit // 1_000_000} MB", path=path)
-    return data.decode("utf-8-sig", "surrogateescape")
+    return data.decode("utf-8", "surrogateescape")
 
 
 _CONFIGURATION = CONFIGURATION_COLUMNS[1:]

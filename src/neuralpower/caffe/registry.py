@@ -78,6 +78,7 @@ class LayerType:
     """How Caffe treats a layer type.
 
     ``bottoms`` and ``tops`` are (least, most) numbers of blobs, None without an upper bound;
+    ``equal_counts``: one top of each bottom; ``sums``: forks add a second bottom to the one top;
     ``auto_top``: a missing top is made up (losses); ``scalar_top``: the first top is a number,
     whatever the bottoms; ``inner_top``: a layer of one top inside is given the same loss weights;
     ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
@@ -92,6 +93,7 @@ class LayerType:
     bottoms: BlobRule = (1, 1)
     tops: BlobRule = (1, 1)
     equal_counts: bool = False
+    sums: bool = False
     auto_top: bool = False
     scalar_top: bool = False
     inner_top: bool = False
@@ -121,7 +123,9 @@ def layer_type(*names: str, **options: Any) -> Callable[[ShapeFunction], ShapeFu
     return register
 
 
-def check_counts(kind: LayerType, param: Any, n_bottoms: int, n_tops: int) -> None:
+def check_counts(
+    kind: LayerType, param: Any, n_bottoms: int, n_tops: int, strict: bool = False
+) -> None:
     """``Refusal`` when a layer has too few or too many bottoms or tops."""
     for what, number, rule in (
         ("bottom", n_bottoms, kind.bottoms),
@@ -134,5 +138,7 @@ def check_counts(kind: LayerType, param: Any, n_bottoms: int, n_tops: int) -> No
         if most is not None and number > most and least != most:
             needed = f"at most {most}"
         raise Refusal(f"{kind.name} takes {needed} {what} blob(s), not {number}")
+    if kind.sums and not strict and (n_bottoms, n_tops) == (2, 1):
+        return
     if kind.equal_counts and n_bottoms != n_tops:
         raise Refusal(f"{kind.name} makes one top of each bottom: {n_bottoms} and {n_tops} given")

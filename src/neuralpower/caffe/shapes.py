@@ -95,6 +95,12 @@ def shape_text(shape: Shape | None) -> str:
     return "x".join(map(str, shape)) if shape else "scalar"
 
 
+def four_axes(shape: Shape) -> Shape:
+    """The shape of a blob of images; ``Refusal`` for other numbers of axes."""
+    check(len(shape) == 4, f"4 axes are needed, not {shape_text(shape)}")
+    return shape
+
+
 def same(shapes: Iterable[Shape]) -> bool:
     """Whether all shapes are equal."""
     return len(set(shapes)) <= 1

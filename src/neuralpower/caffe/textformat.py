@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from google.protobuf.message import Message
 
-from neuralpower.caffe.fields import FORK_NUMBERS, Field, field_table
+from neuralpower.caffe.fields import FORK_NUMBERS, Field, field_table, fork_messages
 from neuralpower.caffe.scalars import ScalarError, plain
 from neuralpower.caffe.textcursor import BLANK, MAX_DEPTH, WORD, Cursor
 from neuralpower.caffe.unknown import closest, matters
@@ -54,12 +54,14 @@ _CLOSING = {"{": "}", "<": ">"}
 class Doubt:
     """An unknown field or value that may matter, at a character offset.
 
-    ``layer`` is the offset of the entry that it is in, -1 outside the layers.
+    ``layer`` is the offset of the entry that it is in, -1 outside the layers; ``block`` whether it
+    is a parameter block as a whole.
     """
 
     layer: int
     offset: int
     text: str
+    block: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -233,7 +235,8 @@ class _Parser(Cursor):
         if known.is_enum and word.isidentifier():
             if kind == "V1LayerParameter" and known.name == "type":
                 message.fork_type = word
-            elif matters(kind, known.name, ()):
+                return True
+            if matters(kind, known.name, ()):
                 self._doubt(message, f"unknown value {word} of {known.name}", offset)
             self.note(f"unknown value {word} of {known.name} in {kind} passed over")
             return True
@@ -323,10 +326,11 @@ class _Parser(Cursor):
         if self.strict:
             self.fail(f"{kind} has no field {name!r} in BVLC Caffe", offset)
         known = field_table(message.DESCRIPTOR)
-        if matters(kind, name, known):
+        if matters(kind, name, known, fork=kind in fork_messages()):
             likely = closest(name, known)
             hint = f" (is it {likely}?)" if likely else ""
-            self._doubt(message, f"unknown field {name} of {kind}{hint}", offset)
+            block = name.endswith("_param") and kind in ("LayerParameter", "V1LayerParameter")
+            self._doubt(message, f"unknown field {name} of {kind}{hint}", offset, block=block)
         self.note(f"unknown field {name} of {kind} passed over")
 
     def _skip_value(self, found: re.Match[str]) -> int:
@@ -347,11 +351,11 @@ class _Parser(Cursor):
 
     # --------------------------------------------------------------------------- notes and faults
 
-    def _doubt(self, message: Any, text: str, offset: int) -> None:
+    def _doubt(self, message: Any, text: str, offset: int, *, block: bool = False) -> None:
         """Keep what may make a layer's figures wrong, with its place."""
         if len(self.document.doubts) < MAX_DOUBTS:
             layer = -1 if message is self.root else self.layer
-            self.document.doubts.append(Doubt(layer, offset, text))
+            self.document.doubts.append(Doubt(layer, offset, text, block))
 
     def note(self, text: str) -> None:
         """Keep a remark, counted when it comes again."""

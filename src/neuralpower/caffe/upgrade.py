@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.aliases import normalise
 from neuralpower.caffe.refusal import Refusal
 
 #: Far more than any network has.
@@ -47,6 +48,8 @@ def upgrade(net: Any, offsets: dict[str, list[int]], *, strict: bool = False) ->
         _upgrade_layers(net, list(offsets.get("layers", ())), result)
     _upgrade_input(net, offsets, result, strict)
     for entry in result.layers:
+        if not strict:
+            normalise(entry)
         if entry.type == "BatchNorm" and len(entry.param) == 3:
             for spec in entry.param:
                 spec.lr_mult = 0.0
@@ -66,9 +69,7 @@ def _upgrade_layers(net: Any, places: list[int], result: Upgraded) -> None:
     result.offsets = [result.offsets[index] for index in order]
 
 
-def _upgrade_input(
-    net: Any, offsets: dict[str, list[int]], result: Upgraded, strict: bool
-) -> None:
+def _upgrade_input(net: Any, offsets: dict[str, list[int]], result: Upgraded, strict: bool) -> None:
     """Turn ``input`` with ``input_shape`` or ``input_dim`` into one Input layer named input."""
     if not net.input:
         return

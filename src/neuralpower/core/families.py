@@ -38,14 +38,28 @@ class Family:
 _FAMILIES = (
     Family(
         "conv",
-        ("Convolution", "DepthwiseConvolution", "ConvolutionDepthwise"),
+        (
+            *("Convolution", "DepthwiseConvolution", "ConvolutionDepthwise"),
+            *("DepthWiseConvolution", "ConvolutionDepthWise", "DepthConvolution"),
+            *("ConvolutionRistretto", "ConvolutionData", "CudnnConvolution", "SqueezeConvolution"),
+            *("Convolution3D", "Conv3D", "NdConvolution"),
+        ),
         "conv",
         (*_WINDOW, "groups"),
     ),
-    Family("deconv", ("Deconvolution",), "deconv", (*_WINDOW, "groups")),
-    Family("fc", ("InnerProduct",), "fc"),
-    Family("pool", ("Pooling",), "pool", (*_WINDOW, "pool_method")),
-    Family("lrn", ("LRN",)),
+    Family(
+        "deconv",
+        ("Deconvolution", "DeconvolutionRistretto", "Deconvolution3D"),
+        "deconv",
+        (*_WINDOW, "groups"),
+    ),
+    Family(
+        "fc",
+        ("InnerProduct", "InnerProductRistretto", "FcRistretto", "SqueezeInnerProduct"),
+        "fc",
+    ),
+    Family("pool", ("Pooling", "Pooling3D", "NdPooling"), "pool", (*_WINDOW, "pool_method")),
+    Family("lrn", ("LRN", "LRNRistretto")),
     Family("batchnorm", ("BatchNorm", "BN")),
     Family("scale", ("Scale",)),
     Family("relu", ("ReLU", "ReLU6")),

@@ -30,6 +30,9 @@ def concat(setup: Setup) -> list[Shape]:
     if old:
         check(param.concat_dim < len(first), f"concat_dim {param.concat_dim} is out of range")
     axis = param.concat_dim if old else axis_index(first, param.axis)
+    if param.per_fla_fuse and axis == 1:
+        setup.notes.append("permutes and flattens its bottoms too (Intel)")
+        return [(first[0], sum(count(shape, 1) for shape in setup.bottoms), *[1] * len(first[2:]))]
     total = 0
     rest = (*first[:axis], *first[axis + 1 :])
     for shape in setup.bottoms:
@@ -42,9 +45,7 @@ def concat(setup: Setup) -> list[Shape]:
     return [(*first[:axis], total, *first[axis + 1 :])]
 
 
-@layer_type(
-    "Slice", bottoms=(1, 1), tops=(1, None), in_place=lambda param, n_tops: n_tops == 1
-)
+@layer_type("Slice", bottoms=(1, 1), tops=(1, None), in_place=lambda param, n_tops: n_tops == 1)
 def slice_(setup: Setup) -> list[Shape]:
     """Cut an axis at the slice points, or into equal parts."""
     param, bottom, n_tops = setup.param.slice_param, setup.bottom, setup.n_tops

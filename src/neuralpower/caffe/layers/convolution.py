@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -24,12 +25,18 @@ from neuralpower.caffe.shapes import (
 
 @dataclass(slots=True, eq=False)
 class Window:
-    """Kernel, stride, padding and dilation, one value a spatial axis."""
+    """Kernel, stride, padding before and after, and dilation, one value a spatial axis."""
 
     kernel: Shape
     stride: Shape
     pad: Shape
     dilation: Shape
+    pad_end: Shape
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether both ends of every axis have the same padding."""
+        return self.pad == self.pad_end
 
     @property
     def extent(self) -> Shape:
@@ -42,18 +49,18 @@ class Window:
     def convolve(self, sizes: Sequence[int]) -> Shape:
         """Output sizes of a convolution; C++ division, which rounds towards zero."""
         return tuple(
-            divide(size + 2 * pad - extent, stride) + 1
-            for size, pad, extent, stride in zip(
-                sizes, self.pad, self.extent, self.stride, strict=True
+            divide(size + before + after - extent, stride) + 1
+            for size, before, after, extent, stride in zip(
+                sizes, self.pad, self.pad_end, self.extent, self.stride, strict=True
             )
         )
 
     def deconvolve(self, sizes: Sequence[int]) -> Shape:
         """Output sizes of a transposed convolution."""
         return tuple(
-            stride * (size - 1) + extent - 2 * pad
-            for size, pad, extent, stride in zip(
-                sizes, self.pad, self.extent, self.stride, strict=True
+            stride * (size - 1) + extent - before - after
+            for size, before, after, extent, stride in zip(
+                sizes, self.pad, self.pad_end, self.extent, self.stride, strict=True
             )
         )
 
@@ -64,15 +71,32 @@ def divide(numerator: int, denominator: int) -> int:
     return quotient if numerator >= 0 else -quotient
 
 
-def window(param: Any, n_axes: int) -> Window:
-    """Read the window of a ``ConvolutionParameter`` for ``n_axes`` spatial axes."""
+def window(param: Any, sizes: Sequence[int]) -> Window:
+    """Read the window of a ``ConvolutionParameter`` for spatial axes of these sizes."""
+    n_axes = len(sizes)
     kernel = _sizes(param, "kernel", "kernel_size", n_axes, None)
     check(min(kernel, default=1) > 0, "kernel sizes must be positive")
     stride = _sizes(param, "stride", "stride", n_axes, 1)
     check(min(stride, default=1) > 0, "strides must be positive")
     pad = _sizes(param, "pad", "pad", n_axes, 0)
     dilation = _repeated(param.dilation, "dilation", n_axes, 1)
-    return Window(kernel, stride, pad, dilation)
+    result = Window(kernel, stride, pad, dilation, pad)
+    if param.pad_type == pb.SAME:
+        totals = same_padding(sizes, result.extent, stride)
+        result.pad = tuple(total // 2 for total in totals)
+        result.pad_end = tuple(total - total // 2 for total in totals)
+    elif any(sides := (param.pad_t, param.pad_l, param.pad_b, param.pad_r)):
+        check(n_axes == 2, f"pads of four sides are for two spatial axes, not {n_axes}")
+        result.pad, result.pad_end = sides[:2], sides[2:]
+    return result
+
+
+def same_padding(sizes: Sequence[int], extent: Shape, stride: Shape) -> Shape:
+    """TensorFlow's "SAME": what is needed for an output of size / stride, rounded up."""
+    return tuple(
+        max((-(-size // step) - 1) * step + kernel - size, 0)
+        for size, kernel, step in zip(sizes, extent, stride, strict=True)
+    )
 
 
 def _sizes(param: Any, prefix: str, field: str, n_axes: int, default: int | None) -> Shape:
@@ -104,11 +128,57 @@ def _repeated(values: Sequence[int], field: str, n_axes: int, default: int | Non
     bottoms=(1, None),
     tops=(1, None),
     equal_counts=True,
+    sums=True,
     engine="convolution_param",
 )
 def convolution(setup: Setup) -> list[Shape]:
     """Tops of ``num_output`` channels; weights [out, in / group, kernel], bias [out]."""
+    param = setup.param.convolution_param
+    if setup.param.HasField("pooling_param"):
+        setup.doubts.append("a pooling_param inside: a pooling that is fused is not counted")
+    if len(setup.bottoms) != 2 or setup.n_tops != 1:
+        return _convolution(setup, param, transposed=False)
+    image, added = setup.bottoms
+    setup.bottoms = [image]
+    tops = _convolution(setup, param, transposed=False)
+    check(tops[0] == added, f"the sum needs {shape_text(tops[0])}, not {shape_text(added)}")
+    setup.notes.append("adds its second bottom (a fused sum; additions are no products)")
+    return tops
+
+
+@layer_type(
+    "Convolution3D",
+    "Conv3D",
+    "NdConvolution",
+    "ConvolutionRistretto",
+    "ConvolutionData",
+    "SqueezeConvolution",
+    "CudnnConvolution",
+    bottoms=(1, None),
+    tops=(1, None),
+    equal_counts=True,
+    fork=True,
+)
+def convolution_of_forks(setup: Setup) -> list[Shape]:
+    """As Convolution; C3D's are those of three axes (depth, height, width)."""
     return _convolution(setup, setup.param.convolution_param, transposed=False)
+
+
+@layer_type("DeformableConvolution", bottoms=(1, 3), tops=(1, 1), fork=True)
+def deformable_convolution(setup: Setup) -> list[Shape]:
+    """A convolution of samples at learnt offsets (the second bottom), perhaps masked (the third).
+
+    Its products are those of the convolution, and four an input sample of a kernel for the
+    bilinear interpolation (Dai et al. 2017), as Interp has them.
+    """
+    image, *rest = setup.bottoms
+    setup.bottoms = [image]
+    tops = _convolution(setup, setup.param.convolution_param, transposed=False)
+    geometry = window(setup.param.convolution_param, image[2:])
+    samples = image[1] * math.prod(geometry.kernel)
+    setup.macs += 4 * samples * tops[0][0] * math.prod(tops[0][2:])
+    setup.bottoms = [image, *rest]
+    return tops
 
 
 @layer_type(
@@ -124,8 +194,24 @@ def deconvolution(setup: Setup) -> list[Shape]:
 
 
 @layer_type(
+    "Deconvolution3D",
+    "DeconvolutionRistretto",
+    bottoms=(1, None),
+    tops=(1, None),
+    equal_counts=True,
+    fork=True,
+)
+def deconvolution_of_forks(setup: Setup) -> list[Shape]:
+    """As Deconvolution."""
+    return _convolution(setup, setup.param.convolution_param, transposed=True)
+
+
+@layer_type(
     "DepthwiseConvolution",
     "ConvolutionDepthwise",
+    "DepthWiseConvolution",
+    "ConvolutionDepthWise",
+    "DepthConvolution",
     bottoms=(1, None),
     tops=(1, None),
     equal_counts=True,
@@ -145,7 +231,7 @@ def _convolution(
     bottom = setup.bottom
     axis = axis_index(bottom, param.axis)
     spatial = bottom[axis + 1 :]
-    geometry = window(param, len(spatial))
+    geometry = window(param, spatial)
     channels, outputs = bottom[axis], int32(param.num_output)
     groups = int32(param.group) if group is None else group
     check(outputs > 0, "num_output must be positive")
@@ -175,7 +261,7 @@ def im2col(setup: Setup) -> list[Shape]:
     axis = axis_index(setup.bottom, param.axis)
     spatial = setup.bottom[axis + 1 :]
     check(len(spatial) >= 1, "Im2col needs at least one spatial axis")
-    geometry = window(param, len(spatial))
+    geometry = window(param, spatial)
     channels = setup.bottom[axis] * math.prod(geometry.kernel)
     return [(*setup.bottom[:axis], channels, *geometry.convolve(spatial))]
 
@@ -219,16 +305,21 @@ class Im2col(Sliding):
 
 def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, Shape, Shape]:
     axis = axis_index(layer.bottoms[0], param.axis)
-    geometry = window(param, len(layer.bottoms[0]) - axis - 1)
-    pad = geometry.pad
-    return axis, geometry.kernel, geometry.stride, pad, pad, geometry.dilation
+    found = window(param, layer.bottoms[0][axis + 1 :])
+    return axis, found.kernel, found.stride, found.pad, found.pad_end, found.dilation
 
 
-@operation("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
+@operation(
+    *("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise"),
+    *("DepthWiseConvolution", "ConvolutionDepthWise", "DepthConvolution"),
+    *("Convolution3D", "Conv3D", "NdConvolution", "Deconvolution3D"),
+    *("ConvolutionRistretto", "DeconvolutionRistretto", "ConvolutionData"),
+    *("CudnnConvolution", "SqueezeConvolution"),
+)
 def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
     """The group follows from the filters: depthwise types do not say it."""
     fields = _sliding(layer, param.convolution_param)
-    transposed = param.type == "Deconvolution"
+    transposed = param.type.startswith("Deconvolution")
     channels = (layer.tops if transposed else layer.bottoms)[0][fields[0]]
     group = channels // layer.weights[0].shape[1]
     return Convolution(layer, *fields, group, transposed)

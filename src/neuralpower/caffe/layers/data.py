@@ -1,4 +1,9 @@
-"""Layers that bring data in or out: shapes from the file, or from options where data decide."""
+"""Layers that bring data in or out: shapes from the file, or from options where data decide.
+
+The strict mode asks for ``--data-shape`` as Caffe asks for the data. The lenient one takes what
+the file says in other words (``crop_size`` and three channels, SSD's ``resize_param``, the new
+sizes of image lists, the name of a well-known data set) and notes what it assumed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,10 @@ from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import Shape, check, check_blob, count, dims
+
+#: One datum of data sets that the name of their database gives away, as Caffe's examples and its
+#: documentation store them.
+_DATA_SETS: dict[str, Shape] = {"mnist": (1, 28, 28), "cifar": (3, 32, 32)}
 
 
 @layer_type("Input", bottoms=(0, 0), tops=(1, None), source=True, free=True)
@@ -75,34 +84,85 @@ def memory_data(setup: Setup) -> list[Shape]:
 @layer_type("Data", bottoms=(0, 0), tops=(1, 2), source=True, free=True)
 def data(setup: Setup) -> list[Shape]:
     """A batch of items of a database, cropped, and perhaps labels."""
-    batch = setup.param.data_param.batch_size
-    return _batch(setup, batch, _datum(setup, f"database '{setup.param.data_param.source}'"))
+    param = setup.param.data_param
+    return _batch(setup, param.batch_size, _datum(setup, "database", param.source))
+
+
+@layer_type("AnnotatedData", bottoms=(0, 0), tops=(1, 2), fork=True, source=True, free=True)
+def annotated_data(setup: Setup) -> list[Shape]:
+    """SSD: a batch of resized images, and [1, 1, boxes, 8] labels; one box until data are known."""
+    param = setup.param.data_param
+    image, *_ = _batch(setup, param.batch_size, _datum(setup, "database", param.source))
+    setup.notes.append("the number of label rows depends on the data")
+    return [image, (1, 1, 1, 8)][: setup.n_tops]
 
 
 @layer_type("ImageData", bottoms=(0, 0), tops=(2, 2), source=True, free=True)
 def image_data(setup: Setup) -> list[Shape]:
     """A batch of images of a list, resized and cropped, and labels."""
-    param, crop = setup.param.image_data_param, setup.param.transform_param.crop_size
+    param = setup.param.image_data_param
     check(
         (param.new_height == 0) == (param.new_width == 0),
         "new_height and new_width must both be given or neither",
     )
-    datum = setup.data_shape
-    if datum is None and not setup.strict and (crop or param.new_height):
-        channels = 3 if param.is_color else 1
-        datum = (channels, param.new_height or crop, param.new_width or crop)
-    if datum is None:
-        datum = _datum(setup, f"list '{param.source}'")
+    datum = _resized(setup, param) or _datum(
+        setup, "list", param.source, 3 if param.is_color else 1
+    )
     return _batch(setup, param.batch_size, datum)
+
+
+@layer_type("DenseImageData", bottoms=(0, 0), tops=(1, 2), fork=True, source=True, free=True)
+def dense_image_data(setup: Setup) -> list[Shape]:
+    """SegNet: images and a label a pixel."""
+    param, transform = setup.param.dense_image_data_param, setup.param.transform_param
+    if param.crop_height and param.crop_width and not transform.crop_height:
+        transform.crop_height, transform.crop_width = param.crop_height, param.crop_width
+    datum = _resized(setup, param) or _datum(
+        setup, "list", param.source, 3 if param.is_color else 1
+    )
+    image, *_ = _batch(setup, param.batch_size, datum)
+    return [image, (image[0], 1, *image[2:])][: setup.n_tops]
+
+
+@layer_type("ImageSegData", bottoms=(0, 0), tops=(1, 3), fork=True, source=True, free=True)
+def image_seg_data(setup: Setup) -> list[Shape]:
+    """DeepLab: cropped images, a label a pixel (or an image), and the sizes of the images."""
+    param = setup.param.image_data_param
+    channels = 3 if param.is_color else 1
+    datum = _resized(setup, param) or _datum(setup, "list", param.source, channels)
+    image, *_ = _batch(setup, param.batch_size, datum)
+    pixels = param.label_type != param.IMAGE or not param.HasField("label_type")
+    label = (image[0], 1, *(image[2:] if pixels else (1, 1)))
+    return [image, label, (image[0], 1, 1, 2)][: setup.n_tops]
+
+
+@layer_type("VideoData", bottoms=(0, 0), tops=(1, 2), fork=True, source=True, free=True)
+def video_data(setup: Setup) -> list[Shape]:
+    """C3D: clips [N, C, frames, H, W]. Temporal segments: their frames are channels."""
+    if setup.param.HasField("image_data_param"):
+        images = setup.param.image_data_param
+        datum = _resized(setup, images) or _datum(setup, "list", images.source, 3)
+        (batch, channels, *sizes), *_ = _batch(setup, images.batch_size, datum)
+        check(images.new_length > 0, "new_length, the frames of a clip, must be given")
+        clip = (batch, channels, images.new_length, *sizes)
+        return [clip, (batch,)][: setup.n_tops]
+    param = setup.param.video_data_param
+    colours = 3 if param.modality == param.RGB else 2
+    channels = colours * param.new_length * param.num_segments
+    _, height, width = _resized(setup, param) or _datum(setup, "list", param.source, channels)
+    return _batch(setup, param.batch_size, (channels, height, width))
 
 
 @layer_type("WindowData", bottoms=(0, 0), tops=(2, 2), source=True, free=True)
 def window_data(setup: Setup) -> list[Shape]:
     """Windows of images, all cropped to one size, and labels."""
-    crop = setup.param.transform_param.crop_size
+    param, crop = setup.param.window_data_param, setup.param.transform_param.crop_size
     check(crop > 0, "crop_size must be given")
-    datum = _datum(setup, f"list '{setup.param.window_data_param.source}'")
-    return _batch(setup, setup.param.window_data_param.batch_size, (datum[0], crop, crop))
+    # Caffe reads the images in colour.
+    channels = 3
+    if setup.data_shape or setup.strict:
+        channels = _datum(setup, "list", param.source)[0]
+    return _batch(setup, param.batch_size, (channels, crop, crop))
 
 
 @layer_type("HDF5Data", bottoms=(0, 0), tops=(1, None), source=True, free=True)
@@ -119,23 +179,72 @@ def hdf5_output(setup: Setup) -> list[Shape]:
     return []
 
 
-@layer_type("Python", bottoms=(0, None), tops=(0, None), given=True)
-def python(setup: Setup) -> list[Shape]:
-    """Code of the user, which is never run; the proposal layer of Faster R-CNN is known."""
-    param = setup.param.python_param
-    known = param.module == "rpn.proposal_layer" or not setup.strict
-    if known and param.layer == "ProposalLayer":
-        return [(1, 5), (1, 1, 1, 1)][: setup.n_tops]
-    raise UnknownShape(
-        f"Python code ({param.module}.{param.layer}) decides the shape and is never run: "
-        "give --blob-shape"
-    )
+@layer_type("MatWrite", "FLOWriter", "ImgWriter", "FloatWriter", bottoms=(1, None), tops=(0, 0),
+            fork=True, free=True)  # fmt: skip
+def writer(setup: Setup) -> list[Shape]:
+    """DeepLab and FlowNet: writes blobs to files."""
+    return []
 
 
-def _datum(setup: Setup, where: str) -> Shape:
-    if setup.data_shape is None:
-        raise UnknownShape(f"the size of one item is in the {where}: give --data-shape CxHxW")
-    return setup.data_shape
+@layer_type("ContinuationIndicator", bottoms=(0, 1), tops=(1, 1), fork=True, free=True)
+def continuation_indicator(setup: Setup) -> list[Shape]:
+    """Intel: the markers [steps, streams] of a sequence."""
+    param = setup.param.continuation_indicator_param
+    check(param.time_step > 0 and param.batch_size > 0, "time_step and batch_size must be given")
+    return [(param.time_step, param.batch_size)]
+
+
+def crop_of(transform: Any) -> tuple[int, int]:
+    """(height, width) that data are cropped to, zeros for no crop, by any fork's names."""
+    height = transform.crop_h or transform.crop_height or transform.crop_size
+    width = transform.crop_w or transform.crop_width or transform.crop_size
+    return height, width
+
+
+def _resized(setup: Setup, param: Any) -> Shape | None:
+    """The size that a list's images are resized to, or None; the option of the user wins."""
+    if setup.data_shape is not None or setup.strict:
+        return None
+    if param.new_height and param.new_width:
+        colour = getattr(param, "is_color", True)
+        return (3 if colour else 1, param.new_height, param.new_width)
+    return None
+
+
+def _datum(setup: Setup, kind: str, source: str, channels: int | None = None) -> Shape:
+    """(C, H, W) of one item before the crop: given, or what the file says in other words."""
+    if setup.data_shape is not None:
+        return setup.data_shape
+    found = None if setup.strict else _told(setup, source, channels)
+    if found is None:
+        raise UnknownShape(
+            f"the size of one item is in the {kind} '{source}': give --data-shape CxHxW"
+        )
+    return found
+
+
+def _told(setup: Setup, source: str, channels: int | None) -> Shape | None:
+    transform = setup.param.transform_param
+    resize, crop = transform.resize_param, crop_of(transform)
+    name = source.lower()
+    known = next((shape for word, shape in _DATA_SETS.items() if word in name), None)
+    if known is not None and "siamese" in name:
+        # Caffe's example of siamese networks stores the two images of a pair as channels.
+        known = (2 * known[0], *known[1:])
+    height, width = crop
+    if not (height and width) and resize.resize_mode != resize.FIT_SMALL_SIZE:
+        height, width = resize.height, resize.width
+    if not (height and width):
+        height, width = transform.new_height, transform.new_width
+    if not (height and width):
+        if known is not None:
+            words = "x".join(map(str, known))
+            setup.assume(f"items of {words}, as the name of the data says (else --data-shape)")
+        return known
+    if channels is None:
+        channels = known[0] if known is not None else 1 if transform.force_gray else 3
+        setup.assume(f"{channels} channel{'s' * (channels > 1)} (else --data-shape)")
+    return channels, height, width
 
 
 def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:
@@ -144,10 +253,14 @@ def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:
     if transform.HasField("mean_file") and transform.mean_value:
         setup.expect(False, "either mean_file or mean_value; not both")
     channels, height, width = datum
-    crop = transform.crop_size
-    if crop:
-        check(height >= crop and width >= crop, f"crop_size {crop} is more than {height}x{width}")
-        height = width = crop
+    crop_height, crop_width = crop_of(transform)
+    if crop_height and crop_width:
+        fits = height >= crop_height and width >= crop_width
+        check(fits, f"crop_size {crop_height} is more than {height}x{width}")
+        height, width = crop_height, crop_width
+    if not batch and not setup.strict:
+        setup.assume("a batch of 1 (else --batch)")
+        batch = 1
     check(batch > 0, "batch_size must be given and positive")
     return [(batch, channels, height, width), (batch,)][: setup.n_tops]
 

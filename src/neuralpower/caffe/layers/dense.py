@@ -13,6 +13,35 @@ from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, axis_index, check, count, dim, shape_text
 
 
+@layer_type("FcRistretto", "InnerProductRistretto", "SqueezeInnerProduct", fork=True)
+def inner_product_of_forks(setup: Setup) -> list[Shape]:
+    """As InnerProduct."""
+    return inner_product(setup)
+
+
+@layer_type("MarginInnerProduct", "NormInnerProduct", bottoms=(1, 2), tops=(1, 2), fork=True)
+def margin_inner_product(setup: Setup) -> list[Shape]:
+    """SphereFace: cosines with a learnt weight [out, in] for each class, and perhaps a number."""
+    param, bottom = setup.param.inner_product_param, setup.bottom
+    axis = axis_index(bottom, param.axis)
+    outputs, inputs, rows = param.num_output, count(bottom, axis), count(bottom, 0, axis)
+    setup.params = [(outputs, inputs)]
+    setup.macs = rows * inputs * outputs
+    return [(*bottom[:axis], outputs), (1,)][: setup.n_tops]
+
+
+@layer_type("Lstm", bottoms=(1, 2), fork=True)
+def lstm_of_ctpn(setup: Setup) -> list[Shape]:
+    """[steps, streams, H]: weights of the input [4H, I] and the state [4H, H], bias [4H]."""
+    bottom, hidden = setup.bottom, setup.param.lstm_param.num_output
+    check(len(bottom) >= 2, "the first bottom needs the axes steps, streams, ...")
+    check(hidden > 0, "num_output must be positive")
+    steps, streams, inputs = bottom[0], bottom[1], count(bottom, 2)
+    setup.params = [(4 * hidden, inputs), (4 * hidden, hidden), (4 * hidden,)]
+    setup.macs = steps * streams * 4 * hidden * (inputs + hidden)
+    return [(steps, streams, hidden)]
+
+
 @layer_type("InnerProduct")
 def inner_product(setup: Setup) -> list[Shape]:
     """[..., num_output]: the axes from ``axis`` on are flattened; weights [out, in], bias [out]."""

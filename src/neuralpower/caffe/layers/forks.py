@@ -1,8 +1,8 @@
-"""Layer types of well-known forks: detection, segmentation, YOLO, SENet, ShuffleNet.
+"""Other layer types of well-known forks: normalising, moving axes, adding with broadcast.
 
-Sources: py-faster-rcnn and R-FCN (ROIPooling, PSROIPooling, Proposal), SSD (Permute, Normalize,
-PriorBox, DetectionOutput), DeepLab and PSPNet (Interp, BN), ENet and SegNet (Upsample, BN), YOLO
-ports (Reorg, Upsample), SENet (Axpy), MobileNet and ShuffleNet ports (ReLU6, ShuffleChannel).
+Sources: SSD and NormFace (Normalize, Permute), ENet, SegNet and PSPNet (BN), SENet (Axpy),
+ShuffleNet ports (ShuffleChannel), CTPN (Transpose, Reverse), FlowNet (ChannelNorm), AM-Softmax
+(LabelSpecificAdd), GroupNorm of several.
 """
 
 from __future__ import annotations
@@ -10,153 +10,135 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neuralpower.caffe.layers.neurons import Clip
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
-from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
-from neuralpower.caffe.shapes import Shape, check, count, dim, shape_text
-
-
-def _four(shape: Shape) -> Shape:
-    check(len(shape) == 4, f"4 axes are needed, not {shape_text(shape)}")
-    return shape
-
-
-@layer_type("ROIPooling", bottoms=(2, 2), fork=True)
-def roi_pooling(setup: Setup) -> list[Shape]:
-    """[regions, channels, pooled_h, pooled_w]."""
-    param, (bottom, regions) = setup.param.roi_pooling_param, setup.bottoms
-    check(param.pooled_h > 0 and param.pooled_w > 0, "pooled_h and pooled_w must be positive")
-    return [(dim(regions, 0), _four(bottom)[1], param.pooled_h, param.pooled_w)]
-
-
-@layer_type("PSROIPooling", bottoms=(2, 2), fork=True)
-def psroi_pooling(setup: Setup) -> list[Shape]:
-    """[regions, output_dim, group_size, group_size]."""
-    param, (bottom, regions) = setup.param.psroi_pooling_param, setup.bottoms
-    check(param.output_dim > 0 and param.group_size > 0, "output_dim and group_size are needed")
-    needed = param.output_dim * param.group_size**2
-    setup.expect(_four(bottom)[1] == needed, f"{needed} channels are needed, not {bottom[1]}")
-    return [(dim(regions, 0), param.output_dim, param.group_size, param.group_size)]
-
-
-@layer_type("Proposal", bottoms=(3, 4), tops=(1, 2), fork=True, given=True)
-def proposal(setup: Setup) -> list[Shape]:
-    """At most ``post_nms_topn`` regions of 5 numbers, and perhaps their scores."""
-    regions = setup.param.proposal_param.post_nms_topn
-    tops: list[Shape] = [(regions, 5), (regions, 1)]
-    return tops[: setup.n_tops]
+from neuralpower.caffe.registry import Setup, layer_type
+from neuralpower.caffe.shapes import (
+    Shape,
+    axis_index,
+    check,
+    check_blob,
+    count,
+    dim,
+    shape_text,
+)
 
 
 @layer_type("Permute", fork=True)
 def permute(setup: Setup) -> list[Shape]:
     """Axes in a new order; those not named follow."""
     order, axes = list(setup.param.permute_param.order), len(setup.bottom)
-    check(len(set(order)) == len(order), f"an axis stands twice in the order {order[:20]}")
+    check(len(set(order)) == len(order), f"an axis is given twice in the order {order[:20]}")
     check(all(axis < axes for axis in order), f"the order {order[:20]} names more than {axes} axes")
     order += [axis for axis in range(axes) if axis not in order]
     return [tuple(setup.bottom[axis] for axis in order)]
 
 
-@layer_type("Normalize", fork=True)
+@layer_type("Transpose", fork=True)
+def transpose(setup: Setup) -> list[Shape]:
+    """All axes in a new order."""
+    order, axes = list(setup.param.transpose_param.dim), len(setup.bottom)
+    check(sorted(order) == list(range(axes)), f"dim {order[:20]} is no order of {axes} axes")
+    return [tuple(setup.bottom[axis] for axis in order)]
+
+
+@layer_type("Squeeze", fork=True, free=True)
+def squeeze(setup: Setup) -> list[Shape]:
+    """Axes of size 1 dropped: those named, else all."""
+    param, bottom = setup.param.squeeze_param, setup.bottom
+    named = {axis_index(bottom, axis) for axis in (*param.axis, *param.dim, *param.axes)}
+    dropped = named or {axis for axis, size in enumerate(bottom) if size == 1}
+    check(all(bottom[axis] == 1 for axis in dropped), "only axes of size 1 can be dropped")
+    return [tuple(size for axis, size in enumerate(bottom) if axis not in dropped)]
+
+
+@layer_type("ExpandDims", "Unsqueeze", fork=True, free=True)
+def expand_dims(setup: Setup) -> list[Shape]:
+    """Axes of size 1 put in, at their places in the result."""
+    name = "expand_dims_param" if setup.type == "ExpandDims" else "unsqueeze_param"
+    param = getattr(setup.param, name)
+    named = [*param.axis, *param.dim, *param.axes] or [0]
+    check(len(named) <= 8, "at most 8 axes are put in")
+    top = list(setup.bottom)
+    for axis in sorted(named):
+        check(-len(top) - 1 <= axis <= len(top), f"axis {axis} is out of range")
+        top.insert(axis if axis >= 0 else len(top) + 1 + axis, 1)
+    return [check_blob(top, setup.limit)]
+
+
+@layer_type("Stack", bottoms=(1, None), fork=True)
+def stack(setup: Setup) -> list[Shape]:
+    """Blobs of one shape along a new axis."""
+    axis, shape = setup.param.stack_param.axis, setup.bottom
+    check(len(set(setup.bottoms)) == 1, "all bottoms must have one shape")
+    check(0 <= axis <= len(shape), f"axis {axis} is out of range")
+    return [(*shape[:axis], len(setup.bottoms), *shape[axis:])]
+
+
+@layer_type("Normalize", tops=(1, 2), fork=True)
 def normalize(setup: Setup) -> list[Shape]:
-    """Division by the norm and a learnt scale, one a channel or one for all."""
+    """Division by the norm: SSD's learns a scale, one a channel or one for all; NormFace's nothing.
+
+    Vectors (two axes) without a block of either are NormFace's.
+    """
     bottom = setup.bottom
-    shared = setup.param.norm_param.channel_shared
-    setup.params = [() if shared else (dim(bottom, 1),)]
-    setup.macs = 2 * count(bottom)
-    return [bottom]
+    ssd = setup.param.HasField("norm_param")
+    plain = setup.param.HasField("normalize_param") or len(bottom) == 2
+    if ssd or not plain:
+        shared = setup.param.norm_param.channel_shared
+        setup.params = [() if shared else (dim(bottom, 1),)]
+    setup.macs = (2 if setup.params else 1) * count(bottom)
+    return [bottom, (bottom[0], 1, *bottom[2:])][: setup.n_tops]
 
 
-@layer_type("PriorBox", bottoms=(2, 2), fork=True)
-def prior_box(setup: Setup) -> list[Shape]:
-    """[1, 2, height * width * priors * 4]: boxes and variances."""
-    param, (bottom, image) = setup.param.prior_box_param, setup.bottoms
-    _four(bottom)
-    _four(image)
-    check(len(param.min_size) > 0, "min_size must be given")
-    maxima = len(param.max_size)
-    check(maxima in (0, len(param.min_size)), "max_size must be given once a min_size")
-    ratios = _ratio_count(param.aspect_ratio, param.flip)
-    priors = len(param.min_size) * ratios + maxima
-    return [(1, 2, bottom[2] * bottom[3] * priors * 4)]
+@layer_type("L2Normalization", "L2Norm", "L2Normalize", "Normalization", fork=True)
+def l2_normalization(setup: Setup) -> list[Shape]:
+    """Division by the norm; nothing to learn."""
+    setup.macs = count(setup.bottom)
+    return [setup.bottom]
 
 
-def _ratio_count(values: list[float], flip: bool) -> int:
-    """Different aspect ratios, 1 included, each with its inverse where ``flip`` asks for it."""
-    check(len(values) <= 1000, f"{len(values)} aspect ratios: at most 1000 are read")
-    ratios = [1.0]
-    for value in values:
-        if any(abs(value - known) < 1e-6 for known in ratios):
-            continue
-        check(value > 0, "aspect ratios must be positive")
-        ratios.append(value)
-        if flip:
-            ratios.append(1.0 / value)
-    return len(ratios)
+@layer_type("GroupNorm", "GN", "GroupNormalization", fork=True)
+def group_norm(setup: Setup) -> list[Shape]:
+    """Mean and variance of groups of channels; scale and shift are a Scale layer after it."""
+    param = setup.param.group_norm_param
+    if not setup.param.HasField("group_norm_param"):
+        param = setup.param.gn_param
+    groups = param.num_groups or param.group or param.group_num
+    channels = dim(setup.bottom, 1)
+    setup.expect(groups > 0 and channels % groups == 0, f"{channels} channels in {groups} groups")
+    setup.macs = count(setup.bottom)
+    return [setup.bottom]
 
 
-@layer_type("DetectionOutput", bottoms=(3, 5), fork=True)
-def detection_output(setup: Setup) -> list[Shape]:
-    """[1, 1, boxes, 7]; one box until data are known."""
-    setup.notes.append("the number of boxes depends on the data")
-    return [(1, 1, 1, 7)]
+@layer_type("BN", tops=(1, 5), fork=True)
+def bn(setup: Setup) -> list[Shape]:
+    """Normalising, scale and shift in one: slope, bias, mean and variance, [1, C, 1, 1] each.
+
+    SegNet's form is known by its ``scale_filler`` or ``bn_mode``: two blobs, scale and shift.
+    """
+    param, channels = setup.param.bn_param, dim(setup.bottom, 1)
+    segnet = any(param.HasField(name) for name in ("scale_filler", "shift_filler", "bn_mode"))
+    setup.params = [(1, channels, 1, 1)] * (2 if segnet else 4)
+    setup.macs = count(setup.bottom)
+    return [setup.bottom, *[(1, channels, 1, 1)] * (setup.n_tops - 1)]
 
 
-@layer_type("Interp", bottoms=(1, 2), fork=True)
-def interp(setup: Setup) -> list[Shape]:
-    """Bilinear resizing to given sizes, by factors, or to the sizes of a second bottom."""
-    param, bottom = setup.param.interp_param, _four(setup.bottom)
-    height = bottom[2] + param.pad_beg + param.pad_end
-    width = bottom[3] + param.pad_beg + param.pad_end
-    shrink, zoom = param.shrink_factor, param.zoom_factor
-    check(shrink >= 1 and zoom >= 1, "factors must be positive")
-    if len(setup.bottoms) == 2:
-        height, width = _four(setup.bottoms[1])[2:]
-    elif param.height > 0 and param.width > 0:
-        height, width = param.height, param.width
-    elif param.HasField("shrink_factor") or param.HasField("zoom_factor"):
-        if param.HasField("shrink_factor"):
-            height, width = (height - 1) // shrink + 1, (width - 1) // shrink + 1
-        if param.HasField("zoom_factor"):
-            height += (height - 1) * (zoom - 1)
-            width += (width - 1) * (zoom - 1)
-    else:
-        raise UnknownShape("height and width, or a factor, must be given")
-    check(height > 0 and width > 0, "the output sizes must be positive")
-    top = (bottom[0], bottom[1], height, width)
-    setup.macs = 4 * count(top)
-    return [top]
+@layer_type("BatchRenorm", "SyncBN", "SyncBatchNorm", fork=True)
+def batch_renorm(setup: Setup) -> list[Shape]:
+    """As BatchNorm: mean and variance, and their factor."""
+    channels = dim(setup.bottom, 1)
+    setup.params = [(channels,), (channels,), (1,)]
+    setup.macs = count(setup.bottom)
+    return [setup.bottom]
 
 
-@layer_type("Upsample", bottoms=(1, 2), fork=True)
-def upsample(setup: Setup) -> list[Shape]:
-    """Larger by a factor, or to given sizes; a second bottom is the mask of a max pooling."""
-    param, bottom = setup.param.upsample_param, _four(setup.bottom)
-    height = param.upsample_h or param.height
-    width = param.upsample_w or param.width
-    if not (height and width):
-        scale_h = param.scale_h or param.scale
-        scale_w = param.scale_w or param.scale
-        height = bottom[2] * scale_h - param.pad_out_h
-        width = bottom[3] * scale_w - param.pad_out_w
-    check(height > 0 and width > 0, "the output sizes must be positive")
-    return [(bottom[0], bottom[1], height, width)]
-
-
-@layer_type("Reorg", fork=True)
-def reorg(setup: Setup) -> list[Shape]:
-    """Blocks of stride x stride pixels become channels, or the reverse."""
-    param, bottom = setup.param.reorg_param, _four(setup.bottom)
-    stride, (number, channels, height, width) = param.stride, bottom
-    check(stride > 0, "stride must be positive")
-    if param.reverse:
-        check(channels % stride**2 == 0, f"{channels} channels do not divide by {stride}^2")
-        return [(number, channels // stride**2, height * stride, width * stride)]
-    check(
-        height % stride == 0 and width % stride == 0,
-        f"{height}x{width} does not divide by the stride {stride}",
-    )
-    return [(number, channels * stride**2, height // stride, width // stride)]
+@layer_type("ChannelNorm", fork=True)
+def channel_norm(setup: Setup) -> list[Shape]:
+    """FlowNet: the norm over the channels of each pixel."""
+    bottom = setup.bottom
+    check(len(bottom) >= 2, "at least 2 axes are needed")
+    setup.macs = count(bottom)
+    return [(bottom[0], 1, *bottom[2:])]
 
 
 @layer_type("ShuffleChannel", fork=True)
@@ -179,23 +161,35 @@ def axpy(setup: Setup) -> list[Shape]:
     return [scaled]
 
 
-@layer_type("BN", fork=True)
-def bn(setup: Setup) -> list[Shape]:
-    """Normalising, scale and shift in one: slope, bias, mean and variance, [1, C, 1, 1] each.
+@layer_type("Add", "Sub", "Mul", "Div", "Maximum", "Minimum", "BroadcastAdd", "BroadcastMul",
+            "BroadcastSub", "BroadcastDiv", bottoms=(1, None), fork=True)  # fmt: skip
+def broadcast(setup: Setup) -> list[Shape]:
+    """Elements of blobs added, multiplied and so on; axes of size 1 are repeated."""
+    axes = max(map(len, setup.bottoms))
+    top = [1] * axes
+    for shape in setup.bottoms:
+        for axis, size in enumerate((*(1,) * (axes - len(shape)), *shape)):
+            check(size in (1, top[axis]) or top[axis] == 1, "the bottoms do not fit together")
+            top[axis] = size if top[axis] == 1 else top[axis]
+    if setup.type.endswith("Mul"):
+        setup.macs = max(len(setup.bottoms) - 1, 1) * count(tuple(top))
+    return [check_blob(top, setup.limit)]
 
-    SegNet's form is told by its ``scale_filler`` or ``bn_mode``: two blobs, scale and shift.
-    """
-    param, channels = setup.param.bn_param, dim(setup.bottom, 1)
-    segnet = any(param.HasField(name) for name in ("scale_filler", "shift_filler", "bn_mode"))
-    setup.params = [(1, channels, 1, 1)] * (2 if segnet else 4)
-    setup.macs = count(setup.bottom)
-    return [setup.bottom]
+
+@layer_type("ChannelwiseScale", "ChannelScale", "SpatialScale", "Attention", bottoms=(2, 2),
+            fork=True)  # fmt: skip
+def given_scale(setup: Setup) -> list[Shape]:
+    """The first bottom (the larger one) times the other."""
+    top = max(setup.bottoms, key=count)
+    setup.macs = count(top)
+    return [top]
 
 
-@layer_type("ReLU6", fork=True)
-def relu6(setup: Setup) -> list[Shape]:
-    """The shape of the bottom."""
-    return [setup.bottom]
+@layer_type("LabelSpecificAdd", "LabelSpecificMargin", "LabelSpecificRescale", "CosinAdd",
+            "CosineAdd", "ArcFace", bottoms=(1, 3), tops=(1, 2), fork=True)  # fmt: skip
+def label_specific(setup: Setup) -> list[Shape]:
+    """AM-Softmax and its like: a margin on the score of the label."""
+    return [setup.bottom, (1,)][: setup.n_tops]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +245,3 @@ def normalize_operation(layer: LayerFacts, param: Any) -> Operation:
     options = param.norm_param
     axes = tuple(range(1, len(layer.bottoms[0]))) if options.across_spatial else (1,)
     return Normalize(layer, axes, options.eps)
-
-
-@operation("ReLU6")
-def relu6_operation(layer: LayerFacts, param: Any) -> Operation:
-    """Between 0 and 6."""
-    return Clip(layer, 0.0, 6.0)

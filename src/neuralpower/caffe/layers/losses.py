@@ -156,6 +156,56 @@ def contrastive_loss(setup: Setup) -> list[Shape]:
     return [SCALAR]
 
 
+@layer_type("CenterLoss", bottoms=(2, 2), tops=(0, 1), auto_top=True, scalar_top=True, fork=True)
+def center_loss(setup: Setup) -> list[Shape]:
+    """A number; a learnt centre for each class."""
+    param, bottom = setup.param.center_loss_param, setup.bottom
+    classes = param.num_output
+    setup.params = [(classes, count(bottom, axis_index(bottom, param.axis)))]
+    setup.macs = count(bottom)
+    return [SCALAR]
+
+
+@layer_type("SoftmaxWithLossOHEM", "SmoothL1LossOHEM", bottoms=(2, 4), tops=(0, 3), auto_top=True,
+            scalar_top=True, fork=True)  # fmt: skip
+def loss_of_examples(setup: Setup) -> list[Shape]:
+    """R-FCN: a number, the probabilities (Softmax only), and the loss of each example."""
+    bottom = setup.bottom
+    padded = (*bottom, 1, 1, 1)
+    each: Shape = (padded[0], 1, padded[2], padded[3])
+    tops = [SCALAR, bottom, each] if setup.type.startswith("Softmax") else [SCALAR, each, each]
+    return tops[: setup.n_tops]
+
+
+@layer_type("BoxAnnotatorOHEM", bottoms=(5, 5), tops=(2, 2), fork=True)
+def box_annotator(setup: Setup) -> list[Shape]:
+    """R-FCN: labels and weights of the hard examples."""
+    padded = (*setup.bottoms[1], 1, 1, 1)
+    return [(padded[0], 1, padded[2], padded[3]), setup.bottoms[4]]
+
+
+@layer_type("SegAccuracy", bottoms=(2, 2), fork=True)
+def seg_accuracy(setup: Setup) -> list[Shape]:
+    """DeepLab: three figures."""
+    return [(1, 1, 1, 3)]
+
+
+@layer_type("Loss", bottoms=(1, None), tops=(0, None), auto_top=True, scalar_top=True, fork=True)
+def loss(setup: Setup) -> list[Shape]:
+    """Any other loss of a fork: its tops are numbers."""
+    if setup.n_tops > 1:
+        setup.assume("a loss whose tops are numbers")
+    return [SCALAR] * setup.n_tops
+
+
+@layer_type("Figure", bottoms=(1, None), tops=(0, None), scalar_top=True, fork=True)
+def figure(setup: Setup) -> list[Shape]:
+    """Any other accuracy of a fork: its tops are numbers."""
+    if setup.n_tops > 1:
+        setup.assume("an accuracy whose tops are numbers")
+    return [SCALAR] * setup.n_tops
+
+
 #: What a sum of losses is divided by: the labels that are not ignored, all labels, the items of
 #: the batch, or nothing.
 Divisor = Literal["valid", "full", "batch_size", "none"]

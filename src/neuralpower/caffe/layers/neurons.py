@@ -18,6 +18,33 @@ def neuron(setup: Setup) -> list[Shape]:
     return [setup.bottom]
 
 
+#: Types of forks that work on every element by itself.
+_NAMES = (
+    "ReLU6 ReLUX ReLUN LeakyReLU RReLU RandomizedReLU ThresholdedReLU CELU SELU SeLU "
+    "SeLuDropout GELU Mish HardSwish Hswish HSwish H_Swish HSigmoid HardSigmoid Hsigmoid "
+    "HardTanh Hardtanh SiLU Softplus SoftPlus Softsign SoftSign Sqrt Square Rsqrt Neg Negative "
+    "Round Ceil Floor Sign Sin Cos Invert Flip Reverse Mirror Mean Quantize QuantizeRelu "
+    "QuantReLU Noise GaussianNoise SpatialDropout DropBlock DropConnect DropPath "
+    "StochasticDepth Copy Identity Pass Print Debug Cast GradientScaler GradientReversal Grl "
+    "GRL StopGradient SoftmaxRistretto ReLURistretto LRNRistretto CoeffSchedule"
+)
+ELEMENTWISE = _NAMES.split()
+
+
+@layer_type(*ELEMENTWISE, fork=True)
+def neuron_of_forks(setup: Setup) -> list[Shape]:
+    """The shape of the bottom; nothing to learn."""
+    return [setup.bottom]
+
+
+@layer_type("CReLU", fork=True)
+def concatenated_relu(setup: Setup) -> list[Shape]:
+    """Positive and negative parts one after the other: twice the channels."""
+    bottom = setup.bottom
+    check(len(bottom) >= 2, "CReLU needs at least 2 axes")
+    return [(bottom[0], 2 * bottom[1], *bottom[2:])]
+
+
 @layer_type("Sigmoid", engine="sigmoid_param")
 def sigmoid(setup: Setup) -> list[Shape]:
     """The shape of the bottom."""
@@ -254,3 +281,9 @@ def log_operation(layer: LayerFacts, param: Any) -> Operation:
 
 def _log_base(base: float) -> float:
     return 1.0 if base == -1 else math.log(base)
+
+
+@operation("ReLU6")
+def relu6_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Between 0 and 6."""
+    return Clip(layer, 0.0, 6.0)

@@ -23,6 +23,10 @@ def batch_norm(setup: Setup) -> list[Shape]:
     setup.expect(count(bottom) > 0, "the input is empty")
     setup.params = [(channels,), (channels,), (1,)]
     setup.macs = count(bottom)
+    if setup.param.batch_norm_param.scale_bias:
+        # NVCaffe: the scale and bias that BVLC leaves to a Scale layer.
+        setup.params += [(channels,), (channels,)]
+        setup.macs *= 2
     return [bottom]
 
 

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.aliases import volume_pool
+from neuralpower.caffe.layers.convolution import same_padding
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, check, check_blob, count, legacy_dim, shape_text
@@ -21,8 +24,50 @@ def pool_tops(param: Any) -> tuple[int, int]:
 @layer_type("Pooling", tops=pool_tops, engine="pooling_param")
 def pooling(setup: Setup) -> list[Shape]:
     """Sizes rounded up (or down, on request); the last window must start inside the image."""
-    top = pooled_shape(setup, setup.param.pooling_param)
-    return [top] * setup.n_tops
+    param = setup.param.pooling_param
+    if len(setup.bottom) == 5 and not setup.strict:
+        return _volume(setup, param)
+    return [pooled_shape(setup, param)] * setup.n_tops
+
+
+@layer_type("Pooling3D", "NdPooling", fork=True)
+def pooling_3d(setup: Setup) -> list[Shape]:
+    """C3D's pooling over depth, height and width, sizes rounded up."""
+    return _volume(setup, setup.param.pooling_param)
+
+
+def _volume(setup: Setup, param: Any) -> list[Shape]:
+    bottom = setup.bottom
+    check(len(bottom) == 5, f"5 axes (with depth) are needed, not {shape_text(bottom)}")
+    if param.global_pooling:
+        return [(*bottom[:2], 1, 1, 1)]
+    kernel, stride, pad = volume_pool(param)
+    check(len(kernel) == len(stride) == len(pad) == 3, "three sizes are needed for each axis")
+    check(min(kernel) > 0 and min(stride) > 0, "kernel and stride must be positive")
+    down = _rounds_down(param)
+    sizes = [
+        _pooled(size, k, s, (p, p), down, clip=any(pad))
+        for size, k, s, p in zip(bottom[2:], kernel, stride, pad, strict=True)
+    ]
+    return [check_blob((*bottom[:2], *sizes), setup.limit)] * setup.n_tops
+
+
+def pool_sides(
+    param: Any, sizes: Shape, kernel: Shape, stride: Shape, pad: Shape
+) -> tuple[Shape, Shape]:
+    """Padding before and after (height, width): forks give a side its own, or TensorFlow's."""
+    if param.pad_type == pb.SAME:
+        totals = same_padding(sizes, kernel, stride)
+        before = tuple(total // 2 for total in totals)
+        return before, tuple(a - b for a, b in zip(totals, before, strict=True))
+    sides = (param.pad_t, param.pad_l, param.pad_b, param.pad_r)
+    return (sides[:2], sides[2:]) if any(sides) else (pad, pad)
+
+
+def _rounds_down(param: Any) -> bool:
+    if param.HasField("ceil_mode"):
+        return not param.ceil_mode
+    return bool(param.round_mode == param.FLOOR)
 
 
 def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
@@ -68,19 +113,23 @@ def pooled_shape(setup: Setup, param: Any) -> Shape:
         f"pooling takes 4 axes (number, channels, height, width), not {shape_text(bottom)}",
     )
     check(min(stride) > 0 and max(stride) < 2**31, "strides must be positive")
-    down = param.round_mode == param.FLOOR
-    if param.HasField("ceil_mode"):
-        down = not param.ceil_mode
+    before, after = pool_sides(param, bottom[2:], kernel, stride, pad)
+    down = _rounds_down(param) or param.pad_type == pb.SAME
     sizes = [
-        _pooled(size, k, s, p, down, clip=any(pad))
-        for size, k, s, p in zip(bottom[2:], kernel, stride, pad, strict=True)
+        _pooled(size, k, s, p, down, clip=any((*before, *after)))
+        for size, k, s, p in zip(
+            bottom[2:], kernel, stride, zip(before, after, strict=True), strict=True
+        )
     ]
     return check_blob((bottom[0], bottom[1], *sizes), setup.limit)
 
 
-def _pooled(size: int, kernel: int, stride: int, pad: int, down: bool, clip: bool) -> int:
+def _pooled(
+    size: int, kernel: int, stride: int, pads: tuple[int, int], down: bool, clip: bool
+) -> int:
     """One pooled size. Caffe divides in single precision and clips only where there is padding."""
-    steps = _single(_single(size + 2 * pad - kernel) / _single(stride))
+    pad = pads[0]
+    steps = _single(_single(size + sum(pads) - kernel) / _single(stride))
     pooled = (math.floor(steps) if down else math.ceil(steps)) + 1
     if clip:
         if (pooled - 1) * stride >= size + pad:
@@ -101,8 +150,6 @@ def _single(value: float) -> float:
 @layer_type("SPP", in_place=lambda param, n_tops: param.spp_param.pyramid_height == 1)
 def spatial_pyramid_pooling(setup: Setup) -> list[Shape]:
     """Pooling to 1, 2, 4, ... bins a side, flattened and joined along the channels."""
-    from neuralpower.caffe import caffe_pb2 as pb
-
     param, bottom = setup.param.spp_param, setup.bottom
     height, width = legacy_dim(bottom, 2), legacy_dim(bottom, 3)
     check(height > 0 and width > 0, "the input sizes must be positive")

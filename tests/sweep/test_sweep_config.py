@@ -66,11 +66,11 @@ def test_faults_name_the_key(change: Change, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sweep: [", "not valid YAML"),
+        ("sweep: [", "not YAML"),
         ("- 1", "section 'sweep' is missing"),
         ("", "section 'sweep' is missing"),
         ("sweep:", "sweep: a mapping of keys to values is needed"),
-        ("sweep: !!python/object/apply:os.getcwd []", "not valid YAML"),
+        ("sweep: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
 def test_faults_of_the_file(text: str, message: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.upgrade import upgrade
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.network_files import network_name
 
 __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
 
@@ -83,13 +84,10 @@ def load_network(
     Raises ``InputError`` naming the file, and the line where there is one.
     """
     source = Path(path)
-    stem = source.name
-    for suffix in (".gz", ".prototxt", ".txt", ".pbtxt"):
-        stem = stem.removesuffix(suffix) or stem
     return parse_network(
         _read(source),
         path=str(path),
-        name=stem,
+        name=network_name(source),
         phase=phase,
         stages=stages,
         level=level,

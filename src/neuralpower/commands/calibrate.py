@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from neuralpower.commands.reading import add_reading_arguments, readings
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="file to write; default: composition.json beside the models"
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,10 +34,13 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.learning import learn, load_trials
 
     trials, missing = load_trials(
-        arguments.measurements, load_models(arguments.models), arguments.networks
+        arguments.measurements,
+        load_models(arguments.models),
+        arguments.networks,
+        readings(arguments),
     )
-    for name in missing:
-        sys.stderr.write(f"neuralpower: {name} was measured but no prototxt of it was given\n")
+    for name, reason in sorted(missing.items()):
+        sys.stderr.write(f"neuralpower: {name} was measured but {reason}\n")
     composition = learn(trials)
     for text in composition.warnings:
         sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")

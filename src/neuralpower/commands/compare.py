@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.commands.predict import batch_size, write_rows
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core import files
 from neuralpower.networks import text
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.published import read_published
 
     models = load_models(arguments.models)
-    networks = load_networks(arguments.prototxts, arguments.batch)
+    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
     predicted = predict_networks(networks, models, load_composition(arguments.models))
     facts = arguments.networks_file
     if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.files import write_json
 
 
@@ -23,13 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="networks whose whole runs the folder has measured",
     )
     parser.add_argument("--out", type=Path, help="accuracy.json; otherwise standard output")
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and write; exit status 0."""
     from neuralpower.scoring.layers import evaluate
 
-    accuracy = evaluate(arguments.measurements, arguments.models, arguments.networks)
+    accuracy = evaluate(
+        arguments.measurements, arguments.models, arguments.networks, readings(arguments)
+    )
     if arguments.out is not None:
         write_json(arguments.out, accuracy)
     else:

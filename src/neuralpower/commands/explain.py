@@ -10,6 +10,7 @@ from typing import Any
 
 from neuralpower.commands.arguments import positive
 from neuralpower.commands.predict import batch_size, write_rows
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.errors import InputError
 
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         load_composition(arguments.models),
         arguments.batch,
         arguments.layers,
+        readings(arguments),
     )
     if not rows:
         raise InputError("no runtime model covers any of its layers", path=arguments.prototxt)

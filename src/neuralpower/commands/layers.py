@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.configuration import LAYER_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, safe_name, write_table, write_text
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
-
-_SIZES = re.compile(r"[0-9]{1,10}(?:[x,][0-9]{1,10}){0,31}")
+    from neuralpower.networks.reading import Readings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,31 +35,13 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=_positive, metavar="N", help="first size of every network input"
     )
-    parser.add_argument("--phase", choices=("TRAIN", "TEST"), default="TEST")
-    parser.add_argument(
-        "--stage", action="append", default=[], metavar="S", help="a stage of the network's state"
-    )
-    parser.add_argument("--level", type=int, default=0, metavar="N")
     parser.add_argument("--strict", action="store_true", help="refuse what BVLC Caffe refuses")
     parser.add_argument(
         "--known-types",
         action="store_true",
         help="refuse layer types that no known Caffe has (misspelt ones, mostly)",
     )
-    parser.add_argument(
-        "--data-shape",
-        type=_data_shape,
-        metavar="CxHxW",
-        help="one item of the data layers, before they crop it",
-    )
-    parser.add_argument(
-        "--blob-shape",
-        type=_blob_shape,
-        action="append",
-        default=[],
-        metavar="NAME=DIMS",
-        help="a blob that comes from outside the file, as data=10x3x227x227",
-    )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(arguments.networks) > 1
     if several and arguments.out is not None and arguments.out.is_file():
         raise InputError("several networks need a folder, this is a file", path=arguments.out)
+    read = readings(arguments)
     names: dict[str, str] = {}
     status = 0
     for path in arguments.networks:
         try:
-            network = _load(path, arguments)
+            network = _load(path, arguments, read)
             if several:
                 _claim(names, network.name, path)
             _write(network, several, arguments.out)
@@ -85,19 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _load(path: str, arguments: argparse.Namespace) -> Network:
+def _load(path: str, arguments: argparse.Namespace, read: Readings) -> Network:
     from neuralpower.onnx_in.loading import load_network
 
     return load_network(
         path,
-        phase=arguments.phase,
-        stages=arguments.stage,
-        level=arguments.level,
         batch=arguments.batch,
         strict=arguments.strict,
         known_types=arguments.known_types,
-        data_shape=arguments.data_shape,
-        blob_shapes=dict(arguments.blob_shape),
+        **read.of(path).options(),
     )
 
 
@@ -137,23 +116,3 @@ def _positive(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    if not _SIZES.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shape: write it as 3x227x227")
-    return tuple(int(size) for size in re.split("[x,]", text))
-
-
-def _data_shape(text: str) -> tuple[int, ...]:
-    sizes = _sizes(text)
-    if len(sizes) != 3 or min(sizes) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no item: channels x height x width")
-    return sizes
-
-
-def _blob_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=DIMS, as data=10x3x227x227")
-    return name, () if sizes == "scalar" else _sizes(sizes)

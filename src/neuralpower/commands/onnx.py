@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_bytes
 
@@ -16,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prototxt", type=Path, metavar="NET.prototxt", help="the network")
     parser.add_argument("--out", required=True, type=Path, metavar="NET.onnx", help="the model")
     parser.add_argument("--batch", type=int, help="first dimension of every input")
-    parser.add_argument("--phase", default="TEST", help="phase whose layers are taken")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random parameters")
     parser.add_argument(
         "--caffemodel", type=Path, metavar="FILE", help="take the parameters from this file"
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.batch is not None and arguments.batch < 1:
         raise InputError(f"--batch {arguments.batch}: must be at least 1")
-    network = load_network(arguments.prototxt, phase=arguments.phase, batch=arguments.batch)
+    network = load_network(
+        arguments.prototxt,
+        batch=arguments.batch,
+        **readings(arguments).of(arguments.prototxt).options(),
+    )
     weights = None
     if arguments.caffemodel is not None:
         from neuralpower.frameworks.caffemodel import read_caffemodel

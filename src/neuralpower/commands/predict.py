@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
+    add_reading_arguments(parser)
 
 
 def batch_size(text: str) -> int:
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.composition import predict_networks
     from neuralpower.networks.loading import load_networks
 
-    networks = load_networks(arguments.prototxts, arguments.batch)
+    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
     rows = predict_networks(networks, models, load_composition(arguments.models))
     write(arguments, rows)
     return 0

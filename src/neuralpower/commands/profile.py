@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import signal
 import sys
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
+from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name, sha256_file
-from neuralpower.core.network_files import ENDINGS
+from neuralpower.core.network_files import ENDINGS, network_name
 from neuralpower.core.validity import check_configuration
 from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
+    from neuralpower.networks.reading import Readings
     from neuralpower.profiling.design import Item, NetworkItem
     from neuralpower.profiling.run import Settings
     from neuralpower.profiling.visiting import Report
@@ -110,6 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the tables have changed: keep the visits that are still wanted",
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -123,7 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pin is not None and arguments.threads > 1:
         raise InputError("--pin binds to one core: it goes with --threads 1")
     settings = _settings(arguments)
-    counts, items = _items(arguments.tables, arguments.batch or ())
+    loader = NetworkLoader(readings(arguments))
+    counts, items = _items(arguments.tables, arguments.batch or (), loader)
     try:
         settings = replace(settings, affinity=pin(arguments.pin))
     except OSError as error:
@@ -142,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         with _progress(settings.out) as report:
             outcome = run_visits(
-                settings, counts, items, bench.executor, bench.meter, load_item, report
+                settings, counts, items, bench.executor, bench.meter, loader.load, report
             )
     close_folder(settings.out)
     sys.stderr.write(
@@ -201,7 +206,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int], dict[str, Item]]:
+def _items(
+    tables: list[str], batches: tuple[int, ...], loader: NetworkLoader
+) -> tuple[dict[str, int], dict[str, Item]]:
     """Every item of the tables by key, and how often the tables name it."""
     from neuralpower.profiling.design import NetworkItem
 
@@ -210,10 +217,10 @@ def _items(tables: list[str], batches: tuple[int, ...]) -> tuple[dict[str, int],
     for table in tables:
         path, own = _own_batches(table)
         if path.suffix in ENDINGS:
-            digest = _digest(path)
-            for batch in own or batches or (_own_batch(path),):
-                network = NetworkItem(safe_name(path.stem, "network"), batch, path, digest)
-                load_item(network)
+            digest = loader.digest(path)
+            for batch in own or batches or (loader.own_batch(path),):
+                network = NetworkItem(safe_name(network_name(path), "network"), batch, path, digest)
+                loader.load(network)
                 items[network.key()] = network
             continue
         _, rows = read_rows(path, required=("family",))
@@ -241,28 +248,38 @@ def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
     return Path(match[1]), batches
 
 
-def _digest(path: Path) -> str:
-    try:
-        return sha256_file(path)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+class NetworkLoader:
+    """Networks at their batch sizes, the last few kept; read as the options say."""
 
+    def __init__(self, read: Readings) -> None:
+        self._readings = read
+        self.load = lru_cache(maxsize=4)(self._load)
 
-@lru_cache(maxsize=4)
-def load_item(item: NetworkItem) -> Any:
-    """The network of an item at its batch size."""
-    from neuralpower.onnx_in.loading import load_network
+    def _load(self, item: NetworkItem) -> Any:
+        return self._network(item.path, item.batch)
 
-    return load_network(item.path, batch=item.batch)
+    def _network(self, path: Path, batch: int | None = None) -> Any:
+        from neuralpower.onnx_in.loading import load_network
 
+        return load_network(path, batch=batch, **self._readings.of(path).options())
 
-def _own_batch(path: Path) -> int:
-    from neuralpower.onnx_in.loading import load_network
+    def digest(self, path: Path) -> str:
+        """The SHA-256 of the file, and of how it is read where that is said."""
+        try:
+            digest = sha256_file(path)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+        facts = self._readings.of(path).as_facts()
+        if not facts:
+            return digest
+        return hashlib.sha256(f"{digest} {sorted(facts.items())}".encode()).hexdigest()
 
-    shapes = [shape for shape in load_network(path).inputs.values() if shape]
-    if not shapes:
-        raise InputError("the network has no input shape: give --batch", path=path)
-    return int(shapes[0][0])
+    def own_batch(self, path: Path) -> int:
+        """The first size of the file's first input."""
+        shapes = [shape for shape in self._network(path).inputs.values() if shape]
+        if not shapes:
+            raise InputError("the network has no input shape: give --batch", path=path)
+        return int(shapes[0][0])
 
 
 class _progress:  # noqa: N801 - used as a function

@@ -88,14 +88,9 @@ def _refuse_faults(nodes: Mapping[str, Node]) -> None:
 def _configuration(path: Path | None) -> dict[str, object]:
     if path is None:
         return {}
-    import yaml
+    from neuralpower.core.documents import read_yaml
 
-    from neuralpower.core.files import read_text
-
-    try:
-        value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", path=path) from None
+    value = read_yaml(path)
     return value if isinstance(value, dict) else {}
 
 

@@ -91,38 +91,6 @@ def read_text(path: str | Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_json(path: str | Path, what: str = "a JSON object") -> dict[str, Any]:
-    """The JSON object in a file; ``what`` says in a fault what the file should hold.
-
-    Raises ``InputError`` for another kind of value, text that is not JSON (with line and column),
-    nesting beyond what can be read, numbers of more digits than a number has, and doubled keys.
-    """
-    import json
-
-    try:
-        value = json.loads(read_text(path), object_pairs_hook=_once)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not JSON: {error.msg}", path=path, line=error.lineno, column=error.colno
-        ) from None
-    except RecursionError:
-        raise InputError(f"nested too deeply for {what}", path=path) from None
-    except ValueError as error:
-        raise InputError(f"not {what}: {str(error)[:120]}", path=path) from None
-    if not isinstance(value, dict):
-        raise InputError(f"not {what}: a JSON object is needed", path=path, line=1)
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {doubled[:40]!r} is there twice")
-    return found
-
-
 class Piece(NamedTuple):
     """Consecutive rows of a table, fields as they stand; ``first`` counts data rows from 1."""
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.libraries import vocabulary

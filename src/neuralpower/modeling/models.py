@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, write_json
+from neuralpower.core.files import write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text
 from neuralpower.modeling.crossvalidation import FOLDS, Candidate
 from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.forms import FORMS
@@ -28,12 +28,7 @@ def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions
     """
     section: Any = {}
     if path is not None:
-        import yaml
-
-        try:
-            value = yaml.safe_load(read_text(path))
-        except yaml.YAMLError as error:
-            raise InputError(f"not YAML: {error}", path=path) from None
+        value = read_yaml(path)
         section = value.get("fit") if isinstance(value, dict) else None
         section = {} if section is None else section
     if not isinstance(section, dict):

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, sha256_file, write_json
+from neuralpower.core.files import sha256_file, write_json
 
 #: Beside the models of a platform.
 FILE = "composition.json"

@@ -16,6 +16,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Models, configuration_columns
+from neuralpower.networks.reading import Readings
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Layer, Network
@@ -52,6 +53,7 @@ def explain(
     composition: Composition | None = None,
     batch: int | None = None,
     most: int = MOST,
+    readings: Readings | None = None,
 ) -> list[dict[str, Any]]:
     """A row (``COLUMNS``) for each of the ``most`` layers that cost most, dearest first.
 
@@ -65,7 +67,8 @@ def explain(
     from neuralpower.onnx_in.loading import load_network
 
     composition = composition or Composition()
-    network = load_network(path, batch=batch)
+    options = (readings or Readings()).of(path).options()
+    network = load_network(path, batch=batch, **options)
     rows = predict_networks([network], models, composition)
     total, layers = rows[-1], {layer.index: layer for layer in network.layers}
     known = [row for row in rows[:-1] if row["runtime_ms"] is not None]
@@ -76,7 +79,7 @@ def explain(
 
     def saved(layer: Layer, change: Callable[[Any], str]) -> tuple[float | None, str | None]:
         try:
-            other = _changed(path, network, layer, change, batch)
+            other = _changed(path, network, layer, change, {"batch": batch, **options})
         except InputError as error:
             return None, error.message
         changed = predict_networks([other], models, composition)
@@ -164,7 +167,7 @@ def _changed(
     network: Network,
     layer: Layer,
     change: Callable[[Any], str],
-    batch: int | None,
+    options: Mapping[str, Any],
 ) -> Network:
     """The network with one layer changed; ``InputError`` where that is not a network any more."""
     from google.protobuf import text_format
@@ -183,7 +186,10 @@ def _changed(
             raise InputError(reason)
     text = text_format.MessageToString(message)
     given = _given_shapes(network)
-    changed = parse_network(text, path=str(path), name=network.name, batch=batch, blob_shapes=given)
+    shapes = {**options.get("blob_shapes", {}), **given}
+    changed = parse_network(
+        text, path=str(path), name=network.name, **{**options, "blob_shapes": shapes}
+    )
     for before, after in zip(network.layers, changed.layers, strict=True):
         if set(after.tops) & set(given) and before.bottom_shapes != after.bottom_shapes:
             raise InputError(f"the output of {after.name} is not known after the change")

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.core.errors import InputError
+from neuralpower.core.network_files import network_name
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import (
     Composition,
@@ -16,7 +18,9 @@ from neuralpower.networks.calibration import (
     scale_of,
 )
 from neuralpower.networks.estimates import Estimates, Models, in_networks, total
+from neuralpower.networks.loading import load_networks
 from neuralpower.networks.measured import Pass, load_passes, measured_inside
+from neuralpower.networks.reading import Readings
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
@@ -63,32 +67,43 @@ class Trial:
 
 
 def load_trials(
-    measurements: str | Path, models: Models, prototxts: Sequence[str | Path] = ()
-) -> tuple[list[Trial], list[str]]:
-    """The measured passes of a platform that have a prototxt, and the networks that have none.
+    measurements: str | Path,
+    models: Models,
+    prototxts: Sequence[str | Path] = (),
+    readings: Readings | None = None,
+) -> tuple[list[Trial], dict[str, str]]:
+    """The measured passes of a platform that can be predicted, and why other networks cannot.
 
     ``prototxts`` are found by file stem; those in the platform's own ``prototxts/`` folder
-    override the same names. Raises ``InputError`` as the readers do.
+    override the same names. The second value says of each network that was measured and cannot
+    be read why: a network at fault costs no other. Raises ``InputError`` as the readers of
+    measurements do.
     """
-    from neuralpower.core.network_files import network_name
     from neuralpower.networks.composition import estimate_networks
     from neuralpower.records.folder import load_platform
 
     platform = load_platform(measurements)
-    passes = load_passes(platform)
     files = {network_name(path): Path(path) for path in (*prototxts, *platform.prototxts)}
-    known = [p for p in passes if p.network in files]
-    missing = sorted({p.network for p in passes} - set(files))
+    readings = readings or Readings()
+    missing: dict[str, str] = {}
+    known: list[tuple[Pass, Network]] = []
+    for found in load_passes(platform):
+        if found.network not in files:
+            missing[found.network] = "no prototxt of it was given"
+            continue
+        try:
+            network = load_networks([files[found.network]], [found.batch], readings)[0]
+            known.append((found, network))
+        except InputError as error:
+            missing[found.network] = f"it cannot be read: {error}"
+    known = [(found, network) for found, network in known if found.network not in missing]
     if not known:
         return [], missing
-    from neuralpower.onnx_in.loading import load_network
-
-    networks = [load_network(files[p.network], batch=p.batch) for p in known]
     inside = measured_inside(platform)
     trials = [
-        Trial(measured, network, estimates, inside.get((measured.network, measured.batch)))
-        for measured, network, estimates in zip(
-            known, networks, estimate_networks(networks, models), strict=True
+        Trial(found, network, estimates, inside.get((found.network, found.batch)))
+        for (found, network), estimates in zip(
+            known, estimate_networks([network for _, network in known], models), strict=True
         )
     ]
     return trials, missing

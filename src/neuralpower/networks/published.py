@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text
 
 #: Errors in per cent, in the order in which a comparison prefers them.
 ERRORS = ("top5_error", "top1_error")
@@ -19,18 +19,7 @@ def read_published(path: str | Path) -> dict[str, dict[str, Any]]:
     Raises ``InputError`` for a file that is not YAML, a network that is not a list of facts, or
     an error that is not a number from 0 to 100.
     """
-    import yaml
-
-    try:
-        # The safe loader written in C is ten times as fast; not every build of PyYAML has it.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(read_text(path))
-        value = loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = None if mark is None else mark.line + 1
-        raise InputError(f"not YAML: {error.problem}", path=path, line=line) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not YAML: {error}", path=path) from None
+    value = read_yaml(path)
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, sha256_file
+from neuralpower.core.files import sha256_file
 from neuralpower.profiling.device_power import AdaptiveProtocol
 
 #: A time constant or period beyond these is a fault of the measurement, not a property of a board.

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, read_text, sha256_file
+from neuralpower.core.files import sha256_file
 from neuralpower.core.network_files import network_file, network_files
 from neuralpower.records.folder import MANIFEST
 
@@ -98,12 +99,7 @@ def configuration_of(project: Path) -> Mapping[str, Any]:
     path = project / "config" / "config.yaml"
     if not path.exists():
         return {}
-    import yaml
-
-    try:
-        value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", path=path) from None
+    value = read_yaml(path)
     return value if isinstance(value, dict) else {}
 
 

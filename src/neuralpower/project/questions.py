@@ -13,7 +13,7 @@ from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
-from neuralpower.core.network_files import network_file, network_files
+from neuralpower.core.network_files import find_networks, network_file
 
 #: The platform that is measured here, into results/; every other one is a recorded folder.
 LOCAL = "local"
@@ -34,7 +34,10 @@ def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[
 
     Raises ``InputError`` for an empty folder, a name that cannot be a file, a name without one.
     """
-    found = [safe_name(name, "network") for name in network_files(folder)]
+    files = find_networks(folder)
+    for name, reason in files.refused.items():
+        raise InputError(reason, path=f"{folder}/{name}")
+    found = list(files.files)
     if not found:
         raise InputError("holds no .prototxt or .onnx file: put a network there", path=folder)
     return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt or .onnx")

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, safe_name
+from neuralpower.core.files import safe_name
 from neuralpower.core.network_files import network_files
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,

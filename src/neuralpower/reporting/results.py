@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, read_rows, read_text, safe_name
+from neuralpower.core.files import read_rows, read_text, safe_name
 from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.text import TOTAL

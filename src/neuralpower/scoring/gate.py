@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_json, read_text, write_json
+from neuralpower.core.files import write_json
 
 COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "verdict")
 SCHEMA_VERSION = 1
@@ -68,12 +69,7 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
     """
     if path is None:
         return Tolerances()
-    import yaml
-
-    try:
-        value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", path=path) from None
+    value = read_yaml(path)
     section = value.get("gate") if isinstance(value, dict) else None
     section = {} if section is None else section
     if not isinstance(section, dict):

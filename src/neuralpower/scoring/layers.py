@@ -17,11 +17,15 @@ from neuralpower.modeling.intervals import coverage_by_size
 from neuralpower.modeling.metrics import coverage, rmspe, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models
 from neuralpower.modeling.platforms import created, data_checksum
+from neuralpower.networks.reading import Readings
 from neuralpower.records.folder import Platform, load_platform
 
 
 def evaluate(
-    measurements: str | Path, models: str | Path, prototxts: Sequence[Path] = ()
+    measurements: str | Path,
+    models: str | Path,
+    prototxts: Sequence[Path] = (),
+    readings: Readings | None = None,
 ) -> dict[str, Any]:
     """The contents of accuracy.json.
 
@@ -50,7 +54,9 @@ def evaluate(
     if platform.network_files:
         from neuralpower.scoring.networks import score_networks
 
-        scored = score_networks(platform.folder, fitted, list(prototxts), models_dir=models)
+        scored = score_networks(
+            platform.folder, fitted, list(prototxts), models_dir=models, readings=readings
+        )
         result.update(scored)
     return result
 

@@ -19,6 +19,7 @@ from neuralpower.networks.composition import network_rows
 from neuralpower.networks.estimates import Models
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass
+from neuralpower.networks.reading import Readings
 from neuralpower.scoring.decomposition import decompose
 from neuralpower.scoring.network_baselines import baseline_totals
 
@@ -32,6 +33,7 @@ def score_networks(
     prototxts: Sequence[str | Path] = (),
     *,
     models_dir: str | Path | None = None,
+    readings: Readings | None = None,
 ) -> dict[str, Any]:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
@@ -47,7 +49,7 @@ def score_networks(
     baselines that were fitted beside the models are given too. Raises ``InputError`` as the
     readers do.
     """
-    trials, missing = load_trials(measurements, models, prototxts)
+    trials, missing = load_trials(measurements, models, prototxts, readings)
     names = sorted({trial.measured.network for trial in trials})
     without = {n: learn([t for t in trials if t.measured.network != n]) for n in names}
     held_out = [_rows(trial, without[trial.measured.network]) for trial in trials]
@@ -58,7 +60,7 @@ def score_networks(
         "networks": scores,
         "network_summary": summary(scores),
         "network_summary_plain": summary(_all_scores(trials, plain, beside)),
-        "networks_without_prototxt": missing,
+        "networks_without_prototxt": sorted(missing),
     }
     if trials:
         result["network_composition"] = learn(trials).to_json()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES, FAMILY
 from neuralpower.sweep.grids import MAX_CELLS, log_grid, weighted_grid
@@ -86,20 +87,7 @@ class SweepConfig:
 
 def load_sweep(path: str | Path, section: str = "sweep") -> SweepConfig:
     """Read ``section`` of a YAML file; raises ``InputError`` naming the file and the key."""
-    import yaml
-
-    from neuralpower.core.files import read_text
-
-    text = read_text(path)
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "cannot be read"
-        line = mark.line + 1 if mark else None
-        raise InputError(f"not valid YAML: {problem}", path=path, line=line) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not valid YAML: {error}", path=path) from None
+    document = read_yaml(path)
     if not isinstance(document, dict) or section not in document:
         raise InputError(f"section {section!r} is missing: see docs/sweeps.md", path=path)
     return parse_sweep(document[section], path=path, section=section)

@@ -1,0 +1,58 @@
+"""The options that say how a network's file is read; every command that reads one takes them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from neuralpower.networks.reading import PHASES, Reading, Readings, blob_shape, data_shape
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare phase, stages, level, shapes from outside and the configuration that has them."""
+    group = parser.add_argument_group("how networks are read, over networks.yaml beside them")
+    group.add_argument("--phase", choices=PHASES, help="default: TEST")
+    group.add_argument("--stage", action="append", metavar="S", help="a stage of the state")
+    group.add_argument("--level", type=int, metavar="N")
+    group.add_argument(
+        "--data-shape",
+        type=_argument(data_shape),
+        metavar="CxHxW",
+        help="one item of the data layers, before they crop it",
+    )
+    group.add_argument(
+        "--blob-shape",
+        type=_argument(blob_shape),
+        action="append",
+        metavar="NAME=DIMS",
+        help="a blob that comes from outside the file, as data=10x3x227x227",
+    )
+    group.add_argument(
+        "--config", type=Path, metavar="YAML", help="options by network, in its section `reading`"
+    )
+
+
+def readings(arguments: argparse.Namespace) -> Readings:
+    """What the options say; ``InputError`` for a faulty configuration."""
+    given = Reading(
+        phase=arguments.phase,
+        stages=tuple(arguments.stage) if arguments.stage else None,
+        level=arguments.level,
+        data_shape=arguments.data_shape,
+        blob_shapes=tuple(sorted(dict(arguments.blob_shape).items()))
+        if arguments.blob_shape
+        else None,
+    )
+    return Readings(arguments.config, given)
+
+
+def _argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def reader(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reader

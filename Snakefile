@@ -30,9 +30,7 @@ localrules:
     merge_shards,
     checksums,
     predict,
-    network_page,
-    platform_page,
-    index_page,
+    report,
     check_accuracy,
     provenance,
 
@@ -40,11 +38,11 @@ localrules:
 rule all:
     default_target: True
     input:
-        PAGES,
+        rules.report.output,
         "results/provenance.json",
 
 
-# A network that cannot be read stops its own jobs only (profiles/default: keep-going); the index
-# is then made from what is there, links pages that are there, and names what failed.
+# A network or platform at fault stops its own jobs only (profiles/default: keep-going); the report
+# is then made of what is there and names what failed, and the next run makes it again.
 onerror:
-    shell(INDEX_COMMAND + " --existing")
+    shell("rm -f results/report/.complete; " + REPORT + " || test $? -eq 1")

@@ -91,7 +91,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     [
         ["layers", str(ALEXNET), "--out", "out/layers.csv"],
         ["predict", "prototxts/mini.prototxt", "--models", "results/models/tiny", "--out", "out/p"],
-        ["report", "results", "--out", "out", "--page", "index"],
+        ["report", "results", "--out", "out"],
         ["fit", "measurements/tiny", "--out", "out"],
         ["shards", "split", "measurements/tiny/relu.csv", "--shards", "2", "--out", "out"],
     ],
@@ -125,7 +125,7 @@ STAGES: Mapping[str, list[str]] = {
         *("evaluate", "measurements/tiny", "--models", "results/models/tiny"),
         *("--networks", "prototxts/mini.prototxt", "--out", "out/accuracy.json"),
     ],
-    "report": ["report", "results", "--out", "out", "--page", "network:mini", "--page", "index"],
+    "report": ["report", "results", "--out", "out"],
     "provenance": ["provenance", "results/report/index.html", "--out", "out/record.json"],
 }
 

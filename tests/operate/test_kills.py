@@ -22,9 +22,7 @@ STAGES = {
     "calibrate": ("calibrate/tiny.log", "models/tiny/composition.json"),
     "evaluate": ("evaluate/tiny.log", "accuracy/tiny.json"),
     "predict": ("predict/tiny/mini.log", "predictions/tiny/mini.csv"),
-    "network page": ("report/networks/mini.log", "report/networks/mini.html"),
-    "platform page": ("report/platforms/tiny.log", "report/platforms/tiny.html"),
-    "index": ("report/index.log", "report/index.html"),
+    "report": ("report.log", "report/networks/mini.html"),
     "provenance": ("provenance.log", "provenance.json"),
 }
 MEASURING = {

@@ -164,7 +164,7 @@ def test_pages_are_well_formed_and_found_in_a_click(project: Path, name: str) ->
 
 def test_the_same_folder_gives_the_same_bytes(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
-    words = [str(project / "results"), "--out", str(out), "--page", "measurement:board"]
+    words = [str(project / "results"), "--out", str(out)]
     assert main(["report", *words]) == 0
     first = project / "report" / "measurements" / "board.html"
     assert (out / "measurements" / "board.html").read_bytes() == first.read_bytes()
@@ -182,22 +182,18 @@ def test_names_from_files_are_text(tmp_path: Path) -> None:
     write_json(folder / "characterise.json", {"board": {"steps": [evil]}, "sensors": [evil]})
     write_json(tmp_path / "results" / "accuracy" / "odd.json", {"platform": "odd"})
     words = [str(tmp_path / "results"), "--out", str(tmp_path / "report")]
-    assert main(["report", *words, "--page", "platform:odd"]) == 0
+    assert main(["report", *words]) == 0
     html = (tmp_path / "report" / "measurements" / "odd.html").read_text()
     assert evil not in html
     assert "&lt;script&gt;" in html
 
 
-def test_a_platform_without_recorded_tables_has_no_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_platform_without_recorded_tables_has_no_page(tmp_path: Path) -> None:
     write_json(tmp_path / "results" / "accuracy" / "bare.json", {"platform": "bare"})
     words = ["report", str(tmp_path / "results"), "--out", str(tmp_path / "report")]
     assert main(words) == 0
     assert not (tmp_path / "report" / "measurements").exists()
     assert "measurements/bare" not in (tmp_path / "report" / "index.html").read_text()
-    assert main([*words, "--page", "measurement:bare"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_too_little_draws_nothing() -> None:

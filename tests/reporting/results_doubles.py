@@ -59,7 +59,7 @@ def layer_rows(network: str) -> list[dict[str, Any]]:
             "bottom_shapes": "4x3x32x32", "top_shapes": "4x16x32x32", "batch": 4,
             "in_channels": 3, "params": 448 if MACS[i] else 0, "macs": int(MACS[i]),
             "input_elements": 12288, "output_elements": 65536,
-            "weight_elements": 448 if MACS[i] else 0, "supported": 1,
+            "weight_elements": 448 if MACS[i] else 0, "supported": 1, "note": "",
         }
         for i in range(len(NAMES))
     ]  # fmt: skip

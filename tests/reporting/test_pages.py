@@ -8,12 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from results_doubles import write_results
+from results_doubles import as_json, write_results
 
 from neuralpower.cli import main
-from neuralpower.core.errors import InputError
-from neuralpower.reporting.results import Results
-from neuralpower.reporting.site import all_pages, render, write_page
+from neuralpower.core.configuration import PREDICTION_COLUMNS
+from neuralpower.core.files import write_table
+from neuralpower.reporting.results import Results, read_typed
+from neuralpower.reporting.site import Report
 
 
 class Tags(HTMLParser):
@@ -23,13 +24,18 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.text = ""
+        self.shown = True
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shown = tag not in ("style", "script")
         self.tags.append((tag, {key: value or "" for key, value in attrs}))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += data if self.shown else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.shown = True
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def pages(report: Path) -> Iterator[tuple[Path, Tags]]:
         yield path, Tags(path.read_text())
 
 
-def test_there_is_a_page_a_network_a_platform_and_a_model(report: Path) -> None:
+def test_every_network_platform_and_model_has_a_page(report: Path) -> None:
     found = {path.relative_to(report).as_posix() for path in report.rglob("*.html")}
     assert found == {
         "index.html", "accuracy.html", "choosing.html", "networks/small.html",
@@ -88,20 +94,18 @@ def test_names_from_files_are_shown_as_text(report: Path) -> None:
 
 def test_a_network_named_script_is_text_in_the_index_and_no_path(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results", ("<script>alert(1)<!--",))
-    results = Results(folder)
-    html = render(results, "index", folder / "index.html")
+    report = Report.of(Results(folder), tmp_path / "report")
+    report.write()
+    html = (tmp_path / "report" / "index.html").read_text()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
-    with pytest.raises(InputError, match="cannot be a file name"):
-        write_page(results, tmp_path / "report", "network:<script>alert(1)<!--")
+    assert not (tmp_path / "report" / "networks").exists()
 
 
 def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results")
-    results = Results(folder)
-    for page in all_pages(results):
-        write_page(results, folder / "report", page)
-    for path in report.rglob("*.html"):
+    Report.of(Results(folder), folder / "report").write()
+    for path in report.rglob("*.*"):
         assert path.read_bytes() == (folder / "report" / path.relative_to(report)).read_bytes()
 
 
@@ -175,47 +179,117 @@ def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report:
         assert all(b <= a + 1 for a, b in pairwise(levels)), path
 
 
-def test_pages_of_a_run_that_failed_link_only_what_is_there(tmp_path: Path) -> None:
+def test_only_the_wanted_networks_and_platforms_are_shown(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results")
-    report = folder / "report"
-    only = ["--page", "network:small", "--page", "platform:board"]
-    assert main(["report", str(folder), "--out", str(report), *only]) == 0
-    words = ["report", str(folder), "--out", str(report), "--page", "index", "--existing"]
-    assert main(words) == 0
-    for name in ("index.html", "accuracy.html", "choosing.html"):
-        page = Tags((report / name).read_text())
-        hrefs = {attrs["href"] for tag, attrs in page.tags if tag == "a"}
-        linked = {href for href in hrefs if href.endswith(".html")}
-        assert {href for href in linked if not (report / href).is_file()} == set()
-        assert "platforms/board.html" in linked
-        assert "plain" in page.text
-    index = (report / "index.html").read_text()
-    assert '<a href="networks/small.html">small</a>' in index
-    assert "<th scope=row>wide<td>" in index
+    out = tmp_path / "report"
+    assert main(["report", str(folder), "--out", str(out)]) == 0
+    (out / "networks" / "notes.html").write_text("<title>not of a report</title>")
+    words = ["--networks", "small", "lost", "--platforms", "board", "away"]
+    assert main(["report", str(folder), "--out", str(out), *words]) == 0
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*.html")}
+    assert found == {
+        "index.html", "accuracy.html", "choosing.html", "networks/small.html",
+        "networks/lost.html", "networks/notes.html", "platforms/board.html",
+        *(f"models/board.{family}.html" for family in ("conv", "fc", "pool")),
+    }  # fmt: skip
+    index = Tags((out / "index.html").read_text()).text
+    assert "plain" not in index
+    assert "wide" not in index
+    assert "lost could not be read" in index
+    assert "Platform away cannot be shown: nothing was fitted" in index
+    assert "could not be read" in (out / "networks" / "lost.html").read_text()
 
 
-def test_an_absent_network_is_one_line(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["report", str(report.parent), "--out", str(report)]
-    assert main([*arguments, "--page", "network:unknown"]) == 2
-    assert main([*arguments, "--page", "nonsense"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
-    assert "no tables of a network 'unknown'" in lines[0]
-    assert "page 'nonsense' is none of" in lines[1]
-
-
-def test_damaged_tables_are_told_with_their_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_page_that_fails_says_why_and_costs_no_other(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_results(tmp_path / "results")
     table = folder / "predictions" / "board" / "small.csv"
     table.write_text(table.read_text().replace("Convolution,conv,4,", "Convolution,conv,four,"))
-    arguments = ["report", str(folder), "--out", str(tmp_path / "report")]
-    assert main([*arguments, "--page", "network:small"]) == 2
+    out = folder / "report"
+    assert main(["report", str(folder), "--out", str(out)]) == 1
     error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "page networks/small.html: " in error
     assert "small.csv, row 1" in error
     assert "'four'" in error
-    assert not (tmp_path / "report").exists()
+    assert "small.csv, row 1" in Tags((out / "networks/small.html").read_text()).text
+    index = Tags((out / "index.html").read_text())
+    assert "The page of small could not be written" in index.text
+    assert ("a", {"href": "networks/small.html"}) in index.tags
+    for path in report.rglob("networks/wide.html"):
+        assert path.read_bytes() == (out / path.relative_to(report)).read_bytes()
+
+
+def test_a_fault_of_our_own_in_one_page_costs_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_results(tmp_path / "results")
+    monkeypatch.setattr("neuralpower.reporting.model_page._facts", lambda _: 1 / 0)
+    monkeypatch.delenv("NEURALPOWER_DEBUG", raising=False)
+    assert main(["report", str(folder), "--out", str(tmp_path / "report")]) == 1
+    assert "internal fault: ZeroDivisionError" in capsys.readouterr().err
+    assert "4 MACs" not in (tmp_path / "report" / "models" / "board.conv.html").read_text()
+    assert "conv2" in (tmp_path / "report" / "networks" / "small.html").read_text()
+
+
+def test_a_platform_whose_file_is_torn_is_named_and_the_others_shown(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results")
+    (folder / "accuracy" / "plain.json").write_text('{"layers": ')
+    assert main(["report", str(folder), "--out", str(tmp_path / "report")]) == 0
+    index = Tags((tmp_path / "report" / "index.html").read_text()).text
+    assert "Platform plain cannot be shown" in index
+    assert "plain.json: not JSON" in index
+    small = (tmp_path / "report" / "networks" / "small.html").read_text()
+    assert "board" in small
+    assert "plain" not in small
+
+
+#: A network of which Caffe knows no shape without the database.
+TRAIN = """
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 8 kernel_size: 3 } }
+"""
+
+
+def test_a_network_without_a_known_layer_has_a_page_that_says_what_to_give(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results", ("small",))
+    (tmp_path / "train.prototxt").write_text(TRAIN)
+    table = folder / "layers" / "train.csv"
+    assert main(["layers", str(tmp_path / "train.prototxt"), "--out", str(table)]) == 0
+    layers = read_typed(table, frozenset({"index"}))
+    rows = [
+        dict.fromkeys(PREDICTION_COLUMNS)
+        | {"network": "train", "index": row["index"], "name": row["name"], "source": "none"}
+        for row in layers
+    ]
+    rows.append(
+        dict.fromkeys(PREDICTION_COLUMNS)
+        | {"network": "train", "name": "TOTAL", "note": "no runtime model covers any layer"}
+    )
+    write_table(folder / "predictions" / "board" / "train.csv", PREDICTION_COLUMNS, rows)
+    assert main(["report", str(folder), "--out", str(tmp_path / "report")]) == 0
+    text = Tags((tmp_path / "report" / "networks" / "train.html").read_text()).text
+    assert "data: the size of one item" in text
+    assert "--data-shape" in text
+    assert "No prediction on platform board: no runtime model covers any layer." in text
+    assert "the shape of bottom" not in text.partition("No prediction")[0]
+    assert not re.search(r"\b0\b", text.partition("No prediction")[0]), "unknown is never 0"
+    index = " ".join(Tags((tmp_path / "report" / "index.html").read_text()).text.split())
+    assert "train is not known in full: data: the size of one item" in index
+
+
+def test_the_list_of_pages_names_what_each_was_made_from(report: Path) -> None:
+    pages = as_json(report / "pages.json")["pages"]
+    assert {report / name for name in pages} == set(report.rglob("*.html"))
+    assert pages["networks/small.html"]["inputs"] == [
+        "results/layers/small.csv",
+        "results/predictions/board/small.csv",
+        "results/predictions/plain/small.csv",
+        "results/accuracy/board.json",
+        "results/accuracy/plain.json",
+    ]
 
 
 def test_an_empty_results_folder_gives_pages_that_say_so(tmp_path: Path) -> None:
@@ -232,6 +306,8 @@ def test_a_network_that_was_not_read_is_named_with_the_reason(tmp_path: Path) ->
     log = folder / "logs" / "layers" / "broken.log"
     log.parent.mkdir(parents=True)
     log.write_text("neuralpower: prototxts/broken.prototxt:3: unknown field\n")
-    assert main(["report", str(folder), "--out", str(folder / "report"), "--page", "index"]) == 0
+    assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
     text = Tags((folder / "report" / "index.html").read_text()).text
-    assert "broken could not be read: neuralpower: prototxts/broken.prototxt:3" in text
+    assert "broken could not be read: prototxts/broken.prototxt:3" in text
+    page = Tags((folder / "report" / "networks" / "broken.html").read_text()).text
+    assert "prototxts/broken.prototxt:3: unknown field" in page

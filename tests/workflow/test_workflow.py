@@ -118,7 +118,7 @@ def test_a_new_network_adds_only_its_jobs(built: Path, project: Path) -> None:
     (project / "prototxts/extra.prototxt").write_text(MINI)
     plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
     jobs = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.MULTILINE))
-    assert jobs == {"all", "layers", "predict", "network_page", "index_page", "provenance"}
+    assert jobs == {"all", "layers", "predict", "report", "provenance"}
     snakemake(project, "all")
     assert changes(built, project) == {
         "layers/extra.csv",
@@ -126,15 +126,60 @@ def test_a_new_network_adds_only_its_jobs(built: Path, project: Path) -> None:
         "report/networks/extra.html",
         "report/index.html",
         "report/choosing.html",
+        "report/pages.json",
         "provenance.json",
     }
     (project / "prototxts/extra.prototxt").unlink()
     snakemake(project, "all")
+    assert changes(built, project) == {"layers/extra.csv", "predictions/tiny/extra.csv"}
+
+
+def test_the_report_shows_what_the_configuration_asks_for(project: Path) -> None:
+    snakemake(project, "all", "--config", "networks=[mini]")
+    report = project / "results/report"
+    assert not (report / "networks/lenet.html").exists()
+    assert "lenet" not in (report / "index.html").read_text()
+
+
+def test_a_platform_that_is_taken_away_leaves_no_pages(project: Path) -> None:
+    shutil.copytree(project / "measurements/tiny", project / "measurements/second")
+    snakemake(project, "all")
+    report = project / "results/report"
+    assert "second" in (report / "networks/mini.html").read_text()
+    shutil.rmtree(project / "measurements/second")
+    snakemake(project, "all")
+    assert [p for p in report.rglob("*.html") if "second" in p.name] == []
+    assert "platforms/second" not in (report / "index.html").read_text()
+    assert "second" not in (report / "networks/mini.html").read_text()
+
+
+#: The form in which Caffe users have their networks: the data's size is in a database.
+TRAIN_VAL = """
+name: "train"
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
+        data_param { source: "a_database" batch_size: 50 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 8 kernel_size: 3 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv" bottom: "label" top: "loss" }
+"""
+
+
+def test_a_network_of_unknown_size_costs_no_page(built: Path, project: Path) -> None:
+    (project / "prototxts/train.prototxt").write_text(TRAIN_VAL)
+    snakemake(project, "all")
+    report = project / "results/report"
+    page = (report / "networks/train.html").read_text()
+    assert "--data-shape" in page
+    assert "internal fault" not in page
+    index = (report / "index.html").read_text()
+    assert "is not known in full: data: " in index
     assert changes(built, project) == {
-        "layers/extra.csv",
-        "predictions/tiny/extra.csv",
-        "report/networks/extra.html",
-        "provenance.json",  # it lists what lies in results/
+        "layers/train.csv",
+        "predictions/tiny/train.csv",
+        "report/networks/train.html",
+        "report/index.html",
+        "report/pages.json",
+        "provenance.json",
     }
 
 
@@ -148,7 +193,14 @@ def test_a_faulty_network_stops_only_itself(project: Path) -> None:
     assert (project / "results/report/networks/other.html").exists()
     index = (project / "results/report/index.html").read_text()
     assert "other" in index
-    assert "broken" in index
+    assert "broken</a> could not be read: prototxts/broken.prototxt:2" in index
+    page = (project / "results/report/networks/broken.html").read_text()
+    assert "prototxts/broken.prototxt:2" in page
+    # The next run makes it right, whether the file is corrected or taken away.
+    (project / "prototxts/broken.prototxt").unlink()
+    snakemake(project, "all")
+    assert "broken" not in (project / "results/report/index.html").read_text()
+    assert not (project / "results/report/networks/broken.html").exists()
 
 
 def test_an_unknown_layer_type_is_refused_or_listed(project: Path) -> None:

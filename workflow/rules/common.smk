@@ -1,4 +1,5 @@
 # What all rules share. The questions are answered by neuralpower.project; faults are one line.
+import shlex
 import sys
 
 from neuralpower.core.errors import InputError

@@ -18,17 +18,10 @@ rule checksums:
         " 2> {log:q}"
 
 
-PAGES = [
-    "results/report/index.html",
-    *expand("results/report/networks/{network}.html", network=NETWORKS),
-    *expand("results/report/platforms/{platform}.html", platform=PLATFORMS),
-]
-
-
 # results -> every file behind them by checksum, software, git state and configuration
 rule provenance:
     input:
-        PAGES,
+        list="results/report/pages.json",
     output:
         "results/provenance.json",
     log:
@@ -39,7 +32,7 @@ rule provenance:
         settings=settings(config),
         code=code_hash("provenance"),
     shell:
-        "neuralpower provenance {input:q}"
+        "neuralpower provenance {input.list:q}"
         " --config <(printf '%s' {params.settings:q})"
         " --out {output:q}"
         " 2> {log:q}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
@@ -12,17 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("results", type=Path, metavar="RESULTS_DIR")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of pages")
-    parser.add_argument(
-        "--page",
-        action="append",
-        metavar="PAGE",
-        help="index (with accuracy and choosing), network:NAME or platform:NAME; default: all",
-    )
-    parser.add_argument(
-        "--existing",
-        action="store_true",
-        help="link only pages that are there: for a run of which a part failed",
-    )
+    for what in ("networks", "platforms"):
+        parser.add_argument(
+            f"--{what}", nargs="+", metavar="NAME", help=f"{what} to show; default: all"
+        )
     parser.add_argument(
         "--measurements",
         action="append",
@@ -42,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the pages; exit status 0."""
+    """Write all pages; exit status 0, or 1 when a page could only say why it cannot be written."""
     from neuralpower.reporting.results import Results
-    from neuralpower.reporting.site import all_pages, page_path, write_page
+    from neuralpower.reporting.site import Report
 
     if not arguments.results.is_dir():
         raise InputError("no such results folder: run the workflow first", path=arguments.results)
@@ -53,10 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.results,
         arguments.measurements or [home / "measurements"],
         arguments.networks_file or home / "prototxts" / "networks.yaml",
+        arguments.networks,
+        arguments.platforms,
     )
-    pages = arguments.page or all_pages(results)
-    for page in pages:
-        page_path(arguments.out, page)  # an unknown page is told before any is written
-    for page in pages:
-        write_page(results, arguments.out, page, existing=arguments.existing)
-    return 0
+    report = Report.of(results, arguments.out)
+    report.write()
+    for fault in report.faults:
+        sys.stderr.write(f"neuralpower: page {fault.path}: {fault.reason}\n")
+    return 1 if report.faults else 0

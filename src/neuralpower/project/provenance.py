@@ -22,6 +22,8 @@ from neuralpower.records.folder import MANIFEST
 
 SCHEMA_VERSION = 1
 RECORD = "provenance.json"
+#: The report's list of its pages with what each was made from.
+PAGES = "results/report/pages.json"
 _HOMES = ("results", "measurements", "prototxts")
 
 
@@ -223,7 +225,7 @@ class _Tracer:
         if stage == "checksums":
             return self._made(path, "provenance", [self._of_platform(_stem(path))])
         if stage == "report":
-            return self._made(path, "report", self._page_inputs(words[1:]))
+            return self._made(path, "report", self._page_inputs(path))
         raise InputError("is no result that the workflow makes", path=path)
 
     def _made(
@@ -304,20 +306,15 @@ class _Tracer:
         prototxts = self._prototxts(measurements, self._json(path).get("networks") or ())
         return self._made(path, "evaluate", [models, measurements, *prototxts])
 
-    def _page_inputs(self, words: Sequence[str]) -> list[str]:
-        layers = self._globbed("results/layers/*.csv")
-        predictions = self._globbed("results/predictions/*/*.csv")
-        accuracy = self._globbed("results/accuracy/*.json")
-        if words[0] == "networks":
-            name = _stem(words[-1])
-            own = [path for path in predictions if _stem(path) == name]
-            return [f"results/layers/{name}.csv", *own, *accuracy]
-        if words[0] in ("platforms", "measurements", "models"):
-            # Pages of models are named <platform>.<family>.html, and a platform may have dots.
-            known = [_stem(path) for path in accuracy if words[-1].startswith(f"{_stem(path)}.")]
-            name = max(known, key=len, default=_stem(words[-1]))
-            return [f"results/accuracy/{name}.json", f"results/models/{name}/"]
-        return [*layers, *predictions, *accuracy]
+    def _page_inputs(self, path: str) -> list[str]:
+        """What a page was made from, as the report's list says; the list stands for all pages."""
+        pages = self._json(PAGES).get("pages") or {}
+        if path == PAGES:
+            return [f"results/report/{name}" for name in pages]
+        name = path.removeprefix("results/report/")
+        if name not in pages:
+            raise InputError(f"is no page that {PAGES} lists: run the workflow", path=path)
+        return [self.place(source) for source in pages[name]["inputs"]]
 
     def _globbed(self, pattern: str) -> list[str]:
         return sorted(p.relative_to(self.project).as_posix() for p in self.project.glob(pattern))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.plots import (
     GRID,
     SERIES,
@@ -150,3 +151,11 @@ def _overview(platforms: list[PlatformResults]) -> Picture | None:
         "Out-of-fold error of layer runtimes (accuracy tables), beside the same measurements under "
         "the published terms and objective of NeuralPower (2017).",
     )
+
+
+PAGE = Page(
+    template="accuracy.html",
+    path="accuracy.html",
+    inputs=("results/accuracy/{platform}.json",),
+    context=accuracy_context,
+)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
 from neuralpower.networks.text import number
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.plots import (
     GRID,
     QUIET,
@@ -218,3 +219,17 @@ def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:
             filterable=True,
         )
     )
+
+
+PAGE = Page(
+    template="choosing.html",
+    path="choosing.html",
+    inputs=(
+        "results/layers/{network}.csv",
+        "results/predictions/{platform}/{network}.csv",
+        "results/accuracy/{platform}.json",
+        "results/models/{platform}/models.json",
+    ),
+    optional=("prototxts/networks.yaml",),
+    context=choosing_context,
+)

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from neuralpower.networks.text import count
-from neuralpower.reporting.network_page import per_image
+from neuralpower.reporting.network_page import per_image, total, unknown_layers
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.tables import (
     Cell,
@@ -36,7 +37,13 @@ def index_context(results: Results, page: Path) -> dict[str, Any]:
         "networks": _networks_table(results, platforms),
         "platforms": _platforms_table(platforms),
         "no_power": [(p.name, p.why_no_power) for p in platforms if p.why_no_power],
-        "unread": [(name, results.log(name)) for name in results.unread],
+        "unread": [(name, results.log("layers", name)) for name in results.unread],
+        "unknown": [
+            (name, "; ".join(f"{layer}: {why}" for layer, why in found[:2]), len(found))
+            for name in results.networks
+            if (found := unknown_layers(results.layers(name)))
+        ],
+        "broken": sorted(results.broken.items()),
     }
 
 
@@ -61,7 +68,7 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
         layers = results.layers(name)
         published = results.published.get(name, {})
         values: list[Any] = [
-            sum(row["params"] or 0 for row in layers) if layers else None,
+            total(layers, "params"),
             _macs_per_image(layers),
             _float(published, "top1_error"),
             _float(published, "top5_error"),
@@ -98,7 +105,8 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
 
 def _macs_per_image(layers: list[Row]) -> float | None:
     batch = next((row["batch"] for row in layers if row.get("batch")), None)
-    return sum(row["macs"] or 0 for row in layers) / batch if batch else None
+    macs = total(layers, "macs")
+    return macs / batch if batch and macs is not None else None
 
 
 def _float(values: Mapping[str, Any], name: str) -> float | None:
@@ -150,3 +158,17 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
 def _typical(layers: Mapping[str, Any], target: str) -> float | None:
     value = layers.get("conv", {}).get(target, {}).get("mape")
     return float(value) if value is not None else None
+
+
+PAGE = Page(
+    template="index.html",
+    path="index.html",
+    inputs=(
+        "results/layers/{network}.csv",
+        "results/predictions/{platform}/{network}.csv",
+        "results/accuracy/{platform}.json",
+        "results/models/{platform}/models.json",
+    ),
+    optional=("prototxts/networks.yaml",),
+    context=index_context,
+)

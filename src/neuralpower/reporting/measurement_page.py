@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
@@ -25,8 +26,9 @@ from neuralpower.records.folder import (
 from neuralpower.records.readme import protocol_text
 from neuralpower.records.repeatability import is_anchor
 from neuralpower.records.visits import read_visit_records
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.repeats_section import repeats_section, time_table
-from neuralpower.reporting.results import PlatformResults, optional_json
+from neuralpower.reporting.results import Results, optional_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
 from neuralpower.reporting.tables import (
     Column,
@@ -80,17 +82,21 @@ class Recorded:
         return check(self.platform)
 
 
-def measurement_context(results: PlatformResults) -> dict[str, Any]:
+def measurement_context(results: Results, page: Path, platform: str) -> dict[str, Any]:
     """What the template ``measurement.html`` shows; ``InputError`` where nothing is recorded."""
-    if results.measurements is None:
-        raise InputError(f"no measurements of {results.name} here", path=results.results)
-    platform = load_platform(results.measurements)
-    folder = Recorded(platform)
+    folder = results.platform(platform).measurements
+    if folder is None:
+        raise InputError(f"no measurements of {platform} here", path=results.folder)
+    return _context(platform, Recorded(load_platform(folder)))
+
+
+def _context(name: str, folder: Recorded) -> dict[str, Any]:
+    platform = folder.platform
     manifest = platform.manifest
     report = folder.report
     context: dict[str, Any] = {
-        "title": f"How {results.name} was measured",
-        "name": results.name,
+        "title": f"How {name} was measured",
+        "name": name,
         "lead": _lead(folder),
         "facts": _facts(folder),
         "families": _families(report),
@@ -338,3 +344,14 @@ def _of(name: str, value: Any, unit: str = "") -> str | None:
 
 def _joined(*parts: Any) -> str:
     return ", ".join(str(part) for part in parts if part is not None)
+
+
+PAGE = Page(
+    template="measurement.html",
+    path="measurements/{platform}.html",
+    inputs=("results/accuracy/{platform}.json",),
+    context=measurement_context,
+    each=lambda results: [
+        {"platform": name} for name in results.platforms if results.platform(name).is_recorded
+    ],
+)

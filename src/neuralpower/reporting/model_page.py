@@ -8,18 +8,19 @@ from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results
 from neuralpower.reporting.tables import Column, Table, figure, slim, whole, word
 
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
 
 
-def model_context(results: Results, name: str, family: str, page: Path) -> dict[str, Any]:
+def model_context(results: Results, page: Path, platform: str, family: str) -> dict[str, Any]:
     """What the template ``model.html`` shows."""
-    platform = results.platform(name)
+    found = results.platform(platform)
     targets = []
     for target in TARGETS:
-        model = platform.model(family, target)
+        model = found.model(family, target)
         if model:
             targets.append(
                 {
@@ -31,11 +32,11 @@ def model_context(results: Results, name: str, family: str, page: Path) -> dict[
                 }
             )
     return {
-        "title": f"{family} on {name}",
-        "platform": name,
+        "title": f"{family} on {platform}",
+        "platform": platform,
         "family": family,
         "targets": targets,
-        "ranges": _ranges(platform, family),
+        "ranges": _ranges(found, family),
     }
 
 
@@ -129,3 +130,20 @@ def _ranges(platform: PlatformResults, family: str) -> Table | None:
         "prediction is an extrapolation and is flagged."
     )
     return Table("ranges-table", "Measured ranges", caption, columns, rows)
+
+
+def _each(results: Results) -> list[dict[str, str]]:
+    return [
+        {"platform": name, "family": family}
+        for name in results.platforms
+        for family in sorted(results.platform(name).accuracy.get("layers", {}))
+    ]
+
+
+PAGE = Page(
+    template="model.html",
+    path="models/{platform}.{family}.html",
+    inputs=("results/accuracy/{platform}.json", "results/models/{platform}/models.json"),
+    context=model_context,
+    each=_each,
+)

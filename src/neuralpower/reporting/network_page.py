@@ -8,12 +8,13 @@ from typing import Any
 
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.choosing import compare
-from neuralpower.networks.text import TOTAL, count, number
+from neuralpower.networks.text import count, number
 from neuralpower.reporting import figures_network as figures
 from neuralpower.reporting.diagram import Colouring, draw
 from neuralpower.reporting.layer_section import headline, layer_section, layer_table
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.plots import Picture
-from neuralpower.reporting.results import PlatformResults, Results, Row
+from neuralpower.reporting.results import PlatformResults, Results, Row, is_total
 from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Column,
@@ -28,13 +29,15 @@ from neuralpower.reporting.tables import (
 )
 
 
-def network_context(results: Results, name: str, page: Path) -> dict[str, Any]:
+def network_context(results: Results, page: Path, network: str) -> dict[str, Any]:
     """What the template ``network.html`` shows."""
+    name = network
     layers = results.layers(name)
     platforms = [results.platform(p) for p in results.platforms]
     predictions = {p.name: p.predictions(name) for p in platforms}
-    present = [p for p in platforms if predictions[p.name]]
-    totals = {p.name: totals_of(predictions[p.name]) for p in present}
+    totals = {p.name: totals_of(predictions[p.name]) for p in platforms}
+    present = [p for p in platforms if totals[p.name]]
+    totals = {p.name: totals[p.name] for p in present}
     sections = [layer_section(p, predictions[p.name], layers, name, page) for p in present]
     return {
         "title": name,
@@ -57,14 +60,34 @@ def network_context(results: Results, name: str, page: Path) -> dict[str, Any]:
         )
         if layers
         else None,
-        "missing": [p for p in results.platforms if p not in totals],
+        "missing": [
+            (p.name, _why_missing(predictions[p.name])) for p in platforms if p not in present
+        ],
+        "unknown": unknown_layers(layers),
         "key": heat_key(),
     }
 
 
 def totals_of(rows: Sequence[Row]) -> list[Row]:
-    """The ``TOTAL`` rows, one a batch size."""
-    return [row for row in rows if row["name"] == TOTAL and row["index"] is None]
+    """The ``TOTAL`` rows that have a figure, one per batch size."""
+    return [row for row in rows if is_total(row) and row["runtime_ms"] is not None]
+
+
+def _why_missing(rows: Sequence[Row]) -> str:
+    total = next((row for row in rows if is_total(row)), None)
+    return str(total["note"] or "") if total else ""
+
+
+def unknown_layers(layers: Sequence[Row]) -> list[tuple[str, str]]:
+    """Layers that are not understood, each with its reason; what only follows from them is not."""
+    follows = "the shape of bottom "
+    return [
+        (str(row["name"]), note.removeprefix("shape unknown: "))
+        for row in layers
+        if not row["supported"]
+        and (note := str(row["note"] or ""))
+        and not note.removeprefix("shape unknown: ").startswith(follows)
+    ]
 
 
 def per_image(row: Mapping[str, Any], target: str) -> float | None:
@@ -75,7 +98,7 @@ def per_image(row: Mapping[str, Any], target: str) -> float | None:
 
 def _facts(published: Mapping[str, Any], layers: Sequence[Row]) -> list[tuple[str, str]]:
     batch = next((row["batch"] for row in layers if row.get("batch")), None) or 1
-    macs = sum(row["macs"] or 0 for row in layers)
+    macs = total(layers, "macs")
     errors = [
         f"{label} {number(float(published[key]))} %"
         for label, key in (("top-1", "top1_error"), ("top-5", "top5_error"))
@@ -88,9 +111,15 @@ def _facts(published: Mapping[str, Any], layers: Sequence[Row]) -> list[tuple[st
         ("Published error", ", ".join(errors)),
         ("Source of the error", str(published.get("error_source") or "")),
         ("Layers", str(len(layers)) if layers else ""),
-        ("Parameters", count(sum(row["params"] or 0 for row in layers)) if layers else ""),
-        ("MACs per image", count(macs / batch) if layers else ""),
+        ("Parameters", count(total(layers, "params"))),
+        ("MACs per image", count(None if macs is None else macs / batch)),
     ]
+
+
+def total(layers: Sequence[Row], column: str) -> float | None:
+    """The sum of a column of a layer table; None where no layer that computes has a value."""
+    known = [row[column] for row in layers if row[column]]
+    return sum(known) if known else None
 
 
 def _cards(
@@ -225,3 +254,17 @@ def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | 
         )
     columns = [Column("Platform", False), Column("Batch"), *SCORE_COLUMNS]
     return slim(Table("measured", "Measured against predicted", caption, columns, rows))
+
+
+PAGE = Page(
+    template="network.html",
+    path="networks/{network}.html",
+    inputs=(
+        "results/layers/{network}.csv",
+        "results/predictions/{platform}/{network}.csv",
+        "results/accuracy/{platform}.json",
+    ),
+    optional=("prototxts/networks.yaml",),
+    context=network_context,
+    each=lambda results: [{"network": name} for name in results.networks],
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
+from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.tables import (
     Cell,
@@ -30,9 +31,13 @@ _LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
 _SHOWN_CANDIDATES = 5
 
 
-def platform_context(results: Results, name: str, page: Path) -> dict[str, Any]:
+def platform_context(results: Results, page: Path, platform: str) -> dict[str, Any]:
     """What the template ``platform.html`` shows."""
-    platform = results.platform(name)
+    return _context(results.platform(platform), page)
+
+
+def _context(platform: PlatformResults, page: Path) -> dict[str, Any]:
+    name = platform.name
     candidates = platform.table("cross_validation.csv", _CANDIDATE_NUMBERS)
     context: dict[str, Any] = {
         "title": f"Platform {name}",
@@ -288,3 +293,19 @@ def _provenance(platform: PlatformResults) -> list[tuple[str, str]]:
             for k, v in sorted(options.items())
         ]
     return facts
+
+
+PAGE = Page(
+    template="platform.html",
+    path="platforms/{platform}.html",
+    inputs=(
+        "results/accuracy/{platform}.json",
+        "results/models/{platform}/models.json",
+        "results/models/{platform}/out_of_fold.csv",
+        "results/models/{platform}/cross_validation.csv",
+        "results/models/{platform}/data_quality.csv",
+    ),
+    optional=("results/models/{platform}/learning_curve.csv",),
+    context=platform_context,
+    each=lambda results: [{"platform": name} for name in results.platforms],
+)

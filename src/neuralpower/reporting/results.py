@@ -34,6 +34,11 @@ def typed(row: Mapping[str, str], numbers: frozenset[str] = _NUMBERS) -> Row:
     }
 
 
+def is_total(row: Mapping[str, Any]) -> bool:
+    """Whether a prediction row is a network's total (a layer may have the same name)."""
+    return row["name"] == TOTAL and row["index"] is None
+
+
 def read_typed(path: Path, numbers: frozenset[str], required: Sequence[str] = ()) -> list[Row]:
     """A CSV table with its number columns as floats.
 
@@ -118,7 +123,7 @@ class PlatformResults:
         return read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []
 
     def totals(self, network: str) -> list[Row]:
-        """The ``TOTAL`` rows of a network, one a batch size, in the table's order."""
+        """The ``TOTAL`` rows of a network that have a figure, in the table's order."""
         path = self.prediction_file(network)
         if not path.exists():
             return []
@@ -126,7 +131,7 @@ class PlatformResults:
         lines = read_text(path).splitlines()
         text = "\n".join([lines[0], *(line for line in lines[1:] if TOTAL in line)])
         rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
-        return [row for row in rows if row["name"] == TOTAL and row["index"] is None]
+        return [row for row in rows if is_total(row) and row["runtime_ms"] is not None]
 
     def own_prototxt(self, network: str) -> bool:
         """Whether the platform ran the network from a prototxt of its own."""
@@ -166,42 +171,70 @@ class Results:
     folder: Path
     measurement_folders: Sequence[Path] = ()
     networks_file: Path | None = None
+    wanted_networks: Sequence[str] | None = None
+    wanted_platforms: Sequence[str] | None = None
     _platforms: dict[str, PlatformResults] = field(default_factory=dict)
 
     @cached_property
     def networks(self) -> list[str]:
-        """Networks that have a layer table, sorted."""
+        """Networks that have a layer table or predictions, sorted: all, or those wanted."""
         found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
         for name in self.platforms:
             found |= set(self.platform(name).networks)
-        wanted = {path.stem for path in self._prototxts}
+        wanted = self._wanted
         # Tables of a network whose file was taken away may still lie there.
-        return sorted(found & wanted if wanted else found)
+        return sorted(found if wanted is None else found & wanted)
 
     @cached_property
     def unread(self) -> list[str]:
-        """Networks whose file lies beside ``networks_file`` but which have no layer table."""
+        """Networks that are wanted but have no layer table: their file could not be read."""
         found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
-        return sorted({path.stem for path in self._prototxts} - found)
+        return sorted((self._wanted or set()) - found - set(self.networks))
 
-    @property
-    def _prototxts(self) -> list[Path]:
-        if self.networks_file is None:
-            return []
-        return list(network_files(self.networks_file.parent).values())
+    @cached_property
+    def _wanted(self) -> frozenset[str] | None:
+        if self.wanted_networks is not None:
+            return frozenset(self.wanted_networks)
+        files = network_files(self.networks_file.parent) if self.networks_file is not None else {}
+        return frozenset(files) or None
 
-    def log(self, network: str) -> str:
-        """The last line that reading a network wrote; empty where there is none."""
-        path = self.folder / "logs" / "layers" / f"{network}.log"
+    def log(self, *stage: str) -> str:
+        """The last line of a stage's log, as ``log("layers", "lenet")``; empty without one."""
+        path = self.folder / "logs" / Path(*stage[:-1], f"{stage[-1]}.log")
         lines = read_text(path).strip().splitlines() if path.is_file() else []
-        return lines[-1] if lines else ""
+        return lines[-1].removeprefix("neuralpower: ") if lines else ""
 
     @cached_property
     def platforms(self) -> list[str]:
-        """Platforms that have predictions, models or an accuracy file, sorted."""
+        """Platforms with predictions, models or an accuracy file, sorted: all, or those wanted.
+
+        A platform whose files cannot be read is among ``broken`` instead.
+        """
+        return [name for name in self._found_platforms if name not in self.broken]
+
+    @cached_property
+    def broken(self) -> dict[str, str]:
+        """Platforms that cannot be shown, with the reason: a fault in a file, or nothing fitted."""
+        found: dict[str, str] = {}
+        for name in self._found_platforms:
+            platform = self.platform(name)
+            try:
+                _ = platform.accuracy, platform.models, platform.manifest
+            except InputError as error:
+                found[name] = str(error)
+        for name in sorted(set(self.wanted_platforms or ()) - set(self._found_platforms)):
+            stages = ("checksums", "fit", "evaluate")
+            told = (self.log(stage, name) for stage in stages)
+            found[name] = next(filter(None, told), "nothing was fitted: run the workflow")
+        return found
+
+    @cached_property
+    def _found_platforms(self) -> list[str]:
         found = {path.stem for path in (self.folder / "accuracy").glob("*.json")}
         for kind in ("models", "predictions"):
             found |= {path.name for path in (self.folder / kind).glob("*") if path.is_dir()}
+        if self.wanted_platforms is not None:
+            found &= set(self.wanted_platforms)
         return sorted(found)
 
     def platform(self, name: str) -> PlatformResults:
@@ -224,7 +257,7 @@ class Results:
     def layers(self, network: str) -> list[Row]:
         """The layer table of a network, empty where there is none."""
         path = self.layers_file(network)
-        numbers = {"index", "params", "macs", "input_elements", "output_elements"}
+        numbers = {"index", "params", "macs", "input_elements", "output_elements", "supported"}
         if not path.exists():
             return []
         return read_typed(path, frozenset(numbers | {"weight_elements", "batch"}))

@@ -1,33 +1,53 @@
-"""Pages of the report: which there are, where they stand, and how one is written.
+"""The report: which pages there are, and all of them written by one process.
 
-A page depends only on the tables it shows, so the workflow writes each page by itself: a new
-network adds its page and refreshes those that list networks.
+A page that cannot be written never costs the others: it is replaced by one that says why, and the
+first page lists it. Pages of networks and platforms that are gone are removed.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from neuralpower import __version__
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import safe_name, write_text
+from neuralpower.core.files import safe_name, write_json, write_text
+from neuralpower.reporting import (
+    accuracy_page,
+    choosing_page,
+    index_page,
+    measurement_page,
+    model_page,
+    network_page,
+    platform_page,
+    unread_page,
+)
+from neuralpower.reporting.pages import Leaf, expanded
 from neuralpower.reporting.results import Results
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: The list of the pages with the tables that each was made from.
+LIST = "pages.json"
+LIST_VERSION = 1
 
-#: Pages that stand at the top of the report, beside a page a network and a page a platform.
-TOP_PAGES = ("index", "accuracy", "choosing")
-
-#: Pages whose figures, if any, are ``charts``: starting matplotlib takes longer than such a page.
-_WITHOUT_MATPLOTLIB = frozenset({"index", "network", "model"})
+#: Pages about one network, platform or model, then those at the top, which list the others.
+DETAILS = (
+    network_page.PAGE,
+    unread_page.PAGE,
+    model_page.PAGE,
+    measurement_page.PAGE,
+    platform_page.PAGE,
+)
+TOP = (choosing_page.PAGE, accuracy_page.PAGE, index_page.PAGE)
 
 SECTIONS = (
     ("Networks and platforms", "index.html", "index"),
@@ -36,115 +56,174 @@ SECTIONS = (
 )
 
 
-def all_pages(results: Results) -> list[str]:
-    """Names of all pages of a results folder."""
-    return [
-        "index",
-        *(f"network:{name}" for name in results.networks),
-        *(f"platform:{name}" for name in results.platforms),
-    ]
+def report_inputs(networks: Sequence[str], platforms: Sequence[str]) -> list[str]:
+    """What the pages read of a project with these networks and platforms, optional tables where
+    they are there: the inputs of the workflow's rule."""
+    every = {"network": networks, "platform": platforms, "family": ()}
+    found: dict[str, None] = {}
+    for page in (*DETAILS, *TOP):
+        for pattern in page.inputs:
+            found |= dict.fromkeys(expanded(pattern, every))
+        for pattern in page.optional:
+            found |= dict.fromkeys(p for p in expanded(pattern, every) if Path(p).is_file())
+    return list(found)
 
 
-def page_path(out: Path, page: str) -> Path:
-    """Where a page stands below the report's folder; ``InputError`` for an unknown page."""
-    kind, colon, name = page.partition(":")
-    if not colon and kind in TOP_PAGES:
-        return out / f"{kind}.html"
-    if colon and kind in ("network", "platform", "model", "measurement"):
-        return out / f"{kind}s" / f"{safe_name(name, kind)}.html"
-    known = ", ".join(TOP_PAGES)
-    raise InputError(f"page {page!r} is none of {known}, network:NAME, platform:NAME")
+@dataclass(frozen=True)
+class Fault:
+    """A page that could not be written: where it stands, what it is about, and why."""
+
+    path: str
+    name: str
+    reason: str
 
 
-def write_page(results: Results, out: Path, page: str, *, existing: bool = False) -> None:
-    """Write a page, whole or not at all, and those that belong to it.
+@dataclass(frozen=True)
+class Report:
+    """A report in the making: its folder, and the pages that it has."""
 
-    ``index`` writes all pages at the top, which list the same networks and platforms;
-    ``platform:NAME`` writes a page a model of the platform and that of its measurements first.
-    With ``existing`` a page links only pages that are there: for a run of which a part failed.
-    """
-    for name in _with_companions(results, page):
-        path = page_path(out, name)
-        write_text(path, render(results, name, path, existing=existing))
+    results: Results
+    out: Path
+    leaves: Sequence[Leaf]
+    faults: list[Fault] = field(default_factory=list)
+
+    @cached_property
+    def written(self) -> frozenset[Path]:
+        """Where the pages stand."""
+        return frozenset(leaf.path for leaf in self.leaves)
+
+    @classmethod
+    def of(cls, results: Results, out: Path) -> Report:
+        """All pages of a results folder. Names that cannot be file names have none."""
+        out = Path(os.path.normpath(out))
+        return cls(results, out, list(_leaves(results, out)))
+
+    def address(self, leaf: Leaf) -> str:
+        """Where a page is below the report's folder."""
+        return leaf.path.relative_to(self.out).as_posix()
+
+    def write(self) -> None:
+        """Write every page, whole or not at all, the list of them, and remove what is gone."""
+        for leaf in self.leaves:
+            if leaf.about:
+                self._write(leaf, self.results)
+        shown = _without(self.results, self.faults)
+        for leaf in self.leaves:
+            if not leaf.about:
+                self._write(leaf, shown)
+        self._list()
+        self._remove_others()
+
+    def _write(self, leaf: Leaf, results: Results) -> None:
+        try:
+            html = self.render(leaf, results)
+        except InputError as error:
+            html = self._substitute(leaf, str(error))
+        except OSError as error:
+            html = self._substitute(leaf, f"{error.filename}: {error.strerror or error}")
+        except MemoryError:
+            raise
+        except Exception as error:
+            if os.environ.get("NEURALPOWER_DEBUG"):
+                raise
+            reason = f"internal fault: {type(error).__name__}: {error} (please report it)"
+            html = self._substitute(leaf, reason)
+        write_text(leaf.path, html)
+
+    def _substitute(self, leaf: Leaf, reason: str) -> str:
+        """The page that says why there is no other."""
+        name = " ".join(leaf.about.values()) or leaf.page.kind
+        fault = Fault(self.address(leaf), name, " ".join(reason.split()))
+        self.faults.append(fault)
+        return self._html(leaf, "fault.html", {"title": name, "name": name, "fault": fault})
+
+    def render(self, leaf: Leaf, results: Results | None = None) -> str:
+        """One page as HTML text."""
+        from neuralpower.reporting.plots import style
+
+        with style():
+            context = leaf.page.context(results or self.results, leaf.path, **leaf.about)
+        return self._html(leaf, leaf.page.template, context)
+
+    def _html(self, leaf: Leaf, template: str, context: Mapping[str, Any]) -> str:
+        html = (
+            _templates()
+            .get_template(template)
+            .render(
+                context,
+                page=leaf.page.kind,
+                root="../" * leaf.depth,
+                sections=SECTIONS,
+                version=__version__,
+                sheet=_sheet(),
+                script=_script(),
+                faults=self.faults,
+                leads=lambda href: _leads(leaf.path.parent, href, self.written),
+            )
+        )
+        # Lines without text stem from template commands.
+        return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
+
+    def _list(self) -> None:
+        project = self.results.folder.resolve().parent
+        pages = {
+            self.address(leaf): {
+                "inputs": [
+                    path
+                    for path in leaf.page.sources(
+                        leaf.about, self.results.networks, self.results.platforms
+                    )
+                    if (project / path).is_file()
+                ]
+            }
+            for leaf in self.leaves
+        }
+        faults = {fault.path: fault.reason for fault in self.faults}
+        record = {"schema_version": LIST_VERSION, "pages": pages, "faults": faults}
+        write_json(self.out / LIST, record)
+
+    def _remove_others(self) -> None:
+        """Remove pages of earlier reports; files that no report wrote stay."""
+        folders = {(self.out / page.path).parent for page in DETAILS}
+        for folder in sorted(folders):
+            for path in sorted(folder.glob("*.html")):
+                if path not in self.written and path.is_file() and _is_ours(path):
+                    path.unlink()
 
 
-def _with_companions(results: Results, page: str) -> list[str]:
-    if page == "index":
-        return [*TOP_PAGES[::-1]]
-    kind, _, name = page.partition(":")
-    if kind == "platform" and name in results.platforms:
-        families = sorted(results.platform(name).accuracy.get("layers", {}))
-        recorded = [f"measurement:{name}"] if results.platform(name).is_recorded else []
-        return [*(f"model:{name}.{family}" for family in families), *recorded, page]
-    return [page]
+def _leaves(results: Results, out: Path) -> Iterator[Leaf]:
+    for page in (*DETAILS, *TOP):
+        for about in page.each(results):
+            try:
+                names = {key: safe_name(name, key) for key, name in about.items()}
+            except InputError:
+                continue
+            yield Leaf(page, about, out / page.path.format(**names))
 
 
-def render(results: Results, page: str, path: Path, *, existing: bool = False) -> str:
-    """A page as HTML text; ``path`` is where it will stand (its links are relative to it).
-
-    With ``existing`` names of pages that are not there are text without a link.
-    """
-    from neuralpower.reporting.plots import style
-
-    kind, _, name = page.partition(":")
-    with nullcontext() if kind in _WITHOUT_MATPLOTLIB else style():
-        context = _context(results, kind, name, path)
-    root = "../" if name else ""
-    template = _environment().get_template(f"{kind}.html")
-    html = template.render(
-        context,
-        page=kind,
-        root=root,
-        sections=SECTIONS,
-        version=__version__,
-        sheet=_sheet(),
-        script=_script(),
-        leads=lambda href: not existing or _leads(path.parent, href),
-    )
-    # Lines without text stem from template commands.
-    return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
+def _without(results: Results, faults: Sequence[Fault]) -> Results:
+    """The results without the networks whose tables are at fault, for the pages that list them."""
+    failed = {fault.name for fault in faults if fault.path.startswith("networks/")}
+    if not failed:
+        return results
+    kept = [name for name in (*results.networks, *results.unread) if name not in failed]
+    return replace(results, wanted_networks=kept)
 
 
-def _context(results: Results, kind: str, name: str, path: Path) -> dict[str, Any]:
-    if kind == "network":
-        from neuralpower.reporting.network_page import network_context
-
-        _must_be_known(name, results.networks, "network", results.folder)
-        return network_context(results, name, path)
-    if kind == "platform":
-        from neuralpower.reporting.platform_page import platform_context
-
-        _must_be_known(name, results.platforms, "platform", results.folder)
-        return platform_context(results, name, path)
-    if kind == "model":
-        from neuralpower.reporting.model_page import model_context
-
-        platform, _, family = name.rpartition(".")
-        return model_context(results, platform, family, path)
-    if kind == "measurement":
-        from neuralpower.reporting.measurement_page import measurement_context
-
-        _must_be_known(name, results.platforms, "platform", results.folder)
-        return measurement_context(results.platform(name))
-    if kind == "accuracy":
-        from neuralpower.reporting.accuracy_page import accuracy_context
-
-        return accuracy_context(results, path)
-    if kind == "choosing":
-        from neuralpower.reporting.choosing_page import choosing_context
-
-        return choosing_context(results, path)
-    from neuralpower.reporting.index_page import index_context
-
-    return index_context(results, path)
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"NeuralPower</title>" in file.read(1024)
 
 
-def _leads(folder: Path, href: str) -> bool:
-    """Whether a link leads to a page that is there; links within a page always do."""
+def _leads(folder: Path, href: str, written: Collection[Path]) -> bool:
+    """Whether a link leads to a page of this report; links within a page always do."""
     target = href.partition("#")[0]
-    return not target.endswith(".html") or (folder / unquote(target)).is_file()
+    return (
+        not target.endswith(".html") or Path(os.path.normpath(folder / unquote(target))) in written
+    )
 
 
+@cache
 def _sheet() -> Markup:
     """The style sheet without comments and needless space: every page carries it."""
     from markupsafe import Markup
@@ -153,6 +232,7 @@ def _sheet() -> Markup:
     return Markup(re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text)).strip())
 
 
+@cache
 def _script() -> Markup:
     """The script without comments and indentation."""
     from markupsafe import Markup
@@ -161,12 +241,8 @@ def _script() -> Markup:
     return Markup("\n".join(line for line in lines if line and not line.startswith("//")))
 
 
-def _must_be_known(name: str, known: Sequence[str], what: str, folder: Path) -> None:
-    if name not in known:
-        raise InputError(f"no tables of a {what} {name!r} in this results folder", path=folder)
-
-
-def _environment() -> Any:
+@cache
+def _templates() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(

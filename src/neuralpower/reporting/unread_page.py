@@ -1,0 +1,23 @@
+"""The page of a network whose file could not be read: why, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neuralpower.reporting.pages import Page
+from neuralpower.reporting.results import Results
+
+
+def unread_context(results: Results, path: Path, network: str) -> dict[str, Any]:
+    """What the template ``unread.html`` shows."""
+    return {"title": network, "name": network, "reason": results.log("layers", network)}
+
+
+PAGE = Page(
+    template="unread.html",
+    path="networks/{network}.html",
+    inputs=(),
+    context=unread_context,
+    each=lambda results: [{"network": name} for name in results.unread],
+)

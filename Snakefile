@@ -45,4 +45,4 @@ rule all:
 # A network or platform at fault stops its own jobs only (profiles/default: keep-going); the report
 # is then made of what is there and names what failed, and the next run makes it again.
 onerror:
-    shell("rm -f results/report/.complete; " + REPORT + " || test $? -eq 1")
+    shell(f"rm -f results/report/.complete; {REPORT} || test $? -eq 1")

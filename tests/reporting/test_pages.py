@@ -239,7 +239,7 @@ def test_a_platform_whose_file_is_torn_is_named_and_the_others_shown(tmp_path: P
     assert main(["report", str(folder), "--out", str(tmp_path / "report")]) == 0
     index = Tags((tmp_path / "report" / "index.html").read_text()).text
     assert "Platform plain cannot be shown" in index
-    assert "plain.json: not JSON" in index
+    assert "plain.json:1:12: not JSON" in index
     small = (tmp_path / "report" / "networks" / "small.html").read_text()
     assert "board" in small
     assert "plain" not in small

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "predict": "runtime, power and energy of networks or of a table of configurations",
     "compare": "networks side by side: cost per image, rank, energy-precision ratio",
     "explain": "the layers that cost most, why, and what changing them would save",
+    "equations": "fitted models as text, LaTeX or Python source",
     "evaluate": "score models on measurements beside the baselines",
     "report": "HTML pages and figures from result tables",
     "gate": "compare an accuracy file with a baseline",

@@ -230,3 +230,21 @@ def test_gate_refuses_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     words = ["gate", str(tmp_path / "a.json"), "--baseline", str(tmp_path / "a.json")]
     assert main(words) == 2
     assert "not an accuracy file" in capsys.readouterr().err
+
+
+def test_equations_are_text_latex_or_python_that_predicts_the_same(
+    platform: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    assert main(["fit", str(platform), "--out", str(models), "--config", str(config)]) == 0
+    capsys.readouterr()
+    words = ["equations", str(models), "--family", "fc", "--target", "runtime_ms"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("runtime_ms (ms) = ")
+    assert main([*words, "--format", "latex"]) == 0
+    assert capsys.readouterr().out.startswith("\\begin{align*}")
+    source = tmp_path / "fc.py"
+    assert main([*words, "--format", "python", "--out", str(source)]) == 0
+    assert "def fc_runtime_ms(" in source.read_text()
+    assert main(["equations", str(models), "--family", "lrn"]) == 2
+    assert "no such model: there are conv" in capsys.readouterr().err

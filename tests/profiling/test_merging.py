@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recorded_fake import record
 
@@ -233,11 +233,25 @@ def test_tables_alone_can_be_merged(tmp_path: Path) -> None:
     assert "board" not in header
 
 
+def test_the_order_of_rows_and_the_cut_into_files_make_no_other_run(tmp_path: Path) -> None:
+    fc = [f"fc,{n},640,1,1,100,1,1,,,,,,,,,,,1,,0.5,,1" for n in (8, 16, 4)]
+    relu = "relu,1,8,4,4,8,4,4,,,,,,,,,,,0,,0.1,,1"
+    write_text(tmp_path / "a" / "x.csv", HEADER + "\n".join([*fc, relu]) + "\n")
+    write_text(tmp_path / "b" / "relu.csv", HEADER + relu + "\n")
+    write_text(tmp_path / "b" / "zfc.csv", HEADER + "\n".join(fc[::-1]) + "\n")
+    assert merge(tmp_path / "x", tmp_path / "a") == 0
+    assert merge(tmp_path / "y", tmp_path / "b", tmp_path / "a") == 0
+    assert merge(tmp_path / "z", tmp_path / "a", tmp_path / "x") == 0
+    assert contents(tmp_path / "x") == contents(tmp_path / "y") == contents(tmp_path / "z")
+    assert len(load_rows(tmp_path / "x")) == 4
+
+
 ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=4)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(ROWS, min_size=2, max_size=4), st.randoms(use_true_random=False))
+@example([[(1, 1), (1, 2)], [(1, 2), (1, 1)]], random.Random(0))
 def test_any_order_and_grouping_gives_the_same_bytes(
     tables: list[list[tuple[int, int]]], dice: random.Random
 ) -> None:

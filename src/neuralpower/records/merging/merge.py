@@ -22,6 +22,7 @@ from neuralpower.records.merging.runs import (
     Run,
     name_in_platform,
     read_runs,
+    sorted_rows,
 )
 from neuralpower.records.publish import describe
 from neuralpower.records.repeatability import ANCHOR_REPEAT
@@ -108,7 +109,7 @@ def _distinct(runs: Iterable[Run]) -> list[Run]:
 
 def _write_tables(out: Path, runs: Sequence[Run], factors: Mapping[str, float]) -> list[str]:
     layers = _numbered(
-        ((run.run, row) for run in runs for row in _by_order(run.layers)), _configuration
+        ((run.run, row) for run in runs for row in sorted_rows(run.layers)), _configuration
     )
     families: dict[str, list[Cells]] = {}
     for row in layers:
@@ -118,7 +119,7 @@ def _write_tables(out: Path, runs: Sequence[Run], factors: Mapping[str, float]) 
         for family, rows in sorted(families.items())
     }
     networks = _numbered(
-        ((run.run, row) for run in runs for row in _by_order(run.networks)), _pass, _repeats(runs)
+        ((run.run, row) for run in runs for row in sorted_rows(run.networks)), _pass, _repeats(runs)
     )
     inside = _numbered(
         ((run.run, row) for run in runs for row in run.inside), _pass, _repeats(runs)
@@ -132,10 +133,6 @@ def _write_tables(out: Path, runs: Sequence[Run], factors: Mapping[str, float]) 
             _level(row, factors)
         write_text(out / name, csv_text(_columns(kind, rows), rows))
     return sorted(made)
-
-
-def _by_order(rows: Sequence[Cells]) -> list[Cells]:
-    return sorted(rows, key=lambda row: float(row.get("order") or math.inf))
 
 
 def _configuration(row: Cells) -> tuple[Any, ...]:

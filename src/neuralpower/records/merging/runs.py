@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,9 @@ class Run:
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def content(self) -> str:
-        """A digest of rows and facts: two states of one run differ."""
-        parts = [self.facts, self.layers, self.networks, self.inside]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        """A digest of rows and facts, whatever the order of the rows: two states of a run differ."""
+        rows = [sorted_rows(part) for part in (self.layers, self.networks, self.inside)]
+        return hashlib.sha256(json.dumps([self.facts, rows], sort_keys=True).encode()).hexdigest()
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -175,7 +176,16 @@ def _name_in_run(name: str, run: str) -> str:
     return name.replace(f"{run}.", "", 1)
 
 
+def sorted_rows(rows: Sequence[Cells]) -> list[Cells]:
+    """Rows as a run made them; where they do not say, in an order that does not depend on files."""
+    return sorted(rows, key=lambda r: (float(r.get("order") or math.inf), _text(r)))
+
+
+def _text(row: Cells) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
 def _digest(tables: _Tables) -> str:
     """An identity from the figures, for a folder without records."""
-    rows = sorted(json.dumps(row, sort_keys=True) for row in (*tables.layers, *tables.networks))
+    rows = sorted(map(_text, (*tables.layers, *tables.networks)))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]

@@ -14,8 +14,10 @@ from fake_gpu import FakeGpu, FakeWorkload, known_ms, known_w
 from recorded_fake import record
 
 from neuralpower.cli import main
+from neuralpower.profiling.host_timing import summarise
 from neuralpower.records.drift import Drift
 from neuralpower.records.folder import Row, load_network_rows, load_rows
+from neuralpower.records.visits import VisitRecord
 
 COLUMNS = ("runtime_ms_drift_corrected", "power_w_drift_corrected")
 
@@ -79,9 +81,9 @@ def test_few_anchors_leave_them_empty(tmp_path: Path) -> None:
 
 
 def test_each_board_has_its_own_drift() -> None:
-    def visit(order: int, board: str, ms: float, kind: str = "anchor") -> dict[str, Any]:
-        timing = {"median_ms": ms}
-        return {"kind": kind, "board": board, "order": order, "valid": True, "timing": timing}
+    def visit(order: int, board: str, ms: float, kind: str = "anchor") -> VisitRecord:
+        timing = summarise([ms], 1, warm_up_calls=0, window_ns=(0, 1), flags=())
+        return VisitRecord("v", kind, "k", 1, order, valid=True, timing=timing, board=board)
 
     records = [visit(i, "a", 2.0 + 0.01 * i) for i in range(10)]
     records += [visit(10 + i, "b", 3.0) for i in range(4)]

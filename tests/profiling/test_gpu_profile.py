@@ -159,7 +159,7 @@ def test_a_gpu_lost_midway_ends_the_run_with_a_line_and_keeps_what_is_measured(
     assert (out / "visits.jsonl").read_text().splitlines()[: len(before)] == before
 
 
-def visit(gpu: FakeGpu, call_ms: float, watts: float, **rules: Any) -> tuple[dict[str, Any], Any]:
+def visit(gpu: FakeGpu, call_ms: float, watts: float, **rules: Any) -> tuple[Any, Any]:
     """One power visit on a fake that has idled for 3 s."""
     assert gpu.meter.available().ok
     gpu.begin()
@@ -170,15 +170,15 @@ def visit(gpu: FakeGpu, call_ms: float, watts: float, **rules: Any) -> tuple[dic
 
 def test_a_counter_that_starts_anew_is_left_out() -> None:
     power, flags = visit(FakeGpu(counter_reset_at_s=4.5), 0.5, 300)
-    assert power["mean_w"] == pytest.approx(300, rel=3e-3)
-    assert power["energy_mean_w"] is None
+    assert power.mean_w == pytest.approx(300, rel=3e-3)
+    assert power.energy_mean_w is None
     assert "counter_reset" in flags
 
 
 def test_a_missing_counter_is_null() -> None:
     power, flags = visit(FakeGpu(unsupported=frozenset({83})), 0.5, 300)
-    assert power["mean_w"] == pytest.approx(300, rel=3e-3)
-    assert (power["energy_j"], power["energy_mean_w"]) == (None, None)
+    assert power.mean_w == pytest.approx(300, rel=3e-3)
+    assert (power.energy_j, power.energy_mean_w) == (None, None)
     assert "counter_missing" in flags
 
 
@@ -187,11 +187,11 @@ def test_readings_of_zero_in_a_window_are_no_power() -> None:
     assert gpu.meter.available().ok
     gpu.nvml.zero = True
     power, flags = visit_of(gpu, 0.5, 300)
-    assert power["mean_w"] is None
+    assert power.mean_w is None
     assert {"zero_reading", "not_converged"} <= set(flags)
 
 
-def visit_of(gpu: FakeGpu, call_ms: float, watts: float) -> tuple[dict[str, Any], Any]:
+def visit_of(gpu: FakeGpu, call_ms: float, watts: float) -> tuple[Any, Any]:
     gpu.begin()
     gpu.clock.advance(3.0)
     workload = FakeWorkload(gpu, call_ms, watts)
@@ -207,7 +207,7 @@ def test_state_of_the_board_becomes_flags() -> None:
     gpu = FakeGpu(reasons=lambda t: 0x24, sm_mhz=lambda t: 1980 if t < 4.5 else 1700)
     power, flags = visit(gpu, 0.5, 300)
     assert {"power_capped", "thermal_slowdown", "clock_changed"} <= set(flags)
-    assert power["clock_event_reasons"] == 0x24
+    assert power.clock_event_reasons == 0x24
 
 
 def test_a_host_that_cannot_keep_up_is_told() -> None:
@@ -227,8 +227,8 @@ def test_power_lies_within_its_stated_interval() -> None:
         watts = 150 + 6 * seed
         gpu = FakeGpu(seed=seed, phase_s=0.0007 * seed, noise=0.002)
         power, _ = visit(gpu, 0.01 * 1.09**seed, watts)
-        hits += abs(power["mean_w"] - watts) <= power["u_stated_w"]
-        widths += power["u_stated_w"] / watts
+        hits += abs(power.mean_w - watts) <= power.u_stated_w
+        widths += power.u_stated_w / watts
     assert hits / visits >= 0.94
     assert widths / visits < 0.01
 

@@ -17,6 +17,7 @@ from recorded_fake import record
 from neuralpower.cli import main
 from neuralpower.core.files import read_rows, write_json, write_text
 from neuralpower.profiling import bench
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.visits import read_visit_records
 from neuralpower.reporting.figures_power import anchors, raw_power, repeat_spread
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
@@ -98,13 +99,13 @@ def test_the_page_of_a_board_shows_sensor_windows_repeats_flags_and_time(project
 
 def test_chosen_visits_stand_on_the_page_as_they_are_recorded(project: Path) -> None:
     folder = project / "measurements" / "board"
-    records = {r["visit"]: r for r in read_visit_records(folder)}
+    records = {r.visit: r for r in read_visit_records(folder)}
     section = raw_power_section(folder, list(records.values()))
-    watts = [r["power"]["mean_w"] for r in records.values()]
+    watts = [r.power_w for r in records.values() if r.power_w]
     shown = {row[0].text: records[row[2].text] for row in section["table"].rows}
-    assert shown["lowest power"]["power"]["mean_w"] == min(watts)
-    assert shown["highest power"]["power"]["mean_w"] == max(watts)
-    assert shown["flagged"]["flags"]
+    assert shown["lowest power"].power_w == min(watts)
+    assert shown["highest power"].power_w == max(watts)
+    assert shown["flagged"].flags
     assert len({id(r) for r in shown.values()}) == len(shown) >= 4
 
 
@@ -200,7 +201,7 @@ def test_too_little_draws_nothing() -> None:
     assert raw_power([]) is None
     assert repeat_spread([(1.0, 0.1), (2.0, 0.0)]) is None
     assert anchors({"": [(0.0, 1.0)]}, {}) is None
-    assert sensor_section({}, {})["step"] is None
+    assert sensor_section({}, Manifest())["step"] is None
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -21,8 +21,8 @@ from neuralpower.cli import main
 from neuralpower.core.files import read_rows, write_text
 from neuralpower.modeling.data import load_dataset
 from neuralpower.records.folder import load_network_rows, load_platform, load_rows
-from neuralpower.records.manifest import checksum_faults
 from neuralpower.records.merging.levels import relative_levels
+from neuralpower.records.sealing import checksum_faults
 from neuralpower.records.visits import read_visit_records
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -46,6 +46,11 @@ def profiled(
         return [json.loads(line) for line in lines], made.executor
 
 
+def measured(*arguments: Any) -> tuple[Any, tuple[str, ...]]:
+    """A window's power, whose figures are there."""
+    return measure_adaptive(*arguments)
+
+
 def test_layers_of_a_block_follow_without_a_gap_and_know_their_predecessor(tmp_path: Path) -> None:
     gpu = FakeGpu()
     records, _ = profiled(tmp_path / "out", gpu)
@@ -118,11 +123,11 @@ def test_random_delays_uncover_a_call_as_long_as_the_period() -> None:
         gpu.clock.advance(3.0)
         # Seldom as a whole: the fake is not asked to converge on it.
         rules = AdaptiveProtocol(window_cap_s=8.0 if delays else 1.0, precision=1.0, drift=1.0)
-        power, flags = measure_adaptive(
+        power, flags = measured(
             HalfLoad(gpu, 100.0, 300), gpu.meter, rules, 100.0, gpu.clock, gpu.clock.advance
         )
-        errors[delays] = abs(power["mean_w"] / 200 - 1)
-        assert bool(power["pauses_ns"]) == delays
+        errors[delays] = abs(power.mean_w / 200 - 1)
+        assert bool(power.pauses_ns) == delays
         assert ("phase_coverage" in flags) != delays
     assert errors[False] > 0.3
     assert errors[True] < 0.2
@@ -138,12 +143,13 @@ def test_the_settle_correction_knows_the_predecessor() -> None:
         rules = AdaptiveProtocol(settle_cap_s=0.5, settle_slope=1.0, drift=1.0)
         phase = PowerPhase(gpu.meter, rules, gpu.clock, gpu.clock.advance)
         for watts in (600, 200):
+            power: Any
             power, flags = phase.visit(FakeWorkload(gpu, 0.5, watts), 0.5, str(watts))
         phase.end()
-        assert power["mean_w"] > 201
+        assert power.mean_w > 201
         assert "settle_corr_gt1pct" in flags
-        raw.append(abs(power["mean_w"] / 200 - 1))
-        corrected.append(abs(power["corrected_w"] / 200 - 1))
+        raw.append(abs(power.mean_w / 200 - 1))
+        corrected.append(abs(power.corrected_w / 200 - 1))
     assert sum(corrected) < 0.4 * sum(raw)
 
 
@@ -153,10 +159,11 @@ def test_a_slow_average_is_waited_for() -> None:
     gpu.begin()
     phase = PowerPhase(gpu.meter, AdaptiveProtocol(), gpu.clock, gpu.clock.advance)
     phase.visit(FakeWorkload(gpu, 0.5, 600), 0.5, "a")
+    power: Any
     power, _ = phase.visit(FakeWorkload(gpu, 0.5, 200), 0.5, "b")
     phase.end()
-    assert power["settle_s"] >= 1.0
-    assert power["mean_w"] == pytest.approx(200, rel=5e-3)
+    assert power.settle_s >= 1.0
+    assert power.mean_w == pytest.approx(200, rel=5e-3)
 
 
 def test_a_calibrated_period_and_average_set_window_and_settling() -> None:
@@ -164,12 +171,12 @@ def test_a_calibrated_period_and_average_set_window_and_settling() -> None:
     gpu.meter.available()
     gpu.begin()
     rules = AdaptiveProtocol(period_s=0.05, averaging_s=0.7)
-    power, _ = measure_adaptive(
+    power, _ = measured(
         FakeWorkload(gpu, 0.5, 300), gpu.meter, rules, 0.5, gpu.clock, gpu.clock.advance
     )
-    assert power["period_ms"] == 50
-    assert 0.75 <= power["settle_s"] <= 1.0
-    assert (power["t1_ns"] - power["t0_ns"]) / S < 1.0
+    assert power.period_ms == 50
+    assert 0.75 <= power.settle_s <= 1.0
+    assert (power.t1_ns - power.t0_ns) / S < 1.0
 
 
 @pytest.mark.parametrize("stale_from_s", [2.0, 4.2])
@@ -178,12 +185,12 @@ def test_a_sensor_that_stands_still_gives_no_power(stale_from_s: float) -> None:
     gpu.meter.available()
     gpu.begin()
     gpu.clock.advance(3.0)
-    power, flags = measure_adaptive(
+    power, flags = measured(
         FakeWorkload(gpu, 0.5, 300), gpu.meter, AdaptiveProtocol(), 0.5, gpu.clock
     )
     assert "duplicate_stream" in flags
-    assert power["mean_w"] is None
-    assert power["corrected_w"] is None
+    assert power.mean_w is None
+    assert power.corrected_w is None
 
 
 def look(values: list[float]) -> Look:
@@ -226,11 +233,11 @@ def test_held_time_comes_from_the_sensor() -> None:
     gpu = FakeGpu(power_held_s=lambda t: 0.5 * t)
     gpu.meter.available()
     gpu.begin()
-    power, flags = measure_adaptive(
+    power, flags = measured(
         FakeWorkload(gpu, 0.5, 300), gpu.meter, AdaptiveProtocol(), 0.5, gpu.clock
     )
-    assert power["power_held_ms"] > 400
-    assert power["thermal_held_ms"] == 0
+    assert power.power_held_ms > 400
+    assert power.thermal_held_ms == 0
     assert "power_capped" in flags
 
 

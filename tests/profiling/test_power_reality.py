@@ -6,6 +6,7 @@ Traces: Yang, Adamek, Armour (SC'24), in ``shared/reference/power-traces`` besid
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,6 @@ from neuralpower.core.files import read_rows
 from neuralpower.meters.replay import read_raw, write_raw
 from neuralpower.meters.settle import (
     LEAST_BINS,
-    idle_share,
     phase_bins,
     settled_power,
     without_predecessor,
@@ -59,6 +59,12 @@ class Trace:
         mean = window_stats(self.raw, 3 * S, int(5.5 * S), PERIOD).mean_w
         assert mean is not None
         return mean / self.true_power(3 * S, int(5.5 * S))
+
+
+def idle_share(busy_ns: Sequence[tuple[int, int]], t0_ns: int, t1_ns: int) -> float:
+    """The share of a window in which no kernel ran."""
+    busy = sum(max(0, min(end, t1_ns) - max(start, t0_ns)) for start, end in busy_ns)
+    return 1 - busy / (t1_ns - t0_ns)
 
 
 @lru_cache(maxsize=8)
@@ -156,14 +162,11 @@ def test_a_half_duty_load_is_flagged_where_the_sensor_sees_windows_only() -> Non
     assert idle_share(steady.busy, S, 5 * S) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_replayed_log_gives_the_same_windows(tmp_path: Path) -> None:
+def test_a_log_that_is_read_again_gives_the_same_windows(tmp_path: Path) -> None:
     board = trace("step-a100")
     path = tmp_path / "raw.csv.gz"
     write_raw(path, board.raw)
-    again = read_raw(path)
-    assert again.power_w[0] == board.raw.power_w[0]
-    assert window_stats(again, 2 * S, 4 * S, PERIOD) == window_stats(
-        board.raw, 2 * S, 4 * S, PERIOD
-    )
+    again = window_stats(read_raw(path), 2 * S, 4 * S, PERIOD)
+    assert again == window_stats(board.raw, 2 * S, 4 * S, PERIOD)
     with pytest.raises(InputError, match="no such file"):
         read_raw(tmp_path / "nothing.csv")

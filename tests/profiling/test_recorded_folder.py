@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import fake_gpu
@@ -20,9 +21,9 @@ from neuralpower.records import flags
 from neuralpower.records.checks import check
 from neuralpower.records.export import flat
 from neuralpower.records.folder import load_platform, load_rows
-from neuralpower.records.manifest import seal, unlisted
 from neuralpower.records.publish import close_folder
 from neuralpower.records.raw_windows import PowerLogs
+from neuralpower.records.sealing import seal, unlisted
 from neuralpower.records.visits import read_visit_records
 
 SOURCES = Path(flags.__file__).parents[1]
@@ -162,11 +163,12 @@ def test_an_unknown_flag_and_an_unknown_version_are_errors(folder: Path) -> None
 
 def test_power_that_its_samples_do_not_give_is_told(folder: Path) -> None:
     unsealed(folder)
-    records = [r for r in read_visit_records(folder) if r["power"]]
+    records = [r for r in read_visit_records(folder) if r.power]
     window = PowerLogs(folder).window(records[0])
     assert window is not None
-    assert window.mean_w == records[0]["power"]["mean_w"]
-    assert len(window.published) == records[0]["power"]["publications"]
+    assert records[0].power is not None
+    assert window.mean_w == records[0].power.mean_w
+    assert len(window.published) == records[0].power.publications
     header, rows = read_rows(folder / "power" / "001.csv.gz")
     for row in rows:
         if window.t0_ns <= int(row["t_ns"]) <= window.t1_ns:
@@ -188,20 +190,23 @@ def test_what_random_delays_left_out_is_left_out_again(
     monkeypatch.setattr(fake_gpu, "FakeWorkload", fake_gpu.HalfLoad)
     folder = record(tmp_path / "delayed", "--twice", "0", "--thrice", "0", n=1)
     seal(load_platform(folder))
-    delayed = [r for r in read_visit_records(folder) if r["power"]["pauses_ns"]]
+    delayed = [r for r in read_visit_records(folder) if r.power and r.power.pauses_ns]
     assert delayed
     assert found(folder) == []
     logs = PowerLogs(folder)
     for visit in delayed:
         window = logs.window(visit)
         assert window is not None
-        assert window.mean_w == visit["power"]["mean_w"]
-        assert len(window.published) == visit["power"]["publications"]
+        assert visit.power
+        assert window.mean_w == visit.power.mean_w
+        assert len(window.published) == visit.power.publications
     # With the delays counted in, other figures come out.
-    forgetful = [r | {"power": r["power"] | {"pauses_ns": []}} for r in delayed]
+    forgetful = [replace(r, power=replace(r.power, pauses_ns=())) for r in delayed if r.power]
     windows = [logs.window(visit) for visit in forgetful]
     assert all(
-        window is not None and len(window.published) > visit["power"]["publications"]
+        window is not None
+        and visit.power
+        and len(window.published) > (visit.power.publications or 0)
         for window, visit in zip(windows, delayed, strict=True)
     )
 
@@ -223,7 +228,7 @@ def test_records_are_flat_when_exported(folder: Path, tmp_path: Path) -> None:
     records = read_visit_records(folder)
     assert len(rows) == len(records)
     assert {"configuration.family", "timing.median_ms", "power.slope_per_s", "flags"} <= set(header)
-    assert float(rows[0]["power.mean_w"]) == records[0]["power"]["mean_w"]
+    assert float(rows[0]["power.mean_w"]) == records[0].power_w
     samples = read_rows(out / "samples.csv.gz")[1]
     assert {row["log"] for row in samples} == {"power/001.csv.gz"}
     assert read_rows(out / "networks.csv.gz")[1][0]["network"] == "tiny"
@@ -252,9 +257,9 @@ def test_parquet_holds_what_the_record_holds(folder: Path, tmp_path: Path) -> No
     table = parquet.read_table(tmp_path / "p" / "visits.parquet")
     records = read_visit_records(folder)
     assert table.num_rows == len(records)
-    wanted = [(r["power"] or {}).get("mean_w") for r in records]
+    wanted = [r.power_w for r in records]
     assert table["power.mean_w"].to_pylist() == wanted
-    assert table["order"].to_pylist() == [r["order"] for r in records]
+    assert table["order"].to_pylist() == [r.order for r in records]
     assert str(table["power.t0_ns"].type) == "int64"
     assert str(table["valid"].type) == "bool"
     samples = parquet.read_table(tmp_path / "p" / "samples.parquet")

@@ -27,7 +27,7 @@ from neuralpower.profiling.run import Outcome, Settings, run
 from neuralpower.records.faults import faults
 from neuralpower.records.folder import load_platform, load_rows
 from neuralpower.records.journal import VisitLog, locked
-from neuralpower.records.manifest import checksum_faults
+from neuralpower.records.sealing import checksum_faults
 
 HERE = Path(__file__).parent
 #: Facts of the machine's day, not of the visits.
@@ -69,12 +69,12 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(tmp_path: Path) -> 
         child.wait()
         kills += 1
         records = VisitLog(broken).read()
-        ids = [record["visit"] for record in records]
+        ids = [record.visit for record in records]
         assert len(ids) == len(set(ids))
     assert kills >= 15
     final = subprocess.run([*command[:-1], "0"], check=False, capture_output=True, text=True)
     assert final.returncode == 0, final.stderr
-    ids = [record["visit"] for record in VisitLog(broken).read()]
+    ids = [record.visit for record in VisitLog(broken).read()]
     assert max(Counter(ids).values()) == 1
     assert len(ids) == outcome.planned
     assert tables(broken) == tables(whole)

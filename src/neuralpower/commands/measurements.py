@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"rows: {told}; in {arguments.out}\n")
         return 0
     from neuralpower.records.folder import load_platform
-    from neuralpower.records.manifest import seal
+    from neuralpower.records.sealing import seal
 
     for folder in arguments.folders:
         added = seal(load_platform(folder))
@@ -85,7 +85,7 @@ def _merge(arguments: argparse.Namespace) -> int:
         level_gain=arguments.level_gain,
         allowed=frozenset(arguments.allow_different),
     )
-    sys.stderr.write(f"{facts['description']} In {arguments.out}\n")
+    sys.stderr.write(f"{facts.description} In {arguments.out}\n")
     return 0
 
 

@@ -169,7 +169,7 @@ def power_facts(
         "period_ms": None if look.period_ns is None else look.period_ns / 1e6,
         "predecessor": previous.key,
         "predecessor_w": previous.power_w,
-        "pauses_ns": [list(span) for span in look.pauses],
+        "pauses_ns": look.pauses,
         "source": source.info.name,
         **state,
     }

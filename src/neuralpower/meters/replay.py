@@ -1,4 +1,4 @@
-"""A meter that reads a recorded log of raw samples: the same windows on the same numbers."""
+"""A recorded log of raw samples, written and read again."""
 
 from __future__ import annotations
 

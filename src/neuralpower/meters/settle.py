@@ -82,9 +82,3 @@ def phase_bins(times_ns: Sequence[int], period_ns: float) -> int:
     part only, for seconds on end.
     """
     return len({int(t % period_ns / period_ns * _BINS) % _BINS for t in times_ns})
-
-
-def idle_share(busy_ns: Sequence[tuple[int, int]], t0_ns: int, t1_ns: int) -> float:
-    """The share of a window in which no kernel ran; ``busy_ns``: start and end of each."""
-    busy = sum(max(0, min(end, t1_ns) - max(start, t0_ns)) for start, end in busy_ns)
-    return 1 - busy / (t1_ns - t0_ns)

@@ -52,7 +52,7 @@ def data_checksum(platform: Platform) -> str:
 def created(platform: Platform) -> str | None:
     """The manifest's date, else SOURCE_DATE_EPOCH as a date, else nothing: never the clock."""
     for name in ("created", "date"):
-        value = platform.manifest.get(name)
+        value = platform.manifest.other.get(name)
         if isinstance(value, str) and value:
             return value
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")

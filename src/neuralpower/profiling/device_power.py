@@ -26,6 +26,7 @@ from neuralpower.meters.look import (
 from neuralpower.meters.samples import SampleSource
 from neuralpower.meters.window import relative_slope
 from neuralpower.profiling.device_timing import ReplayQueue, queue_depth
+from neuralpower.records.visits import Power
 
 #: Publications over which the slope of settling is taken.
 _SETTLE_LOOK_NS = 700_000_000
@@ -87,8 +88,8 @@ class PowerPhase:
 
     def visit(
         self, workload: ReplayWorkload, call_ms: float, key: str = ""
-    ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Power of a workload: the record's ``power`` and the flags. It runs on until the next.
+    ) -> tuple[Power, tuple[str, ...]]:
+        """Power of a workload and the flags. It runs on until the next.
 
         Raises ``RunError`` when the sampler has died or the GPU is lost. Missing power is ``None``.
         """
@@ -124,13 +125,15 @@ class PowerPhase:
         seen_ms, idle_share = _device_time(queue, workload.timer, replay_ms)
         if idle_share > _IDLE_SHARE:
             found.append("gpu_idle_in_window")
-        return facts | {
-            "settle_s": (t0 - start) / 1e9,
-            "calls": calls,
-            "call_ms": None if seen_ms is None else seen_ms / workload.calls_per_replay,
-            "dry": queue.dry,
-            "idle_share": idle_share,
-        }, tuple(found)
+        power = Power(
+            **facts,
+            settle_s=(t0 - start) / 1e9,
+            calls=calls,
+            call_ms=None if seen_ms is None else seen_ms / workload.calls_per_replay,
+            dry=queue.dry,
+            idle_share=idle_share,
+        )
+        return power, tuple(found)
 
     def end(self) -> None:
         """Wait for what is queued; the board may rest from here on."""
@@ -235,7 +238,7 @@ def measure_adaptive(
     call_ms: float,
     clock: Callable[[], int] = time.monotonic_ns,
     sleep: Callable[[float], None] = time.sleep,
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+) -> tuple[Power, tuple[str, ...]]:
     """Power of one workload by itself, as ``PowerPhase.visit``."""
     phase = PowerPhase(source, protocol, clock, sleep)
     try:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from neuralpower.core.statistics import median_interval, quantile
 from neuralpower.frameworks.replay import ReplayTimer, ReplayWorkload
-from neuralpower.profiling.host_timing import Timing, summarise
+from neuralpower.profiling.host_timing import summarise
+from neuralpower.records.visits import Timing
 
 #: Share of the replays before which the device ran dry, above which the host sets the pace.
 _HOST_BOUND = 0.05

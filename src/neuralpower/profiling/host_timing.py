@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from neuralpower.core.statistics import median_absolute_deviation, median_interval, quantile
+from neuralpower.records.visits import Timing
 
 Clock = Callable[[], int]
 
@@ -38,31 +39,6 @@ class TimingProtocol:
     def as_dict(self) -> dict[str, float | int]:
         """The rules as plain values, for the record."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds a call: median, its 95 % order-statistic interval, quartiles, scatter.
-
-    ``lo`` and ``hi`` are ``None`` with fewer than 6 samples. ``t0_ns`` and ``t1_ns`` enclose the
-    samples on the clock that was used.
-    """
-
-    median_ms: float
-    lo_ms: float | None
-    hi_ms: float | None
-    q25_ms: float
-    q75_ms: float
-    mad_ms: float
-    min_ms: float
-    p95_ms: float
-    samples: int
-    calls: int
-    calls_per_sample: int
-    warm_up_calls: int
-    t0_ns: int
-    t1_ns: int
-    flags: tuple[str, ...] = ()
 
 
 def measure(

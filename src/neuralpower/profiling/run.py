@@ -13,7 +13,6 @@ from typing import Any
 from neuralpower import __version__
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
-from neuralpower.core.files import write_json
 from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor, anchor_of
 from neuralpower.meters.meter import PowerMeter
@@ -31,8 +30,19 @@ from neuralpower.profiling.subset import spread
 from neuralpower.profiling.visit import Replayed, Visitor
 from neuralpower.profiling.visiting import BlockProtocol, Report, Visiting
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
-from neuralpower.records.journal import RUN, VisitLog, begin_run, locked
+from neuralpower.records.codec import Facts
+from neuralpower.records.journal import (
+    Identity,
+    RunRecord,
+    VisitLog,
+    begin_run,
+    locked,
+    read_run,
+    write_run,
+)
+from neuralpower.records.manifest import PowerState
 from neuralpower.records.publish import publish
+from neuralpower.records.visits import VisitRecord
 
 #: Share of a budget that warming up may take.
 _WARM_UP_SHARE = 0.1
@@ -104,18 +114,20 @@ def run(
         raise InputError("nothing to measure: the tables have no rows")
     folder = settings.out
     with locked(folder):
-        facts = _run_facts(settings, executor, meter, visits)
-        kept = _kept(folder)
-        replayed = None
+        facts, replayed = _run_record(settings, executor, meter, visits), None
+        # What the run's first call measured of the machine is kept.
+        kept = read_run(folder) or facts
         if getattr(executor, "replays", False):
-            facts |= {"idle": kept.get("idle") or _idle(settings, executor, meter)}
-            uuid = str(getattr(executor, "uuid", ""))
-            facts |= {"gpu_software": kept.get("gpu_software") or board_software(uuid)}
-            replayed = _replayed(settings, items, facts)
-        # Warmings up of earlier calls stay beside this call's.
-        facts |= {name: kept[name] for name in ("warm_ups",) if name in kept}
+            facts = replace(
+                facts,
+                idle=kept.idle or _idle(settings, executor, meter),
+                gpu_software=kept.gpu_software
+                or board_software(str(getattr(executor, "uuid", ""))),
+                warm_ups=kept.warm_ups,
+            )
+            replayed = _replayed(settings, items, facts.idle)
         # After the idle states: the probe loads the device.
-        facts |= {"probe": kept.get("probe") or probe(executor, settings.seed)}
+        facts = replace(facts, probe=kept.probe or probe(executor, settings.seed))
         begin_run(folder, facts, settings.extend)
         log = VisitLog(folder)
         fault: BaseException | None = None
@@ -137,63 +149,53 @@ def run(
                 if replayed is None:
                     work.one_by_one()
                 else:
-                    _warm_up(settings, executor, meter, bool(work.left))
+                    if work.left:
+                        facts = _warmed_up(settings, executor, meter, facts)
+                        write_run(folder, facts)
                     work.in_blocks(settings.blocks)
             except (RunError, KeyboardInterrupt) as error:
                 # What was measured is published before the call ends.
                 fault = error
         finally:
             log.close()
-        done = sorted(records.values(), key=lambda record: record["order"])
-        run_record = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        publish(folder, run_record, done, len(visits))
+        done = sorted(records.values(), key=lambda record: record.order)
+        publish(folder, facts, done, len(visits))
     if fault is not None:
         raise fault
-    failed = sum(record["timing"] is None for record in done)
+    failed = sum(record.timing is None for record in done)
     return Outcome(len(visits), len(done), work.made, failed)
 
 
-def _wanted(
-    records: Sequence[dict[str, Any]], wanted: Mapping[str, Visit]
-) -> dict[str, dict[str, Any]]:
+def _wanted(records: Sequence[VisitRecord], wanted: Mapping[str, Visit]) -> dict[str, VisitRecord]:
     """Records of visits in the plan, by visit, at the plan's places."""
-    kept: dict[str, dict[str, Any]] = {}
+    kept: dict[str, VisitRecord] = {}
     for record in records:
-        visit = wanted.get(record["visit"])
-        if visit is not None and visit.item.key() == record["key"]:
-            kept[visit.visit_id] = record | {"order": visit.order, "block": visit.block}
+        visit = wanted.get(record.visit)
+        if visit is not None and visit.item.key() == record.key:
+            kept[visit.visit_id] = replace(record, order=visit.order, block=visit.block)
     return kept
 
 
-def _warm_up(settings: Settings, executor: Executor, meter: PowerMeter, wanted: bool) -> None:
+def _warmed_up(
+    settings: Settings, executor: Executor, meter: PowerMeter, facts: RunRecord
+) -> RunRecord:
     """Warm the board on the anchor; what came of it joins those of earlier calls."""
     rules = settings.warm_up
     if settings.budget_s is not None:
         rules = replace(rules, cap_s=min(rules.cap_s, _WARM_UP_SHARE * settings.budget_s))
-    if not wanted or rules.cap_s <= 0:
-        return
+    if rules.cap_s <= 0:
+        return facts
     source = meter if meter.available().ok and isinstance(meter, SampleSource) else None
     load: Any = executor.layer(anchor_of(executor), settings.seed)
     try:
         found = warm_up(load, source, rules, settings.clock)
     finally:
         load.close()
-    path = settings.out / RUN
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    write_json(path, facts | {"warm_ups": [*facts.get("warm_ups", []), found]})
+    return replace(facts, warm_ups=(*facts.warm_ups, found))
 
 
-def _kept(folder: Path) -> dict[str, Any]:
-    """What the run's first call measured of the machine: later calls keep it."""
-    try:
-        found = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _replayed(settings: Settings, items: Mapping[str, Item], facts: Mapping[str, Any]) -> Replayed:
-    context = (facts["idle"] or {}).get("context") or {}
+def _replayed(settings: Settings, items: Mapping[str, Item], idle: Facts | None) -> Replayed:
+    context = (idle or {}).get("context") or {}
     keys = None
     if settings.adaptive.share < 1:
         layers = {k: item for k, item in items.items() if isinstance(item, Configuration)}
@@ -227,9 +229,9 @@ def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str
     }
 
 
-def _run_facts(
+def _run_record(
     settings: Settings, executor: Executor, meter: PowerMeter, visits: Sequence[Visit]
-) -> dict[str, Any]:
+) -> RunRecord:
     machine = machine_facts()
     state = meter.available()
     protocol: dict[str, Any] = {
@@ -245,25 +247,24 @@ def _run_facts(
             "warm_up": settings.warm_up.as_dict(),
         }
     text = json.dumps(protocol, sort_keys=True)
-    identity = {
-        "platform": settings.platform,
-        "seed": settings.seed,
-        "protocol": protocol,
-        "protocol_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "executor": dict(executor.facts()),
-        "affinity": None if settings.affinity is None else list(settings.affinity),
-        "cpu": machine["cpu"],
-        "meter": meter.info.name,
-    }
-    if settings.calibration is not None:
-        identity["calibration"] = asdict(settings.calibration)
+    identity = Identity(
+        platform=settings.platform,
+        seed=settings.seed,
+        protocol=protocol,
+        protocol_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        executor=dict(executor.facts()),
+        affinity=None if settings.affinity is None else tuple(settings.affinity),
+        cpu=machine["cpu"],
+        meter=meter.info.name,
+        calibration=None if settings.calibration is None else asdict(settings.calibration),
+    )
     anchor = next(v.item for v in visits if v.is_anchor)
-    return {
-        "identity": identity,
-        "plan_sha256": plan_digest(visits),
-        "planned": len(visits),
-        "anchor": anchor.as_row() if isinstance(anchor, Configuration) else None,
-        "machine": machine,
-        "power": {"measured": state.ok, "reason": state.reason},
-        "neuralpower": __version__,
-    }
+    return RunRecord(
+        identity=identity,
+        plan_sha256=plan_digest(visits),
+        planned=len(visits),
+        anchor=anchor.as_row() if isinstance(anchor, Configuration) else None,
+        machine=machine,
+        power=PowerState(state.ok, state.reason),
+        neuralpower=__version__,
+    )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
@@ -20,9 +19,8 @@ from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
 from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol, measure_power
-from neuralpower.profiling.host_timing import Timing, TimingProtocol, measure
-
-SCHEMA_VERSION = 1
+from neuralpower.profiling.host_timing import TimingProtocol, measure
+from neuralpower.records.visits import LayerTime, Power, VisitRecord
 
 
 @dataclass(frozen=True)
@@ -78,18 +76,18 @@ class Visitor:
         #: Why the device can do no more, once a visit has broken it; that visit is told as failed.
         self.broken: RunError | None = None
 
-    def remember(self, record: Mapping[str, Any]) -> None:
+    def remember(self, record: VisitRecord) -> None:
         """Take over what an earlier record tells of an item's kernels."""
-        if record.get("kernels"):
-            self._first_kernels.setdefault(record["key"], record["kernels"])
+        if record.kernels:
+            self._first_kernels.setdefault(record.key, record.kernels)
 
-    def visit(self, visit: Visit, predecessor: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    def visit(self, visit: Visit, predecessor: str, board: str | None) -> VisitRecord:
         """The record of one visit, timed and powered on the host's clock.
 
         A layer that cannot be run gets ``error`` and no timing. Raises ``RunError`` when the run
         cannot go on.
         """
-        record, workload = self.timed(visit, predecessor, context)
+        record, workload = self.timed(visit, predecessor, board)
         if workload is None:
             return record
         begin = time.monotonic()
@@ -97,123 +95,116 @@ class Visitor:
             if self.powered:
                 stats = measure_power(workload.call, self.meter, self.power)
                 told = {k: v for k, v in asdict(stats).items() if k != "flags"}
-                record["power"] = {"source": self.meter.info.name, **told}
-                record["flags"] += stats.flags
+                power = Power(self.meter.info.name, **told)
+                record = replace(record, power=power, flags=record.flags + stats.flags)
         except Exception as error:
-            record |= self._failure(error)
+            record = self._failed(record, error)
         finally:
             workload.close()
-        record["wall_s"] = round(record["wall_s"] + time.monotonic() - begin, 4)
-        return record
+        return _longer(record, begin)
 
     def timed(
-        self, visit: Visit, predecessor: str, context: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Workload | None]:
+        self, visit: Visit, predecessor: str, board: str | None
+    ) -> tuple[VisitRecord, Workload | None]:
         """The record of a visit with its times, and the workload, to be closed by the caller.
 
         No workload where it could not be run: the record then holds ``error``.
         """
         begin = time.monotonic()
-        record = self._empty(visit, predecessor, context)
+        record = self._empty(visit, predecessor, board)
         workload: Workload | None = None
         try:
             workload = self._prepare(visit)
-            record |= self._times(workload)
-            self._note_kernels(visit, workload, record)
+            record = self._with_times(record, workload)
+            record = self._with_kernels(record, workload)
             if self._inside and isinstance(visit.item, NetworkItem) and visit.repeat == 1:
-                record["layers"] = self.executor.network_layers(self.load(visit.item), self.seed)
+                rows = self.executor.network_layers(self.load(visit.item), self.seed)
+                record = replace(record, layers=tuple(LayerTime(**row) for row in rows))
         except Exception as error:
             _close(workload)
             workload = None
-            record |= self._failure(error)
+            record = self._failed(record, error)
         except BaseException:
             _close(workload)
             raise
-        record["wall_s"] = round(time.monotonic() - begin, 4)
-        return record, workload
+        return _longer(record, begin), workload
 
-    def add_power(
-        self, record: dict[str, Any], workload: ReplayWorkload, phase: PowerPhase
-    ) -> None:
-        """Measure the power of a timed visit and put it into its record."""
+    def with_power(
+        self, record: VisitRecord, workload: ReplayWorkload, phase: PowerPhase
+    ) -> VisitRecord:
+        """The record of a timed visit with its power, which is measured now."""
         begin = time.monotonic()
         try:
-            power, flags = phase.visit(workload, record["timing"]["median_ms"], record["key"])
-            record["power"] = power | {"idle_w": self.replayed.idle_w}
-            record["flags"] += flags
+            power, flags = phase.visit(workload, record.runtime_ms or 0.0, record.key)
+            power = replace(power, idle_w=self.replayed.idle_w)
+            record = replace(record, power=power, flags=record.flags + flags)
         except Exception as error:
-            record |= self._failure(error)
-        record["wall_s"] = round(record["wall_s"] + time.monotonic() - begin, 4)
+            record = self._failed(record, error)
+        return _longer(record, begin)
 
-    def _empty(self, visit: Visit, predecessor: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    def _empty(self, visit: Visit, predecessor: str, board: str | None) -> VisitRecord:
         item = visit.item
-        record: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            **context,
-            "visit": visit.visit_id,
-            "kind": _kind(visit),
-            "key": item.key(),
-            "repeat": visit.repeat,
-            "order": visit.order,
-            "block": visit.block,
-            "predecessor": predecessor,
-            "seed": self.seed,
-            "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-            "load_average": load_average(),
-            "timing": None,
-            "power": None,
-            "buffers": None,
-            "flags": [],
-            "valid": False,
-            "error": None,
-        }
+        record = VisitRecord(
+            visit=visit.visit_id,
+            kind=_kind(visit),
+            key=item.key(),
+            repeat=visit.repeat,
+            order=visit.order,
+            block=visit.block,
+            predecessor=predecessor,
+            seed=self.seed,
+            time_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            load_average=load_average(),
+            board=board,
+        )
         if isinstance(item, Configuration):
-            record["configuration"] = asdict(item)
-        else:
-            record |= {"network": item.network, "batch": item.batch, "prototxt": item.digest}
-        return record
+            return replace(record, configuration=item)
+        return replace(record, network=item.network, batch=item.batch, prototxt=item.digest)
 
     def _prepare(self, visit: Visit) -> Workload:
         if isinstance(visit.item, Configuration):
             return self.executor.layer(visit.item, self.seed)
         return self.executor.network(self.load(visit.item), self.seed)
 
-    def _times(self, workload: Workload) -> dict[str, Any]:
+    def _with_times(self, record: VisitRecord, workload: Workload) -> VisitRecord:
         if isinstance(workload, ReplayWorkload):
-            timing: Timing = measure_replays(workload, self.replayed.timing, self.replayed.clock)
+            timing = measure_replays(workload, self.replayed.timing, self.replayed.clock)
         else:
             timing = measure(workload.call, self.timing, self.executor.clock_ns)
-        return {
-            "timing": {name: value for name, value in asdict(timing).items() if name != "flags"},
-            "buffers": workload.buffers,
-            "footprint_bytes": workload.footprint_bytes,
-            "flags": list(timing.flags),
-            "valid": math.isfinite(timing.median_ms) and timing.median_ms > 0,
-        }
+        return replace(
+            record,
+            timing=replace(timing, flags=()),
+            buffers=workload.buffers,
+            footprint_bytes=workload.footprint_bytes,
+            flags=timing.flags,
+            valid=math.isfinite(timing.median_ms) and timing.median_ms > 0,
+        )
 
-    def _note_kernels(self, visit: Visit, workload: Workload, record: dict[str, Any]) -> None:
+    def _with_kernels(self, record: VisitRecord, workload: Workload) -> VisitRecord:
         """Names of the kernels; cuDNN keeps its choice as long as the process lives."""
         names = getattr(workload, "kernels", None)
         if names is None or not self.replayed.kernels:
-            return
-        key = visit.item.key()
+            return record
+        key = record.key
         if key not in self._own_kernels:
             self._own_kernels[key] = names()
         found = self._own_kernels[key]
-        record["kernels"] = found
-        if found and list(self._first_kernels.setdefault(key, found)) != list(found):
-            record["flags"].append("autotune_changed")
+        if not found:
+            return record
+        changed = list(self._first_kernels.setdefault(key, found)) != list(found)
+        flags = record.flags + (("autotune_changed",) if changed else ())
+        return replace(record, kernels=tuple(found), flags=flags)
 
-    def _failure(self, error: Exception) -> dict[str, Any]:
+    def _failed(self, record: VisitRecord, error: Exception) -> VisitRecord:
         """What a fault leaves of a record; raised again where the run cannot go on."""
-        nothing: dict[str, Any] = {"timing": None, "power": None, "valid": False}
         if isinstance(error, RunError):
             raise error
+        failed = replace(record, timing=None, power=None, valid=False, flags=("not_run",))
         if isinstance(error, MemoryError):
-            return nothing | {"error": "out of memory", "flags": ["oom"]}
+            return replace(failed, error="out of memory", flags=("oom",))
         if isinstance(error, InputError):
             oom = error.message.startswith("out of memory")
-            return nothing | {"error": str(error), "flags": ["oom"] if oom else ["not_run"]}
+            return replace(failed, error=str(error), flags=("oom",) if oom else ("not_run",))
         # A framework's own fault with this layer (its exceptions share no base): told in the
         # record, and the run goes on with the next.
         try:
@@ -221,7 +212,12 @@ class Visitor:
         except RunError as fault:
             self.broken = fault
         text = " ".join(str(error).split())[:300]
-        return nothing | {"error": f"{type(error).__name__}: {text}", "flags": ["not_run"]}
+        return replace(failed, error=f"{type(error).__name__}: {text}")
+
+
+def _longer(record: VisitRecord, begin: float) -> VisitRecord:
+    """The record with the seconds since ``begin`` (of ``time.monotonic``) added."""
+    return replace(record, wall_s=round(record.wall_s + time.monotonic() - begin, 4))
 
 
 def _close(workload: Workload | None) -> None:

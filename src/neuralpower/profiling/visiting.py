@@ -24,6 +24,7 @@ from neuralpower.profiling.device_power import PowerPhase
 from neuralpower.profiling.estimate import power_seconds, replay_seconds, visit_seconds
 from neuralpower.profiling.visit import Visitor
 from neuralpower.records.journal import VisitLog
+from neuralpower.records.visits import VisitRecord
 
 #: A run whose first visits all fail has a fault of its own, not of its layers.
 _HOPELESS = 5
@@ -68,7 +69,7 @@ class Visiting:
     def __init__(
         self,
         visits: Sequence[Visit],
-        records: dict[str, dict[str, Any]],
+        records: dict[str, VisitRecord],
         visitor: Visitor,
         log: VisitLog,
         limit: tuple[float | None, Callable[[], float]],
@@ -79,7 +80,7 @@ class Visiting:
         self._visitor, self._log, self._report = visitor, log, report
         self._deadline, self._now = limit
         self._failed = 0
-        self._context = board_context(visitor.executor)
+        self._board = board_context(visitor.executor).get("board")
         before = ["", *(visit.item.key() for visit in visits)]
         self._before = {v.visit_id: key for v, key in zip(visits, before, strict=False)}
         for record in records.values():
@@ -101,10 +102,10 @@ class Visiting:
             if self._late(cost * pace.factor):
                 break
             self._tell(visit, remaining * pace.factor)
-            record = visitor.visit(visit, self._before[visit.visit_id], self._context)
+            record = visitor.visit(visit, self._before[visit.visit_id], self._board)
             self._keep(record)
             remaining -= cost
-            pace.saw(record["wall_s"], cost)
+            pace.saw(record.wall_s, cost)
         self._report("", len(self._records), len(self._visits), None)
 
     def in_blocks(self, rules: BlockProtocol) -> None:
@@ -133,12 +134,12 @@ class Visiting:
             if self._late(ahead):
                 return False
             self._tell(visit, paces.all(left) + paces.powered(block.visits))
-            record, made = visitor.timed(visit, self._before[visit.visit_id], self._context)
-            if "oom" in record["flags"] and block.kept:
+            record, made = visitor.timed(visit, self._before[visit.visit_id], self._board)
+            if "oom" in record.flags and block.kept:
                 # Perhaps there is room once the block's workloads are gone: it opens the next.
                 return True
             left.popleft()
-            paces.saw_timed(visit, record["wall_s"])
+            paces.saw_timed(visit, record.wall_s)
             if made is None or not paces.wants_power(visit):
                 if made is not None:
                     made.close()
@@ -162,9 +163,9 @@ class Visiting:
             if self._late(0.0):
                 break
             self._tell(visit, paces.all(left) + paces.powered(block.visits[place:]))
-            timed_s = record["wall_s"]
-            visitor.add_power(record, workload, phase)
-            paces.saw_powered(visit, record["wall_s"] - timed_s)
+            timed_s = record.wall_s
+            record = visitor.with_power(record, workload, phase)
+            paces.saw_powered(visit, record.wall_s - timed_s)
             self._keep(record)
         # Not where the device is lost: what is queued there never ends.
         phase.end()
@@ -175,17 +176,17 @@ class Visiting:
     def _tell(self, visit: Visit, left_s: float) -> None:
         self._report(_title(visit), len(self._records), len(self._visits), left_s)
 
-    def _keep(self, record: dict[str, Any]) -> None:
+    def _keep(self, record: VisitRecord) -> None:
         """Record a visit; raises when the run cannot go on or is hopeless."""
         self._log.append(record)
-        self._records[record["visit"]] = record
+        self._records[record.visit] = record
         self.made += 1
-        self._failed += record["timing"] is None
+        self._failed += record.timing is None
         if self._visitor.broken is not None:
             raise self._visitor.broken
         if self._failed == self.made == _HOPELESS:
             raise InputError(
-                f"the first {_HOPELESS} visits all failed, the last with: {record['error']}"
+                f"the first {_HOPELESS} visits all failed, the last with: {record.error}"
             )
 
 
@@ -193,7 +194,7 @@ class _Block:
     """Visits that were timed and wait for their power, with their workloads."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Visit, dict[str, Any], ReplayWorkload]] = []
+        self.kept: list[tuple[Visit, VisitRecord, ReplayWorkload]] = []
 
     @property
     def visits(self) -> list[Visit]:

@@ -18,7 +18,7 @@ from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import sha256_file
 from neuralpower.core.network_files import network_file, network_files
-from neuralpower.records.folder import MANIFEST
+from neuralpower.records.manifest import MANIFEST
 
 SCHEMA_VERSION = 1
 RECORD = "provenance.json"
@@ -257,13 +257,13 @@ class _Tracer:
 
     def _measurements(self, path: str, inputs: tuple[str, ...]) -> Node:
         from neuralpower.records.folder import load_platform
-        from neuralpower.records.manifest import checksum_faults
+        from neuralpower.records.sealing import checksum_faults
 
         platform = load_platform(self.project / path)
         facts = [f"device: {platform.device}"] if platform.device else []
         facts += [f"software: {platform.software}"] if platform.software else []
         faults = tuple(checksum_faults(platform))
-        if platform.manifest.get("files") is None:
+        if platform.manifest.files is None:
             facts.append(f"no checksums in {MANIFEST}: the tables are taken as they are")
         elif not faults:
             facts.append(f"the checksums of {MANIFEST} agree")

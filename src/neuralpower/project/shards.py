@@ -8,8 +8,7 @@ layer by itself, so that machines can be compared.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,8 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import (
     csv_text,
     read_rows,
-    read_text,
-    sha256_file,
-    write_json,
     write_text,
 )
-
-#: Records of a run beside its tables (``profiling.records``).
-RUN, VISITS = "run.json", "visits.jsonl"
 
 
 def split(
@@ -90,52 +83,16 @@ def share(names: Sequence[str], shard: int, shards: int) -> list[str]:
 def merge(folders: Sequence[str | Path], out: str | Path) -> int:
     """Put the runs of several shards together as one platform in ``out``; returns its visits.
 
-    The order of ``folders`` does not matter: shards are sorted by name, numbers by value. Each row
-    keeps its figures; ``order`` and ``block`` go on from shard to shard. Raises ``InputError``
-    for a folder that is no run, a shard given twice, or runs that do not belong together (another
-    protocol, seed, software or processor).
+    Each shard is a run of that platform (``records.merging``), so that machines can be compared;
+    an ``out`` of an earlier call is replaced. Raises ``InputError`` for a folder that is no
+    recorded platform, or for shards that do not belong together.
     """
-    from neuralpower.records.journal import VisitLog, locked
-    from neuralpower.records.publish import publish
+    from neuralpower.records.merging.merge import merge as merge_runs
 
-    shards = sorted((Path(folder) for folder in folders), key=_by_name)
-    runs = [_run(folder) for folder in shards]
-    _same(shards, runs)
-    records: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    order = block = 0
-    for folder, run in zip(shards, runs, strict=True):
-        own = VisitLog(folder).read()
-        for record in sorted(own, key=lambda record: record["order"]):
-            moved = {"order": record["order"] + order, "block": record["block"] + block}
-            records.append({**record, **moved})
-        order += max((record["order"] for record in own), default=-1) + 1
-        block += max((record["block"] for record in own), default=-1) + 1
-        parts.append(
-            {
-                "shard": folder.name,
-                "visits": len(own),
-                "planned": run["planned"],
-                "visits_sha256": sha256_file(folder / VISITS) if own else None,
-                "anchor_median_ms": _anchor_median(own),
-            }
-        )
-    if not records:
-        raise InputError("no visit has been made in any shard", path=shards[0])
-    planned = sum(run["planned"] for run in runs)
-    whole = {
-        **runs[0],
-        "planned": planned,
-        "plan_sha256": _over(run["plan_sha256"] for run in runs),
-        "probe": {**runs[0]["probe"], "shards": parts},
-    }
-    target = Path(out)
-    with locked(target):
-        write_json(target / RUN, whole)
-        lines = (json.dumps(r, allow_nan=False, separators=(",", ":")) for r in records)
-        write_text(target / VISITS, "".join(line + "\n" for line in lines))
-        publish(target, whole, records, planned)
-    return len(records)
+    manifest = merge_runs(
+        [Path(folder) for folder in folders], Path(out).name, Path(out), renew=True
+    )
+    return sum(int(run["rows"]) for run in manifest.runs or ())
 
 
 def _configurations(
@@ -153,59 +110,6 @@ def _configurations(
             counts[key] = counts.get(key, 0) + 1
             found[key] = configuration
     return counts, found
-
-
-def _run(folder: Path) -> dict[str, Any]:
-    path = folder / RUN
-    try:
-        value = json.loads(read_text(path))
-    except ValueError:
-        value = None
-    wanted = {"identity": dict, "planned": int, "plan_sha256": str, "probe": dict}
-    if not isinstance(value, dict) or any(
-        not isinstance(value.get(name), kind) for name, kind in wanted.items()
-    ):
-        raise InputError("not the record of a run: `neuralpower profile` writes one", path=path)
-    return value
-
-
-def _same(folders: Sequence[Path], runs: Sequence[Mapping[str, Any]]) -> None:
-    names: dict[str, Path] = {}
-    for folder in folders:
-        other = names.setdefault(folder.name, folder)
-        if other is not folder:
-            raise InputError(f"a shard of the same name as {other}: give each once", path=folder)
-    first = runs[0]["identity"]
-    for folder, run in zip(folders, runs, strict=True):
-        for name in sorted({*first, *run["identity"]} - {"affinity"}):
-            if run["identity"].get(name) != first.get(name):
-                raise InputError(
-                    f"{name} is not that of {folders[0]}: its measurements are of another kind, "
-                    "keep them as a platform of their own",
-                    path=folder / RUN,
-                )
-
-
-def _by_name(folder: Path) -> tuple[int, int, str]:
-    name = folder.name
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
-
-
-def _anchor_median(records: Sequence[Mapping[str, Any]]) -> float | None:
-    from statistics import median
-
-    from neuralpower.records.repeatability import ANCHOR_REPEAT
-
-    times = [
-        record["timing"]["median_ms"]
-        for record in records
-        if record["repeat"] >= ANCHOR_REPEAT and record["timing"] is not None
-    ]
-    return float(f"{median(times):.6g}") if times else None
-
-
-def _over(digests: Any) -> str:
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _draw(seed: int, key: str) -> str:

@@ -37,7 +37,7 @@ def export(folder: Path, out: Path, form: str = "parquet") -> dict[str, int]:
         raise InputError("not empty: give a new folder", path=out)
     records = read_visit_records(folder)
     tables: dict[str, Table] = {
-        "visits": [dict(flat(record)) for record in records]
+        "visits": [dict(flat(record.as_dict())) for record in records]
         or [{"file": row.file, "row": row.number, **row.values} for row in load_rows(platform)],
         "samples": _samples(folder),
         "networks": [dict(row.values) for row in load_network_rows(platform)],

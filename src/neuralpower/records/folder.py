@@ -10,15 +10,14 @@ in blocks of columns by ``blocks``, which fitting uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
 from neuralpower.core.network_files import network_files
+from neuralpower.records.manifest import Manifest, read_manifest
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
@@ -30,7 +29,6 @@ from neuralpower.records.rows import (
 )
 
 __all__ = [
-    "MANIFEST",
     "NETWORK_LAYER_REQUIRED",
     "NETWORK_REQUIRED",
     "REQUIRED_COLUMNS",
@@ -46,7 +44,6 @@ __all__ = [
 ]
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,8 @@ class Platform:
     """A folder of measurements and what is known about where they come from.
 
     Files are sorted by name. ``power_reason`` says why there is no power (empty when measured or
-    not told). ``manifest`` is empty for a folder that has only tables.
+    not told). ``manifest`` is empty for a folder that has only tables
+    (``described`` is false).
     """
 
     name: str
@@ -62,28 +60,28 @@ class Platform:
     layer_files: tuple[Path, ...]
     network_files: tuple[Path, ...] = ()
     network_layer_files: tuple[Path, ...] = ()
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
+    described: bool = False
 
     @property
     def device(self) -> str:
-        """The device in words, as the manifest tells it; empty when not told."""
-        return _words(self.manifest.get("device"))
+        """The device in words; empty when not known."""
+        return self.manifest.device
 
     @property
     def software(self) -> str:
-        """The software that was measured, in words; empty when not told."""
-        return _words(self.manifest.get("software"))
+        """The software that was measured, in words; empty when not known."""
+        return self.manifest.software
 
     @property
     def description(self) -> str:
-        """How it was measured, in a sentence or two; empty when not told."""
-        return _words(self.manifest.get("description"))
+        """How it was measured, in a sentence or two; empty when not known."""
+        return self.manifest.description
 
     @property
     def power_reason(self) -> str:
-        """Why there is no power; empty when it was measured or nothing is told."""
-        power = self.manifest.get("power")
-        return _words(power.get("reason")) if isinstance(power, dict) else ""
+        """Why there is no power; empty when it was measured or the reason is not known."""
+        return self.manifest.power.reason if self.manifest.power else ""
 
     @property
     def prototxts(self) -> tuple[Path, ...]:
@@ -97,10 +95,8 @@ class Platform:
 
     def number(self, name: str) -> float | None:
         """A positive number of the manifest (``peak_gflops``, ``bandwidth_gb_s``) or ``None``."""
-        value = self.manifest.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            return None
-        return float(value)
+        value = getattr(self.manifest, name)
+        return float(value) if value is not None and value > 0 else None
 
 
 def discover(folder: str | Path) -> list[Platform]:
@@ -132,13 +128,15 @@ def load_platform(folder: str | Path) -> Platform:
     kinds: dict[str, list[Path]] = {"networks": [], "network_layers": [], "": []}
     for path in tables:
         kinds.get(path.name.split(".")[0], kinds[""]).append(path)
+    manifest = read_manifest(root)
     platform = Platform(
         name=safe_name(root.resolve().name, "platform"),
         folder=root,
         layer_files=tuple(kinds[""]),
         network_files=tuple(kinds["networks"]),
         network_layer_files=tuple(kinds["network_layers"]),
-        manifest=_manifest(root / MANIFEST),
+        manifest=manifest or Manifest(),
+        described=manifest is not None,
     )
     if not tables:
         raise InputError("no measurement tables (*.csv, *.csv.gz) in this folder", path=root)
@@ -196,13 +194,3 @@ def _tables(folder: Path) -> list[Path]:
 
 def _shard(path: Path) -> str:
     return next(path.name[: -len(s)] for s in TABLE_SUFFIXES[::-1] if path.name.endswith(s))
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items() if isinstance(v, str | int | float))
-    return value if isinstance(value, str) else ""
-
-
-def _manifest(path: Path) -> Mapping[str, Any]:
-    return read_json(path, "a manifest") if path.exists() else {}

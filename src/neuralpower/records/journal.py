@@ -5,17 +5,90 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text, write_json
+from neuralpower.core.files import write_json
+from neuralpower.records.codec import Facts, decode, encode
+from neuralpower.records.manifest import PowerState
+from neuralpower.records.visits import VISITS, VisitRecord, record_of
 
-VISITS = "visits.jsonl"
 RUN = "run.json"
 LOCK = ".profile.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What must stay the same for the visits of a run to belong together."""
+
+    platform: str
+    seed: int
+    protocol: Facts
+    protocol_sha256: str
+    executor: Facts
+    affinity: tuple[int, ...] | None
+    cpu: str | None
+    meter: str
+    calibration: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """``run.json``: what a run is, beside its visits.
+
+    ``planned``: visits of the plan, whose digest is ``plan_sha256``. ``anchor``: the reference
+    layer. ``idle``: idle power of the board; ``gpu_software``: driver and modes; ``warm_ups``: one
+    per call; ``probe``: peak rates.
+    """
+
+    identity: Identity
+    plan_sha256: str
+    planned: int
+    anchor: Facts | None
+    machine: Facts
+    power: PowerState
+    neuralpower: str
+    probe: Facts = field(default_factory=dict)
+    idle: Facts | None = None
+    gpu_software: Facts | None = None
+    warm_ups: tuple[Facts, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what a run does not have is left out."""
+        told: dict[str, Any] = encode(self)
+        del told["power"]["u_gain"]
+        if self.identity.calibration is None:
+            del told["identity"]["calibration"]
+        for name in ("idle", "gpu_software", "warm_ups"):
+            if not told[name]:
+                del told[name]
+        return told
+
+
+def read_run(folder: Path) -> RunRecord | None:
+    """The record of the run in a folder, ``None`` where there is none.
+
+    Raises ``InputError`` for a file that is not one.
+    """
+    path = folder / RUN
+    if not path.exists():
+        return None
+    try:
+        return decode(RunRecord, read_json(path, "the record of a run"))
+    except ValueError as error:
+        raise InputError(
+            f"not the record of a run ({error}): take another --out", path=path
+        ) from None
+
+
+def write_run(folder: Path, run: RunRecord) -> None:
+    """Write ``run.json``."""
+    write_json(folder / RUN, run.as_dict())
 
 
 @contextmanager
@@ -49,7 +122,7 @@ class VisitLog:
         self.path = folder / VISITS
         self._handle: int | None = None
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[VisitRecord]:
         """The records; a last line that a kill tore is cut off the file.
 
         Raises ``InputError`` with the line for anything else that is not a record.
@@ -61,26 +134,24 @@ class VisitLog:
         if whole < len(data):
             with open(self.path, "r+b") as stream:
                 stream.truncate(whole)
-        records: list[dict[str, Any]] = []
+        records: list[VisitRecord] = []
         for number, line in enumerate(data[:whole].splitlines(), 1):
             try:
-                record = json.loads(line)
-            except ValueError:
-                record = None
-            if not isinstance(record, dict) or not isinstance(record.get("visit"), str):
+                records.append(record_of(line))
+            except ValueError as error:
                 raise InputError(
-                    "not a record of a visit: remove the line, its visit is then made again",
+                    f"not a record of a visit ({error}): remove the line, its visit is then made "
+                    "again",
                     path=self.path,
                     line=number,
-                )
-            records.append(record)
+                ) from None
         return records
 
-    def append(self, record: Mapping[str, Any]) -> None:
+    def append(self, record: VisitRecord) -> None:
         """Write one record and wait until it is on the disk."""
         if self._handle is None:
             self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
+        line = json.dumps(record.as_dict(), allow_nan=False, separators=(",", ":")) + "\n"
         os.write(self._handle, line.encode())
         os.fsync(self._handle)
 
@@ -91,7 +162,7 @@ class VisitLog:
             self._handle = None
 
 
-def begin_run(folder: Path, run: Mapping[str, Any], extend: bool) -> None:
+def begin_run(folder: Path, run: RunRecord, extend: bool) -> None:
     """Write ``run.json``, or compare it with the one that is there.
 
     The ``identity`` of a run (protocol, seed, software, machine) must be the same for its visits
@@ -99,21 +170,16 @@ def begin_run(folder: Path, run: Mapping[str, Any], extend: bool) -> None:
     naming what changed.
     """
     path = folder / RUN
-    if path.exists():
-        try:
-            before = json.loads(read_text(path))
-        except ValueError:
-            before = None
-        if not isinstance(before, dict) or not isinstance(before.get("identity"), dict):
-            raise InputError("not the record of a run: take another --out", path=path)
-        changed = _differences(before["identity"], run["identity"])
+    before = read_run(folder)
+    if before is not None:
+        changed = _differences(encode(before.identity), encode(run.identity))
         if changed:
             raise InputError(
                 f"this folder holds a run of another kind ({'; '.join(changed[:3])}): "
                 "take another --out, or remove the folder to measure anew",
                 path=path,
             )
-        if before.get("plan_sha256") != run["plan_sha256"] and not extend:
+        if before.plan_sha256 != run.plan_sha256 and not extend:
             raise InputError(
                 "the tables have changed since this run began: --extend keeps the visits that "
                 "are still wanted and makes the new ones, or take another --out",
@@ -123,7 +189,7 @@ def begin_run(folder: Path, run: Mapping[str, Any], extend: bool) -> None:
         raise InputError(
             "this folder holds measurements of another origin: take another --out", path=folder
         )
-    write_json(path, run)
+    write_run(folder, run)
 
 
 def _differences(before: Any, now: Any, place: str = "") -> list[str]:

@@ -1,101 +1,160 @@
-"""``manifest.json``: what a folder of measurements is, and the checksum of each of its files."""
+"""``manifest.json``: what a folder of measurements is, and the checksum of each of its files.
+
+History of the format (``schema_version``):
+
+1. The first. All of it is optional: a person may write one by hand, with the words that are known.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_pieces, read_text, safe_name, sha256_file, write_json
-from neuralpower.records.folder import MANIFEST, Platform
+from neuralpower.core.files import read_pieces, read_text, sha256_file, write_json
+from neuralpower.records.codec import Facts, encode, take
 
+MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-#: Files beside the tables that belong to the record of a platform.
-_ACCOMPANYING = (
-    "NOTES.md",
-    "characterise*.json",
-    "characterise*-power/*.csv.gz",
-    "power/*.csv.gz",
-    "visits.jsonl.gz",
-)
 
 
-def write_manifest(folder: Path, facts: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Write the manifest of ``folder`` with the SHA-256 and row count of each file of ``names``.
+@dataclass(frozen=True, slots=True)
+class PowerState:
+    """Whether power was measured; if not, why; ``u_gain``: uncertainty of the sensor's gain."""
 
-    ``facts`` are the other entries (platform, device, software, description, power, ...).
+    measured: bool = True
+    reason: str = ""
+    u_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCounts:
+    """Visits of the plan, made, and those of them that failed."""
+
+    planned: int
+    made: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A visit that could not be made: its name, what it is of, why."""
+
+    visit: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is known of a folder; ``None`` or empty where nothing is told.
+
+    ``device``, ``software``, ``description``, ``notes``: words. ``peak_gflops`` and
+    ``bandwidth_gb_s``: for roofline baselines, from ``peak_source``. ``protocol``, ``executor``,
+    ``machine``, ``gpu_software``, ``idle``, ``warm_ups``, ``calibration``: as ``profile`` found
+    them. ``run``: identity of a single run; ``runs``: the manifests of those that were merged,
+    with ``run`` and ``rows``; ``gain`` and ``runtime_levels``: levels of boards and runs.
+    ``files``: facts of each file by name. ``other``: what this version does not know, kept.
     """
+
+    schema_version: int | None = None
+    platform: str | None = None
+    device: str = ""
+    software: str = ""
+    description: str = ""
+    notes: str = ""
+    measured_on: tuple[str, ...] = ()
+    power: PowerState | None = None
+    peak_gflops: float | None = None
+    bandwidth_gb_s: float | None = None
+    peak_source: str | None = None
+    protocol: Facts | None = None
+    protocol_sha256: str | None = None
+    plan_sha256: str | None = None
+    seed: int | None = None
+    anchor: Facts | None = None
+    executor: Facts | None = None
+    affinity: tuple[int, ...] | None = None
+    meter: str | None = None
+    machine: Facts | None = None
+    neuralpower: str | None = None
+    gpu_software: Facts | None = None
+    idle: Facts | None = None
+    boards: tuple[str, ...] | None = None
+    warm_ups: tuple[Facts, ...] = ()
+    calibration: Facts | None = None
+    visits: VisitCounts | None = None
+    complete: bool = True
+    failures: tuple[Failure, ...] | None = None
+    run: str | None = None
+    runs: tuple[Facts, ...] | None = None
+    gain: Facts | None = None
+    gain_levelled: tuple[str, ...] | None = None
+    runtime_levels: Facts | None = None
+    allowed_differences: Facts | None = None
+    repeatability: Facts | None = None
+    files: Facts | None = None
+    other: Facts = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Facts) -> Manifest:
+        """The manifest in a JSON object; what has another form than ours is kept in ``other``."""
+        told = dict(values)
+        for name in ("device", "software", "description", "notes"):
+            told[name] = words(told.get(name))
+        if isinstance(told.get("measured_on"), str):
+            told["measured_on"] = [told["measured_on"]]
+        known, other = take(cls, told)
+        return cls(**known | {"other": other})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without what is not known."""
+        told = {f.name: encode(getattr(self, f.name)) for f in fields(self) if f.name != "other"}
+        known = {k: v for k, v in told.items() if v is not None and v not in _UNTOLD.get(k, ())}
+        if self.power is not None and self.power.u_gain is None:
+            del known["power"]["u_gain"]
+        return {**self.other, **known}
+
+
+#: Values that are as good as none.
+_UNTOLD: Mapping[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("device", "software", "description", "notes"), ("",)),
+    **{name: ([],) for name in ("measured_on", "warm_ups")},
+}
+
+
+def words(value: object) -> str:
+    """A value of a manifest for people: text as it stands, an object as its names and values."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items() if isinstance(v, str | int | float))
+    return value if isinstance(value, str) else ""
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder, ``None`` where it has none; ``InputError`` for what is none."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    value = read_json(path, "a manifest")
+    if not isinstance(value.get("files"), dict | None):
+        raise InputError("files: an object of file names is needed", path=path)
+    return Manifest.of(value)
+
+
+def write_manifest(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    """Write the manifest of ``folder`` with the SHA-256 and row count of each file of ``names``."""
     files = {name: _file_facts(folder / name) for name in sorted(set(names))}
-    manifest = {"schema_version": SCHEMA_VERSION, **facts, "files": files}
-    write_json(folder / MANIFEST, manifest)
+    told = manifest.as_dict() | {"schema_version": SCHEMA_VERSION, "files": files}
+    write_json(folder / MANIFEST, told)
 
 
-def accompanying(folder: Path) -> list[str]:
-    """Notes, facts of the board, raw power logs and records of visits that are in ``folder``."""
-    found = (path for pattern in _ACCOMPANYING for path in folder.glob(pattern))
-    return sorted({path.relative_to(folder).as_posix() for path in found})
-
-
-def seal(platform: Platform) -> list[str]:
-    """Take files that came later (facts of the board, the last power log) into the manifest.
-
-    Returns the names that were added. Raises ``InputError`` when the folder has no manifest, or
-    when a file that is listed has changed or is gone: that is not for a seal to hide.
-    """
-    place = platform.folder / MANIFEST
-    if not platform.manifest:
-        raise InputError("there is no manifest to add to: measure or merge into it", path=place)
-    changed = checksum_faults(platform)
-    if changed:
-        raise InputError(f"{changed[0]}: restore it, then seal", path=place)
-    listed = platform.manifest.get("files") or {}
-    added = unlisted(platform)
-    if added:
-        facts = {key: value for key, value in platform.manifest.items() if key != "files"}
-        write_manifest(platform.folder, facts, [*listed, *added])
-    return added
-
-
-def unlisted(platform: Platform) -> list[str]:
-    """Files that accompany the tables and stand in no list of the manifest, if there is one."""
-    listed = platform.manifest.get("files")
-    if not isinstance(listed, dict):
-        return []
-    return [name for name in accompanying(platform.folder) if name not in listed]
-
-
-def _file_facts(path: Path) -> dict[str, Any]:
+def _file_facts(path: Path) -> Facts:
     facts: dict[str, Any] = {"sha256": sha256_file(path)}
     if path.name.endswith((".csv", ".csv.gz")):
         facts["rows"] = sum(len(piece.records) for piece in read_pieces(path))
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
         facts["rows"] = read_text(path).count("\n")
     return facts
-
-
-def checksum_faults(platform: Platform) -> list[str]:
-    """What the manifest and the folder disagree about, a line each; empty when all is well.
-
-    A folder without a manifest has nothing to disagree with. Raises ``InputError`` when the
-    manifest's list of files is not one.
-    """
-    listed = platform.manifest.get("files")
-    if listed is None:
-        return []
-    place = platform.folder / MANIFEST
-    if not isinstance(listed, dict):
-        raise InputError("files: an object of file names is needed", path=place)
-    found: list[str] = []
-    for name, entry in sorted(listed.items()):
-        for part in name.split("/"):
-            safe_name(part, "file of the manifest")
-        digest = entry.get("sha256") if isinstance(entry, dict) else entry
-        path = platform.folder / name
-        if not path.is_file():
-            found.append(f"{name}: listed in the manifest but not here")
-        elif digest != sha256_file(path):
-            found.append(f"{name}: changed since the manifest was written (sha256 differs)")
-    tables = {path.name for path in platform.table_files}
-    found += [f"{name}: not in the manifest" for name in sorted(tables - set(listed))]
-    return found

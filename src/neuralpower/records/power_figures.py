@@ -11,6 +11,7 @@ from typing import Any
 from neuralpower.core.statistics import quantile
 from neuralpower.meters.window import BOARD_STEPS as BOARD_STEPS
 from neuralpower.records.folder import Row
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.repeatability import Series, is_anchor, run_of
 
 
@@ -98,17 +99,15 @@ def positive(value: Any) -> float | None:
     return number if 0 < number < math.inf else None
 
 
-def idle_states(manifest: Mapping[str, Any]) -> list[tuple[str, float]]:
+def idle_states(manifest: Manifest) -> list[tuple[str, float]]:
     """The idle states of the board with their watts, those that were measured, run by run."""
-    runs = manifest.get("runs")
-    if isinstance(runs, list):
-        told = [run for run in runs if isinstance(run, Mapping)]
+    if manifest.runs is not None:
         return [
             (f"{words} ({run.get('run')})", watts)
-            for run in told
+            for run in manifest.runs
             for words, watts in _idle_states(run.get("idle"))
         ]
-    return _idle_states(manifest.get("idle"))
+    return _idle_states(manifest.idle)
 
 
 _IDLE = {

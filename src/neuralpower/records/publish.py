@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.files import read_text, write_text
-from neuralpower.records.folder import MANIFEST, load_network_rows, load_platform, load_rows
-from neuralpower.records.manifest import accompanying, seal, write_manifest
+from neuralpower.records.codec import Facts
+from neuralpower.records.folder import load_network_rows, load_platform, load_rows
+from neuralpower.records.journal import RunRecord
+from neuralpower.records.manifest import (
+    MANIFEST,
+    Failure,
+    Manifest,
+    PowerState,
+    VisitCounts,
+    write_manifest,
+)
 from neuralpower.records.readme import readme_text
 from neuralpower.records.repeatability import Repeatability, repeatability
+from neuralpower.records.sealing import accompanying, seal
 from neuralpower.records.tables import write_tables
-from neuralpower.records.visits import run_identity, write_visit_records
+from neuralpower.records.visits import VisitRecord, run_identity, write_visit_records
 
 #: Failed visits that the manifest names; the rest are counted.
 _NAMED_FAILURES = 50
@@ -22,15 +32,13 @@ _NAMED_FAILURES = 50
 NOTES = "NOTES.md"
 
 
-def publish(
-    folder: Path, run: Mapping[str, Any], records: Sequence[Mapping[str, Any]], planned: int
-) -> None:
+def publish(folder: Path, run: RunRecord, records: Sequence[VisitRecord], planned: int) -> None:
     """Write everything but the record itself; the same records give the same bytes."""
     names = write_tables(folder, records, _earlier(folder))
     if not names:
         return
     write_visit_records(folder, records)
-    describe(folder, manifest_facts(run, records, planned), names)
+    describe(folder, manifest_of(run, records, planned), names)
 
 
 def close_folder(folder: Path) -> None:
@@ -39,10 +47,10 @@ def close_folder(folder: Path) -> None:
         seal(load_platform(folder))
 
 
-def describe(folder: Path, facts: dict[str, Any], tables: Sequence[str]) -> None:
+def describe(folder: Path, facts: Manifest, tables: Sequence[str]) -> None:
     """Write README and manifest of a folder whose tables are written."""
     if (folder / NOTES).exists():
-        facts["notes"] = " ".join(read_text(folder / NOTES).split())
+        facts = replace(facts, notes=" ".join(read_text(folder / NOTES).split()))
     # The tables are read back: what is told of them is what anyone will read in them.
     write_manifest(folder, facts, tables)
     platform = load_platform(folder)
@@ -51,7 +59,7 @@ def describe(folder: Path, facts: dict[str, Any], tables: Sequence[str]) -> None
     text = readme_text(facts, figures, rows, load_network_rows(platform))
     write_text(folder / "README.md", text)
     names = [*tables, *accompanying(folder), "README.md"]
-    write_manifest(folder, facts | {"repeatability": rounded(figures)}, names)
+    write_manifest(folder, replace(facts, repeatability=rounded(figures)), names)
 
 
 def _earlier(folder: Path) -> list[str]:
@@ -63,69 +71,67 @@ def _earlier(folder: Path) -> list[str]:
         return []
 
 
-def manifest_facts(
-    run: Mapping[str, Any], records: Sequence[Mapping[str, Any]], planned: int
-) -> dict[str, Any]:
-    """What the manifest tells beside the files."""
-    identity, machine = run["identity"], run["machine"]
-    failures = [record for record in records if record["timing"] is None]
-    days = sorted({record["time_utc"][:10] for record in records})
-    configurations = {r["key"] for r in records if r["kind"] == "layer"}
-    networks = {(r["network"], r["batch"]) for r in records if r["kind"] == "network"}
-    boards = sorted({record["board"] for record in records if record.get("board")})
-    return {
-        "run": run_identity(records),
-        "platform": identity["platform"],
-        "device": _gpu_words(identity["executor"])
-        or device_words(machine, identity.get("affinity")),
-        "software": identity["executor"]["software"],
-        "description": (
+def manifest_of(run: RunRecord, records: Sequence[VisitRecord], planned: int) -> Manifest:
+    """The manifest of a run, but for the files."""
+    identity = run.identity
+    executor = identity.executor
+    failures = [record for record in records if record.timing is None]
+    configurations = {record.key for record in records if record.kind == "layer"}
+    networks = {(r.network, r.batch) for r in records if r.kind == "network"}
+    told = Manifest.of(run.probe)
+    return replace(
+        told,
+        run=run_identity(records),
+        platform=identity.platform,
+        device=_gpu_words(executor) or device_words(run.machine, identity.affinity),
+        software=executor["software"],
+        description=(
             f"{len(configurations)} layer configurations and {len(networks)} networks at a batch "
             f"size, {len(records)} visits in random order with an anchor layer every "
-            f"{identity['protocol']['design']['block_size']} visits; "
-            f"{identity['executor'].get('precision', 'float32')}, random data, "
-            f"{identity['executor'].get('threads_intra')} thread(s)."
+            f"{identity.protocol['design']['block_size']} visits; "
+            f"{executor.get('precision', 'float32')}, random data, "
+            f"{executor.get('threads_intra')} thread(s)."
         ),
-        "measured_on": days,
-        "power": run["power"] | _gain(identity["meter"], run["power"]),
-        "protocol": identity["protocol"],
-        "protocol_sha256": identity["protocol_sha256"],
-        "plan_sha256": run["plan_sha256"],
-        "seed": identity["seed"],
-        "anchor": run["anchor"],
-        "executor": identity["executor"],
-        "affinity": identity["affinity"],
-        "meter": identity["meter"],
-        "machine": machine,
-        "neuralpower": run["neuralpower"],
-        **{name: run[name] for name in ("gpu_software", "idle") if run.get(name)},
-        **({"boards": boards} if boards else {}),
-        **({"warm_ups": run["warm_ups"]} if run.get("warm_ups") else {}),
-        **({"calibration": c} if (c := identity.get("calibration")) else {}),
-        **run["probe"],
-        "visits": {"planned": planned, "made": len(records), "failed": len(failures)},
-        "complete": len(records) == planned,
-        "failures": [
-            {"visit": r["visit"], "what": _what(r), "reason": r["error"]}
-            for r in failures[:_NAMED_FAILURES]
-        ],
-    }
+        measured_on=tuple(sorted({record.time_utc[:10] for record in records})),
+        power=_with_gain(identity.meter, run.power),
+        protocol=identity.protocol,
+        protocol_sha256=identity.protocol_sha256,
+        plan_sha256=run.plan_sha256,
+        seed=identity.seed,
+        anchor=run.anchor,
+        executor=executor,
+        affinity=identity.affinity,
+        meter=identity.meter,
+        machine=run.machine,
+        neuralpower=run.neuralpower,
+        gpu_software=run.gpu_software,
+        idle=run.idle,
+        boards=tuple(sorted({record.board for record in records if record.board})) or None,
+        warm_ups=run.warm_ups,
+        calibration=identity.calibration,
+        visits=VisitCounts(planned, len(records), len(failures)),
+        complete=len(records) == planned,
+        failures=tuple(
+            Failure(record.visit, _what(record), record.error or "")
+            for record in failures[:_NAMED_FAILURES]
+        ),
+    )
 
 
-def _gain(meter: str, power: Mapping[str, Any]) -> dict[str, float]:
-    """The relative uncertainty of the sensor's gain, which no number of visits shrinks."""
+def _with_gain(meter: str, power: PowerState) -> PowerState:
+    """With the relative uncertainty of the sensor's gain, which no number of visits shrinks."""
     from neuralpower.meters.nvml import GAIN_UNCERTAINTY
 
-    return {"u_gain": GAIN_UNCERTAINTY} if power["measured"] and meter == "nvml" else {}
+    return replace(power, u_gain=GAIN_UNCERTAINTY) if power.measured and meter == "nvml" else power
 
 
-def _gpu_words(executor: Mapping[str, Any]) -> str:
+def _gpu_words(executor: Facts) -> str:
     """The GPU in a line; empty where the executor has none."""
     gpu = executor.get("gpu")
     return f"{gpu['name']}, {gpu['multiprocessors']} multiprocessors" if gpu else ""
 
 
-def device_words(machine: Mapping[str, Any], affinity: Sequence[int] | None) -> str:
+def device_words(machine: Facts, affinity: Sequence[int] | None) -> str:
     """The device in a line."""
     kind = "virtual machine" if machine.get("virtual_machine") else "machine"
     words = f"{machine.get('cpu') or 'unknown processor'}, {kind} with "
@@ -135,16 +141,15 @@ def device_words(machine: Mapping[str, Any], affinity: Sequence[int] | None) -> 
     return words
 
 
-def _what(record: Mapping[str, Any]) -> str:
-    if record["kind"] == "network":
-        return f"{record['network']} x {record['batch']}"
-    return ",".join(str(value) for value in record["configuration"].values())
+def _what(record: VisitRecord) -> str:
+    if record.configuration is None:
+        return f"{record.network} x {record.batch}"
+    return ",".join(str(value) for value in asdict(record.configuration).values())
 
 
-def rounded(figures: Repeatability) -> dict[str, Any]:
+def rounded(figures: Repeatability) -> Facts:
     """Repeatability as plain values of six decimals, for a manifest."""
     return {
         name: round(value, 6) if isinstance(value, float) else value
-        for name in Repeatability.__dataclass_fields__
-        for value in (getattr(figures, name),)
+        for name, value in asdict(figures).items()
     }

@@ -7,16 +7,15 @@ times: the log of a visit is the one whose samples give the visit's power.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.meters.look import look_at
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.replay import read_raw
 from neuralpower.meters.samples import Samples
 from neuralpower.meters.window import RawTable
+from neuralpower.records.visits import Power, VisitRecord
 
 LOG_PATTERN = "power/*.csv.gz"
 _MARGIN_NS = 500_000_000
@@ -55,17 +54,16 @@ class PowerLogs:
             self._tables[name] = read_raw(self._folder / name)
         return self._tables[name]
 
-    def window(self, record: Mapping[str, Any]) -> RawWindow | None:
+    def window(self, record: VisitRecord) -> RawWindow | None:
         """The samples of a visit; ``None`` without power or where no log covers it.
 
         Where several logs do, the one whose mean comes closest to the recorded one.
         """
-        power = record.get("power") or {}
-        t0, t1, mean = power.get("t0_ns"), power.get("t1_ns"), power.get("mean_w")
-        if not isinstance(t0, int) or not isinstance(t1, int) or mean is None:
+        power = record.power
+        if power is None or power.t0_ns is None or power.t1_ns is None or power.mean_w is None:
             return None
-        start = t0 - round((power.get("settle_s") or 0.0) * 1e9)
-        run = record.get("run")
+        t0, t1, mean = power.t0_ns, power.t1_ns, power.mean_w
+        run = record.run
         found = []
         for name in self.names:
             # Logs of a merged folder carry their run's name.
@@ -74,16 +72,15 @@ class PowerLogs:
                 continue
             times = self.table(name).t_ns
             if times and times[0] <= t0 and t1 <= times[-1]:
-                found.append(self._cut(name, start, power))
+                found.append(self._cut(name, power, t0, t1))
         if not found:
             return None
         return min(found, key=lambda w: abs((w.mean_w or 0.0) - mean))
 
-    def _cut(self, name: str, start: int, power: Mapping[str, Any]) -> RawWindow:
-        t0, t1 = power["t0_ns"], power["t1_ns"]
-        period_ms = power.get("period_ms")
-        pauses = tuple((int(a), int(b)) for a, b in power.get("pauses_ns") or ())
-        period = None if period_ms is None else round(period_ms * 1e6)
+    def _cut(self, name: str, power: Power, t0: int, t1: int) -> RawWindow:
+        start = t0 - round((power.settle_s or 0.0) * 1e9)
+        period = None if power.period_ms is None else round(power.period_ms * 1e6)
+        pauses = power.pauses_ns
         look = look_at(_Log(self.table(name)), t0, t1, period, pauses)
         shown = _between(self.table(name), start - _MARGIN_NS, t1 + _MARGIN_NS)
         published = tuple(look.published)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.records.codec import Facts
 from neuralpower.records.folder import Row
+from neuralpower.records.manifest import Manifest, PowerState
 from neuralpower.records.repeatability import Repeatability, is_anchor
 
 
 def readme_text(
-    facts: Mapping[str, Any],
+    facts: Manifest,
     figures: Repeatability,
     rows: Sequence[Row],
     networks: Sequence[Row] = (),
@@ -22,11 +23,11 @@ def readme_text(
     ``facts`` of a manifest; what it does not tell is left out. ``rows`` and ``networks`` of the
     tables.
     """
-    command = "measurements merge" if "runs" in facts else "profile"
+    command = "measurements merge" if facts.runs is not None else "profile"
     parts = [
-        f"# {facts['platform']}: {facts.get('software') or 'software not told'}",
+        f"# {facts.platform}: {facts.software or 'software not told'}",
         _origin(facts),
-        facts.get("notes", ""),
+        facts.notes,
         _power(facts),
         _runs(facts),
         _boards(facts),
@@ -41,31 +42,31 @@ def readme_text(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _origin(facts: Mapping[str, Any]) -> str:
-    days = facts.get("measured_on") or []
+def _origin(facts: Manifest) -> str:
+    days = facts.measured_on
     when = (
         "" if not days else f" on {days[0]}" if len(days) == 1 else f" on {days[0]} to {days[-1]}"
     )
-    by = f" with NeuralPower {facts['neuralpower']}" if facts.get("neuralpower") else ""
-    seed = f" Seed {facts['seed']}." if facts.get("seed") is not None else ""
-    device = facts.get("device") or "a device that is not told"
-    return f"Measured{when}{by} on {device}. {facts.get('description', '')}{seed}"
+    by = f" with NeuralPower {facts.neuralpower}" if facts.neuralpower else ""
+    seed = f" Seed {facts.seed}." if facts.seed is not None else ""
+    device = facts.device or "a device that is not told"
+    return f"Measured{when}{by} on {device}. {facts.description}{seed}"
 
 
-def _power(facts: Mapping[str, Any]) -> str:
-    power = facts.get("power") or {}
-    if power.get("measured"):
-        meter = f" by {facts['meter']}" if facts.get("meter") else ""
+def _power(facts: Manifest) -> str:
+    power = facts.power or PowerState(False)
+    if power.measured:
+        meter = f" by {facts.meter}" if facts.meter else ""
         return f"Power{meter}, in the same regime as the runtime."
     return (
-        f"**Power was not measured**: {power.get('reason') or 'no reason is told'}. Power and "
+        f"**Power was not measured**: {power.reason or 'no reason is told'}. Power and "
         "energy fields are empty."
     )
 
 
-def _runs(facts: Mapping[str, Any]) -> str:
+def _runs(facts: Manifest) -> str:
     """The runs of a merged platform."""
-    if "runs" not in facts:
+    if facts.runs is None:
         return ""
     lines = [
         "## Runs that were merged",
@@ -73,20 +74,20 @@ def _runs(facts: Mapping[str, Any]) -> str:
         "| run | measured on | board | visits | runtime against the mean of the runs | 95 % |",
         "|---|---|---|---|---|---|",
     ]
-    for run in facts["runs"]:
-        level = facts["runtime_levels"].get(run["run"]) or {}
+    for run in facts.runs:
+        level = (facts.runtime_levels or {}).get(run["run"]) or {}
         days, boards = (", ".join(run.get(name) or []) for name in ("measured_on", "boards"))
         told = f"{days} | {boards or 'not told'} | {run['rows']}"
         lines.append(f"| {run['run']} | {told} | {_level(level)} |")
-    if facts.get("allowed_differences"):
-        kinds = ", ".join(sorted(facts["allowed_differences"]))
+    if facts.allowed_differences:
+        kinds = ", ".join(sorted(facts.allowed_differences))
         lines += ["", f"The runs differ in {kinds}, which was allowed; the manifest tells how."]
     return "\n".join(lines)
 
 
-def _boards(facts: Mapping[str, Any]) -> str:
+def _boards(facts: Manifest) -> str:
     """Power levels of the boards of a merged platform."""
-    levels = facts.get("gain") or {}
+    levels = facts.gain or {}
     if len(levels) < 2:
         return ""
     lines = [
@@ -96,7 +97,7 @@ def _boards(facts: Mapping[str, Any]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {board} | {_level(level)} |" for board, level in sorted(levels.items())]
-    what = "taken out of the power columns" if facts.get("gain_levelled") else "not corrected"
+    what = "taken out of the power columns" if facts.gain_levelled else "not corrected"
     lines += ["", f"From configurations that several boards measured; {what}. {GAIN_SENTENCE}"]
     return "\n".join(lines)
 
@@ -107,7 +108,7 @@ GAIN_SENTENCE = (
 )
 
 
-def _level(level: Mapping[str, Any]) -> str:
+def _level(level: Facts) -> str:
     if level.get("factor") is None:
         return f"{level.get('reason') or 'not known'} | "
     if level.get("lo") is None:
@@ -136,25 +137,27 @@ def _families(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _protocol(facts: Mapping[str, Any]) -> str:
+def _protocol(facts: Manifest) -> str:
     text = protocol_text(facts)
     return f"## Protocol\n\n{text}" if text else ""
 
 
-def protocol_text(facts: Mapping[str, Any]) -> str:
+def protocol_text(facts: Manifest) -> str:
     """How a visit is made, in words; empty where the manifest's protocol is not ours."""
-    timing = (facts.get("protocol") or {}).get("timing")
-    executor = facts.get("executor")
+    timing = (facts.protocol or {}).get("timing")
+    executor = facts.executor
     if not isinstance(timing, Mapping) or not isinstance(executor, Mapping):
         return ""
     try:
-        return _replayed(timing, facts) if "min_replays" in timing else _called(timing, executor)
+        if "min_replays" in timing:
+            return _replayed(timing, executor, facts.protocol or {})
+        return _called(timing, executor)
     except (KeyError, TypeError, ValueError):
         # A manifest of another origin: its numbers are told, not put into these words.
         return ""
 
 
-def _called(timing: Mapping[str, Any], executor: Mapping[str, Any]) -> str:
+def _called(timing: Facts, executor: Facts) -> str:
     return (
         f"Threads {executor.get('threads_intra')}, graph optimisation "
         f"{executor.get('graph_optimisation')}, buffers {executor.get('buffers')}. A visit builds "
@@ -167,8 +170,8 @@ def _called(timing: Mapping[str, Any], executor: Mapping[str, Any]) -> str:
     )
 
 
-def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    executor, power = facts["executor"], facts["protocol"].get("power")
+def _replayed(timing: Facts, executor: Facts, protocol: Facts) -> str:
+    power = protocol.get("power")
     names = ("precision", "tf32_convolution", "tf32_matmul", "memory_format", "autotune", "buffers")
     labels = ("Precision", "TF32 in convolutions", "TF32 in matrix products", "memory format",
               "autotuning", "buffers")  # fmt: skip
@@ -191,7 +194,7 @@ def _replayed(timing: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
             f"{power['window_publications']} publications of the sensor until the 95 % half-width "
             f"is below {power['precision']:.1%}, at the latest after {power['window_cap_s']} s."
         )
-        blocks = facts["protocol"].get("blocks")
+        blocks = protocol.get("blocks")
         if blocks:
             text += (
                 f" Up to {blocks['visits']} visits are timed first, then powered one after the "
@@ -244,20 +247,20 @@ def _networks(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _missing(facts: Mapping[str, Any]) -> str:
-    visits = facts.get("visits")
+def _missing(facts: Manifest) -> str:
+    visits = facts.visits
     words = []
-    if not isinstance(visits, Mapping):
+    if visits is None:
         return ""
-    if not facts.get("complete", True):
+    if not facts.complete:
         words.append(
-            f"The run is not complete: {visits['made']} of {visits['planned']} visits were made."
+            f"The run is not complete: {visits.made} of {visits.planned} visits were made."
         )
-    if visits["failed"]:
-        failures = [f for part in (facts, *facts.get("runs", [])) for f in part.get("failures", [])]
-        reasons = sorted({failure["reason"] for failure in failures})
+    if visits.failed:
+        parts = (facts, *map(Manifest.of, facts.runs or ()))
+        reasons = sorted({f.reason for part in parts for f in part.failures or ()})
         words.append(
-            f"{visits['failed']} visits could not be made and are in no table; the manifest lists "
+            f"{visits.failed} visits could not be made and are in no table; the manifest lists "
             f"them. For example: {reasons[0]}"
         )
     return " ".join(words)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.records.flags import FLAGS, split_flags
-from neuralpower.records.folder import MANIFEST, Platform, Row
-from neuralpower.records.manifest import SCHEMA_VERSION, checksum_faults, unlisted
+from neuralpower.records.folder import Platform, Row
+from neuralpower.records.manifest import MANIFEST, SCHEMA_VERSION
 from neuralpower.records.power_figures import positive
 from neuralpower.records.raw_windows import PowerLogs
 from neuralpower.records.repeatability import run_of
-from neuralpower.records.visits import SCHEMA_VERSION as RECORD_VERSION
-from neuralpower.records.visits import VISIT_RECORDS, iter_visit_records
+from neuralpower.records.sealing import checksum_faults, unlisted
+from neuralpower.records.visits import VISIT_RECORDS, VisitRecord, iter_visit_records
 
 #: Tables hold six significant digits: at most half of the last one is off.
 _ROUNDING = 6e-6
@@ -34,7 +34,7 @@ class Finding:
 def manifest_findings(platform: Platform) -> list[Finding]:
     """Versions, checksums and files that the manifest does not list."""
     found = [Finding("error", MANIFEST, text) for text in checksum_faults(platform)]
-    version = platform.manifest.get("schema_version")
+    version = platform.manifest.schema_version
     if version is not None and version != SCHEMA_VERSION:
         text = f"schema_version {version!r}: this version of neuralpower reads {SCHEMA_VERSION}"
         found.append(Finding("error", MANIFEST, text))
@@ -62,18 +62,15 @@ def record_findings(folder: Path, rows: Sequence[Row], networks: Sequence[Row]) 
     by_visit = {_visit(row.values, _number(row, "repeat")): row for row in (*rows, *networks)}
     for n, record in enumerate(iter_visit_records(folder), 1):
         place = f"{VISIT_RECORDS}, line {n}"
-        runs.add(record.get("run") or "")
-        version = record.get("schema_version", RECORD_VERSION)
-        if version != RECORD_VERSION:
-            found.append(Finding("error", place, f"schema_version {version!r} is not known"))
+        runs.add(record.run or "")
         row = by_visit.pop(_visit_of_record(record), None)
-        if record["timing"] is None:
+        if record.timing is None:
             if row is not None:
-                text = f"visit {record['visit']} failed but stands in {_place(row)}"
+                text = f"visit {record.visit} failed but stands in {_place(row)}"
                 found.append(Finding("error", place, text))
             continue
         if row is None:
-            text = f"visit {record['visit']} stands in no table"
+            text = f"visit {record.visit} stands in no table"
             found.append(Finding("error", place, text))
             continue
         found += [Finding("error", place, text) for text in _differences(record, row)]
@@ -92,15 +89,15 @@ def log_findings(folder: Path) -> list[Finding]:
     found: list[Finding] = []
     missing = 0
     for n, record in enumerate(iter_visit_records(folder), 1):
-        mean = positive((record.get("power") or {}).get("mean_w"))
-        if mean is None or (record.get("power") or {}).get("t0_ns") is None:
+        mean = positive(record.power_w)
+        if mean is None or record.power is None or record.power.t0_ns is None:
             continue
         window = logs.window(record)
         if window is None:
             missing += 1
         elif window.mean_w is None or abs(window.mean_w / mean - 1) > _SAME_POWER:
             now = "nothing" if window.mean_w is None else f"{window.mean_w:.6g} W"
-            text = f"visit {record['visit']} has {mean:.6g} W, its samples in {window.log} {now}"
+            text = f"visit {record.visit} has {mean:.6g} W, its samples in {window.log} {now}"
             found.append(Finding("warning", f"{VISIT_RECORDS}, line {n}", text))
     if missing:
         found.append(Finding("warning", "power", f"no log covers {missing} of the power windows"))
@@ -112,8 +109,8 @@ def _visit(values: Mapping[str, Any], repeat: float) -> tuple[Any, ...]:
     return (values.get("run") or "", values.get("config_key"), repeat, values.get("order"))
 
 
-def _visit_of_record(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (record.get("run") or "", record["key"], float(record["repeat"]), float(record["order"]))
+def _visit_of_record(record: VisitRecord) -> tuple[Any, ...]:
+    return (record.run or "", record.key, float(record.repeat), float(record.order))
 
 
 def _number(row: Row, name: str) -> float:
@@ -126,19 +123,18 @@ def _place(row: Row) -> str:
     return f"{row.file}, row {row.number}"
 
 
-def _differences(record: Mapping[str, Any], row: Row) -> list[str]:
-    power = record.get("power") or {}
+def _differences(record: VisitRecord, row: Row) -> list[str]:
     watts = row.values.get("power_w_raw") or row.values.get("power_w")
     pairs = (
-        ("runtime_ms", record["timing"].get("median_ms"), row.values.get("runtime_ms")),
-        ("power_w", power.get("mean_w"), watts),
+        ("runtime_ms", record.runtime_ms, row.values.get("runtime_ms")),
+        ("power_w", record.power_w, watts),
     )
     found = []
     for name, told, stands in pairs:
         a, b = positive(told), positive(stands)
         if (a is None) != (b is None) or (a and b and abs(b / a - 1) > _ROUNDING):
             found.append(f"{name} {told!r}, but {stands!r} in {_place(row)}")
-    if set(record["flags"]) != set(split_flags(row.values.get("flags"))):
-        flags, text = " ".join(record["flags"]), row.values.get("flags") or ""
+    if set(record.flags) != set(split_flags(row.values.get("flags"))):
+        flags, text = " ".join(record.flags), row.values.get("flags") or ""
         found.append(f"flags {flags!r}, but {text!r} in {_place(row)}")
     return found

@@ -1,65 +1,93 @@
-"""From the record of visits to the tables of a platform: the same visits give the same bytes."""
+"""From the record of visits to the tables of a platform: the same visits give the same bytes.
+
+A column stands once: its name, and what it is of a visit. The lists below are the order of the
+files; ``numbers`` tells ``rows`` which columns are read back as numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.files import csv_text, safe_name, write_text
 from neuralpower.records.drift import Drift
+from neuralpower.records.visits import Power, Timing, VisitRecord
 
-_TIMING_COLUMNS = (
-    "runtime_ms_lo",
-    "runtime_ms_hi",
-    "runtime_ms_q25",
-    "runtime_ms_q75",
-    "runtime_ms_mad",
-    "runtime_ms_min",
-    "runtime_ms_p95",
-    "n_calls",
-    "n_samples",
-    "calls_per_sample",
-    "buffers",
-    "runtime_ms_drift_corrected",
-)
+Cell = float | int | str | None
+Row = Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A visit that was made, with its times, its power and the run's drift."""
+
+    record: VisitRecord
+    timing: Timing
+    power: Power
+    drift: Drift
+
+
+Columns = Mapping[str, Callable[[Made], Cell]]
+
+_FIGURES: Columns = {
+    "runtime_ms": lambda m: m.timing.median_ms,
+    "power_w": lambda m: m.power.mean_w,
+}
+_REPEAT: Columns = {"repeat": lambda m: m.record.repeat}
+_TIMING: Columns = {
+    "runtime_ms_lo": lambda m: m.timing.lo_ms,
+    "runtime_ms_hi": lambda m: m.timing.hi_ms,
+    "runtime_ms_q25": lambda m: m.timing.q25_ms,
+    "runtime_ms_q75": lambda m: m.timing.q75_ms,
+    "runtime_ms_mad": lambda m: m.timing.mad_ms,
+    "runtime_ms_min": lambda m: m.timing.min_ms,
+    "runtime_ms_p95": lambda m: m.timing.p95_ms,
+    "n_calls": lambda m: m.timing.calls,
+    "n_samples": lambda m: m.timing.samples,
+    "calls_per_sample": lambda m: m.timing.calls_per_sample,
+    "buffers": lambda m: m.record.buffers,
+    "runtime_ms_drift_corrected": lambda m: m.drift.runtime_ms(m.record),
+}
+_PLACE: Columns = {
+    "order": lambda m: m.record.order,
+    "block": lambda m: m.record.block,
+    "predecessor": lambda m: m.record.predecessor,
+    "config_key": lambda m: m.record.key,
+    "flags": lambda m: " ".join(m.record.flags),
+    "valid": lambda m: int(m.record.valid),
+}
 #: Columns of a table that holds power.
-POWER_COLUMNS = (
-    "power_source",
-    "power_w_u_within",
-    "power_w_corrected",
-    "power_w_drift_corrected",
-    "power_slope_percent_s",
-    "n_publications",
-    "n_eff",
-    "energy_mj",
-    "energy_edge_mj",
-    "idle_w",
-    "predecessor_w",
-)
-_PLACE_COLUMNS = ("order", "block", "predecessor", "config_key", "flags", "valid")
+_POWER: Columns = {
+    "power_source": lambda m: m.power.source or None,
+    "power_w_u_within": lambda m: m.power.half_width_w,
+    "power_w_corrected": lambda m: m.power.corrected_w,
+    "power_w_drift_corrected": lambda m: m.drift.power_w(m.record),
+    "power_slope_percent_s": lambda m: _percent(m.power.slope_per_s),
+    "n_publications": lambda m: m.power.publications,
+    "n_eff": lambda m: m.power.n_eff,
+    "energy_mj": lambda m: m.record.energy_mj,
+    "energy_edge_mj": lambda m: m.record.energy_edge_mj,
+    "idle_w": lambda m: m.power.idle_w,
+    "predecessor_w": lambda m: m.power.predecessor_w,
+}
+_BOARD: Columns = {"board": lambda m: m.record.board}
+_NETWORK: Columns = {
+    "network": lambda m: m.record.network,
+    "batch": lambda m: m.record.batch,
+    **_FIGURES,
+    "energy_j": lambda m: _joules(_short(m.power.mean_w), _short(m.timing.median_ms)),
+    "runs": lambda _: 1,
+    **_REPEAT,
+}
+_MEASURED: Columns = {**_FIGURES, **_REPEAT, **_TIMING, **_PLACE}
 
+POWER_COLUMNS = tuple(_POWER)
 #: Columns of a layer table in the full form; the power columns stand only where power was measured.
-LAYER_TABLE_COLUMNS = (
-    *CONFIGURATION_COLUMNS,
-    "runtime_ms",
-    "power_w",
-    "repeat",
-    *_TIMING_COLUMNS,
-    *_PLACE_COLUMNS,
-)
-NETWORK_TABLE_COLUMNS = (
-    "network",
-    "batch",
-    "runtime_ms",
-    "power_w",
-    "energy_j",
-    "runs",
-    "repeat",
-    *_TIMING_COLUMNS,
-    *_PLACE_COLUMNS,
-)
+LAYER_TABLE_COLUMNS = (*CONFIGURATION_COLUMNS, *_MEASURED)
+NETWORK_TABLE_COLUMNS = (*_NETWORK, *_TIMING, *_PLACE)
 NETWORK_LAYER_COLUMNS = (
     "network",
     "batch",
@@ -73,110 +101,66 @@ NETWORK_LAYER_COLUMNS = (
 
 
 def write_tables(
-    folder: Path, records: Iterable[Mapping[str, Any]], earlier: Iterable[str] = ()
+    folder: Path, records: Iterable[VisitRecord], earlier: Iterable[str] = ()
 ) -> list[str]:
     """Write ``<family>.csv.gz``, ``networks.csv`` and ``network_layers.csv.gz``; return the names.
 
     Tables of an ``earlier`` call that have no rows any more are removed. Visits without a runtime
     are not in the tables: the manifest lists them.
     """
-    layers: dict[str, list[dict[str, Any]]] = {}
-    networks: list[dict[str, Any]] = []
-    inside: list[dict[str, Any]] = []
-    ordered = sorted(records, key=lambda record: record["order"])
+    layers: dict[str, list[Row]] = {}
+    networks: list[Row] = []
+    inside: list[Row] = []
+    ordered = sorted(records, key=lambda record: record.order)
     drift = Drift(ordered)
     for record in ordered:
-        if record.get("timing") is None:
+        if record.timing is None:
             continue
-        if record["kind"] == "network":
-            networks.append(_network_row(record, drift))
+        made = Made(record, record.timing, record.power or Power(""), drift)
+        if record.configuration is None:
+            networks.append(_cells(made, {**_NETWORK, **_TIMING, **_PLACE, **_POWER, **_BOARD}))
             inside += _inside_rows(record)
         else:
-            row = {**record["configuration"], **_measured(record, drift)}
-            layers.setdefault(row["family"], []).append(row)
-    made: dict[str, tuple[Sequence[str], list[dict[str, Any]]]] = {
+            cells = _cells(made, {**_MEASURED, **_POWER, **_BOARD})
+            row = {**asdict(record.configuration), **cells}
+            layers.setdefault(record.configuration.family, []).append(row)
+    written: dict[str, tuple[Sequence[str], list[Row]]] = {
         f"{safe_name(family, 'family')}.csv.gz": (LAYER_TABLE_COLUMNS, rows)
         for family, rows in layers.items()
     }
     if networks:
-        made["networks.csv"] = (NETWORK_TABLE_COLUMNS, networks)
+        written["networks.csv"] = (NETWORK_TABLE_COLUMNS, networks)
     if inside:
-        made["network_layers.csv.gz"] = (NETWORK_LAYER_COLUMNS, inside)
-    for name, (columns, rows) in made.items():
-        powered = any(row.get("power_w") is not None for row in rows)
-        own = [c for c in POWER_COLUMNS if c not in columns] if powered else []
-        if any(row.get("board") for row in rows):
-            own.append("board")
+        written["network_layers.csv.gz"] = (NETWORK_LAYER_COLUMNS, inside)
+    for name, (columns, rows) in written.items():
+        own = list(POWER_COLUMNS) if any(row.get("power_w") is not None for row in rows) else []
+        own += [name for name in _BOARD if any(row.get(name) for row in rows)]
         write_text(folder / name, csv_text((*columns, *own), rows))
     for name in earlier:
-        if name not in made and name.endswith((".csv", ".csv.gz")):
+        if name not in written and name.endswith((".csv", ".csv.gz")):
             (folder / safe_name(name, "file")).unlink(missing_ok=True)
-    return sorted(made)
+    return sorted(written)
 
 
-def _network_row(record: Mapping[str, Any], drift: Drift) -> dict[str, Any]:
-    row = {"network": record["network"], "batch": record["batch"], "runs": 1}
-    row |= _measured(record, drift)
-    if row["power_w"] is not None:
-        row["energy_j"] = _short(row["power_w"] * row["runtime_ms"] / 1000)
-    return row
+def _cells(made: Made, columns: Columns) -> dict[str, Cell]:
+    return {name: _short(of(made)) for name, of in columns.items()}
 
 
-def _inside_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "network": record["network"],
-            "batch": record["batch"],
-            "repeat": record["repeat"],
-            **layer,
-        }
-        for layer in record.get("layers") or ()
-    ]
+def _inside_rows(record: VisitRecord) -> list[Row]:
+    own: dict[str, Any] = {"network": record.network, "batch": record.batch}
+    own["repeat"] = record.repeat
+    return [own | asdict(layer) for layer in record.layers or ()]
 
 
-def _measured(record: Mapping[str, Any], drift: Drift) -> dict[str, Any]:
-    timing: Mapping[str, Any] = record["timing"]
-    power: Mapping[str, Any] = record.get("power") or {}
-    runtime, watts = timing["median_ms"], power.get("mean_w")
-    slope = power.get("slope_per_s")
-    edge = power.get("energy_mean_w")
-    return {
-        "runtime_ms": _short(runtime),
-        "power_w": _short(watts),
-        "repeat": record["repeat"],
-        "runtime_ms_lo": _short(timing["lo_ms"]),
-        "runtime_ms_hi": _short(timing["hi_ms"]),
-        "runtime_ms_q25": _short(timing["q25_ms"]),
-        "runtime_ms_q75": _short(timing["q75_ms"]),
-        "runtime_ms_mad": _short(timing["mad_ms"]),
-        "runtime_ms_min": _short(timing["min_ms"]),
-        "runtime_ms_p95": _short(timing["p95_ms"]),
-        "n_calls": timing["calls"],
-        "n_samples": timing["samples"],
-        "calls_per_sample": timing["calls_per_sample"],
-        "buffers": record["buffers"],
-        "runtime_ms_drift_corrected": _short(drift.runtime_ms(record)),
-        "order": record["order"],
-        "block": record["block"],
-        "predecessor": record["predecessor"],
-        "config_key": record["key"],
-        "flags": " ".join(record["flags"]),
-        "valid": int(record["valid"]),
-        "power_source": power.get("source"),
-        "power_w_u_within": _short(power.get("half_width_w")),
-        "power_w_corrected": _short(power.get("corrected_w")),
-        "power_w_drift_corrected": _short(drift.power_w(record)),
-        "power_slope_percent_s": None if slope is None else _short(slope * 100),
-        "n_publications": power.get("publications"),
-        "n_eff": _short(power.get("n_eff")),
-        "energy_mj": None if watts is None else _short(watts * runtime),
-        "energy_edge_mj": None if edge is None else _short(edge * runtime),
-        "idle_w": _short(power.get("idle_w")),
-        "predecessor_w": _short(power.get("predecessor_w")),
-        "board": record.get("board"),
-    }
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100
 
 
-def _short(value: float | None) -> float | None:
+def _joules(watts: Cell, ms: Cell) -> float | None:
+    """Of the figures as the table shows them: W x ms = mJ."""
+    return watts * ms / 1000 if isinstance(watts, float) and isinstance(ms, float) else None
+
+
+def _short(value: Cell) -> Cell:
     """Six significant digits: far below any noise, and tables of half the size."""
-    return None if value is None else float(f"{value:.6g}")
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -23,9 +23,10 @@ from neuralpower.records.folder import (
     load_platform,
     load_rows,
 )
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.readme import protocol_text
 from neuralpower.records.repeatability import is_anchor
-from neuralpower.records.visits import read_visit_records
+from neuralpower.records.visits import VisitRecord, read_visit_records
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.repeats_section import repeats_section, time_table
 from neuralpower.reporting.results import Results, optional_json
@@ -61,7 +62,7 @@ class Recorded:
         return load_network_rows(self.platform)
 
     @cached_property
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[VisitRecord]:
         """Records of visits, empty where the folder holds none."""
         return read_visit_records(self.platform.folder)
 
@@ -146,13 +147,11 @@ def _lead(folder: Recorded) -> str:
 
 def _facts(folder: Recorded) -> list[tuple[str, str]]:
     manifest = folder.platform.manifest
-    executor = _mapping(manifest.get("executor"))
-    machine = _mapping(manifest.get("machine"))
+    executor, machine = manifest.executor or {}, manifest.machine or {}
     gpu = _mapping(executor.get("gpu"))
     told = _mapping(_mapping(folder.board.get("nvml")).get("software"))
     precision = executor.get("precision")
     tf32 = [name for name in ("convolution", "matmul") if executor.get(f"tf32_{name}")]
-    days = manifest.get("measured_on") or ""
     return [
         ("Device", folder.platform.device),
         ("Software", folder.platform.software),
@@ -167,12 +166,12 @@ def _facts(folder: Recorded) -> list[tuple[str, str]]:
         ("Host", _joined(machine.get("cpu") if gpu else None, _of("kernel", machine.get("kernel")),
                          _of("Python", machine.get("python")))),
         ("Threads", _words(executor.get("threads_intra"))),
-        ("Data", _joined(executor.get("data"), _of("seed", manifest.get("seed")))),
-        ("Measured on", ", ".join(map(str, days)) if isinstance(days, list) else str(days)),
-        ("By", _of("NeuralPower", manifest.get("neuralpower")) or ""),
+        ("Data", _joined(executor.get("data"), _of("seed", manifest.seed))),
+        ("Measured on", ", ".join(manifest.measured_on)),
+        ("By", _of("NeuralPower", manifest.neuralpower) or ""),
         ("What", folder.platform.description),
-        ("Complete", "" if manifest.get("complete", True) else _incomplete(manifest)),
-        ("Notes", _words(manifest.get("notes"))),
+        ("Complete", "" if manifest.complete else _incomplete(manifest)),
+        ("Notes", manifest.notes),
     ]  # fmt: skip
 
 
@@ -182,9 +181,9 @@ def _tf32(used: Sequence[str], executor: Mapping[str, Any]) -> str:
     return f", TF32 in {' and '.join(used)}" if used else ", TF32 off"
 
 
-def _incomplete(manifest: Mapping[str, Any]) -> str:
-    visits = _mapping(manifest.get("visits"))
-    return f"no: {visits.get('made')} of {visits.get('planned')} visits were made"
+def _incomplete(manifest: Manifest) -> str:
+    visits = manifest.visits
+    return "no" if visits is None else f"no: {visits.made} of {visits.planned} visits were made"
 
 
 def _families(report: Report) -> Table:
@@ -210,18 +209,16 @@ def _families(report: Report) -> Table:
     return slim(Table("families", "Layer families", caption, columns, rows, download=download))
 
 
-def _runs(manifest: Mapping[str, Any]) -> Table | None:
-    runs = manifest.get("runs")
-    if not isinstance(runs, list):
+def _runs(manifest: Manifest) -> Table | None:
+    if manifest.runs is None:
         return None
-    levels = _mapping(manifest.get("runtime_levels"))
+    levels = manifest.runtime_levels or {}
     rows = []
-    for run in runs:
-        level = _mapping(levels.get(run.get("run")))
-        days, boards = run.get("measured_on") or [], run.get("boards") or []
+    for told in manifest.runs:
+        run = Manifest.of(told)
         rows.append([
-            word(run.get("run")), word(days if isinstance(days, str) else ", ".join(days)),
-            word(", ".join(boards)), whole(run.get("rows")), *_level(level),
+            word(run.run), word(", ".join(run.measured_on)), word(", ".join(run.boards or ())),
+            whole(told.get("rows")), *_level(_mapping(levels.get(run.run or ""))),
         ])  # fmt: skip
     columns = [Column("Run", False), Column("Measured on", False), Column("Board", False),
                Column("Visits"), *_LEVEL_COLUMNS]  # fmt: skip
@@ -241,13 +238,13 @@ def _level(level: Mapping[str, Any]) -> list[Any]:
     return [*values, whole(level.get("shared_configurations"))]
 
 
-def _boards(manifest: Mapping[str, Any]) -> Table | None:
-    gain = _mapping(manifest.get("gain"))
+def _boards(manifest: Manifest) -> Table | None:
+    gain = manifest.gain or {}
     if len(gain) < 2:
         return None
     columns = [Column("Board", False), *_LEVEL_COLUMNS]
     rows = [[word(board), *_level(_mapping(level))] for board, level in sorted(gain.items())]
-    levelled = "taken out of" if manifest.get("gain_levelled") else "left in"
+    levelled = "taken out of" if manifest.gain_levelled else "left in"
     caption = (
         "Power of each board over the geometric mean of the boards, from shared configurations; "
         f"{levelled} the power column. Boards are named by a digest of their UUID. A sensor's gain "
@@ -259,11 +256,11 @@ def _boards(manifest: Mapping[str, Any]) -> Table | None:
 
 def _unrecorded(folder: Recorded) -> list[str]:
     """What cannot be shown, in words."""
-    rows, manifest = folder.rows, folder.platform.manifest
+    rows = folder.rows
     found = []
-    if not manifest:
+    if not folder.platform.described:
         found.append("A manifest: device, software and protocol are not told.")
-    elif "files" not in manifest:
+    elif folder.platform.manifest.files is None:
         found.append("Checksums of its files.")
     if not folder.records:
         found.append(
@@ -281,15 +278,12 @@ def _unrecorded(folder: Recorded) -> list[str]:
     return found
 
 
-def _protocol(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = manifest.get("protocol")
-    rows = []
-    if isinstance(protocol, Mapping):
-        rows = [
-            [word(name.replace("_", " ").replace(".", ": ")), word(value)]
-            for name, value in flat(protocol)
-            if value is not None
-        ]
+def _protocol(manifest: Manifest) -> dict[str, Any]:
+    rows = [
+        [word(name.replace("_", " ").replace(".", ": ")), word(value)]
+        for name, value in flat(manifest.protocol or {})
+        if value is not None
+    ]
     table = None
     if rows:
         columns = [Column("Rule", False), Column("Value", False)]

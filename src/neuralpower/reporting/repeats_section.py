@@ -10,6 +10,7 @@ from neuralpower.records.checks import Report
 from neuralpower.records.folder import Row
 from neuralpower.records.power_figures import positive
 from neuralpower.records.repeatability import is_anchor, run_of
+from neuralpower.records.visits import Power, Timing, VisitRecord
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 
@@ -72,18 +73,18 @@ def _configuration(row: Row) -> str:
     return ",".join(str(row.values.get(name)) for name in CONFIGURATION_COLUMNS)
 
 
-def time_table(records: Sequence[Mapping[str, Any]]) -> Table | None:
+def time_table(records: Sequence[VisitRecord]) -> Table | None:
     """Seconds by kind of visit and what they were spent on; ``None`` where no record tells."""
     kinds = {"anchor": "anchor", "layer": "layers", "network": "networks"}
     rows, total = [], [0.0, 0.0, 0.0]
     for kind, label in kinds.items():
-        own = [r for r in records if r["kind"] == kind]
-        if not own or any("wall_s" not in r for r in own):
+        own = [r for r in records if r.kind == kind]
+        if not own or not all(r.wall_s for r in own):
             continue
         spent = [
-            sum(float(r["wall_s"]) for r in own),
-            sum(_seconds(r["timing"]) for r in own),
-            sum(_seconds(r.get("power")) + _settle_s(r) for r in own),
+            sum(r.wall_s for r in own),
+            sum(_seconds(r.timing) for r in own),
+            sum(_seconds(r.power) + _settle_s(r) for r in own),
         ]
         total = [a + b for a, b in zip(total, spent, strict=True)]
         rows.append([word(label), whole(len(own)), *(figure(s) for s in spent), *_shares(spent)])
@@ -100,14 +101,14 @@ def time_table(records: Sequence[Mapping[str, Any]]) -> Table | None:
     return Table("time-table", "Time", caption, columns, rows, foot)
 
 
-def _seconds(window: Any) -> float:
-    known = _mapping(window)
-    t0, t1 = known.get("t0_ns"), known.get("t1_ns")
-    return (t1 - t0) / 1e9 if isinstance(t0, int) and isinstance(t1, int) else 0.0
+def _seconds(window: Timing | Power | None) -> float:
+    if window is None or window.t0_ns is None or window.t1_ns is None:
+        return 0.0
+    return (window.t1_ns - window.t0_ns) / 1e9
 
 
-def _settle_s(record: Mapping[str, Any]) -> float:
-    return float(_mapping(record.get("power")).get("settle_s") or 0.0)
+def _settle_s(record: VisitRecord) -> float:
+    return (record.power.settle_s if record.power else None) or 0.0
 
 
 def _shares(spent: Sequence[float]) -> list[Any]:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.power_figures import BOARD_STEPS, idle_states, positive
 from neuralpower.records.raw_windows import PowerLogs
+from neuralpower.records.visits import Power, VisitRecord
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 
 
-def sensor_section(board: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+def sensor_section(board: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
     """Facts of the sensor from ``characterise.json`` and the manifest, with words and figures."""
     facts = _mapping(board.get("board"))
     steps = [_mapping(step) for step in _list(facts.get("steps"))]
@@ -45,16 +47,16 @@ def _facts(
     board: Mapping[str, Any],
     facts: Mapping[str, Any],
     steps: Sequence[Mapping[str, Any]],
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
 ) -> list[tuple[str, str]]:
-    gain = _mapping(manifest.get("power")).get("u_gain")
+    gain = manifest.power.u_gain if manifest.power else None
     warm = _mapping(facts.get("warm_up"))
     interference = _mapping(board.get("interference"))
     clock = _mapping(board.get("clock"))
     anchor = _mapping(board.get("anchor"))
     idle = [f"{watts:.4g} W {words}" for words, watts in idle_states(manifest)]
     return [
-        ("Meter", str(manifest.get("meter") or "") if manifest.get("meter") != "none" else ""),
+        ("Meter", manifest.meter or "" if manifest.meter != "none" else ""),
         ("Gain", f"known to about {gain:.0%}, the same at every load" if gain else ""),
         ("Publication period", _each(steps, "period_ms", "ms")),
         ("Averaging window", _unit(facts.get("averaging_window_ms"), "ms")),
@@ -63,7 +65,7 @@ def _facts(
         ("Noise from one publication to the next", _each(steps, "noise_relative_sd", "%", 100)),
         ("Idle, heavy load, light load", "; ".join(_levels(step) for step in steps)),
         ("Warm-up", _warmed(warm)),
-        ("Warm-up before the run", "; ".join(_warmed(w) for w in _list(manifest.get("warm_ups")))),
+        ("Warm-up before the run", "; ".join(_warmed(w) for w in manifest.warm_ups)),
         ("Idle in the run", "; ".join(idle)),
         *(
             (f"Sampler every {key[5:-3]} ms", f"a short graph runs slower by {_share(kind)}")
@@ -160,7 +162,7 @@ def _meters(board: Mapping[str, Any]) -> Table | None:
 _REASONS = ("lowest power", "median power", "highest power", "widest interval", "flagged")
 
 
-def raw_power_section(folder: Path, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def raw_power_section(folder: Path, records: Sequence[VisitRecord]) -> dict[str, Any]:
     """Raw power of some visits: the lowest, median and highest, the least sure, one flagged."""
     logs = PowerLogs(folder)
     if not logs.names:
@@ -171,19 +173,17 @@ def raw_power_section(folder: Path, records: Sequence[Mapping[str, Any]]) -> dic
         window = logs.window(record)
         if window is None:
             continue
-        power = record["power"]
+        power, mean_w = record.power or Power(""), record.power_w or 0.0
         chosen.append(
-            figures.ChosenWindow(
-                f"{why}: {_what(record)}", window, power["mean_w"], power.get("half_width_w")
-            )
+            figures.ChosenWindow(f"{why}: {_what(record)}", window, mean_w, power.half_width_w)
         )
-        slope = power.get("slope_per_s")
+        slope = power.slope_per_s
         rows.append([
-            word(why), word(_what(record)), word(record["visit"]), figure(power["mean_w"], 4),
-            per_cent(_relative(power.get("half_width_w"), power["mean_w"])),
-            per_cent(_relative(_stated(power), power["mean_w"])),
-            whole(power.get("publications")), per_cent(None if slope is None else 100 * slope),
-            figure(power.get("settle_s")), word(" ".join(record["flags"])), word(_log(window.log)),
+            word(why), word(_what(record)), word(record.visit), figure(mean_w, 4),
+            per_cent(_relative(power.half_width_w, mean_w)),
+            per_cent(_relative(_stated(power), mean_w)),
+            whole(power.publications), per_cent(None if slope is None else 100 * slope),
+            figure(power.settle_s), word(" ".join(record.flags)), word(_log(window.log)),
         ])  # fmt: skip
     if not chosen:
         text = "No raw power log covers a window that is recorded."
@@ -212,21 +212,21 @@ def _log(name: str) -> str:
     return name.partition("/")[2].removesuffix(".csv.gz")
 
 
-def _choice(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+def _choice(records: Sequence[VisitRecord]) -> list[tuple[str, VisitRecord]]:
     """Which visits to show and why; the same records give the same choice."""
-    powered = [r for r in records if positive(_mapping(r.get("power")).get("mean_w")) is not None]
-    ordered = sorted(powered, key=lambda r: (r["power"]["mean_w"], r["order"], r["visit"]))
+    powered = [record for record in records if positive(record.power_w) is not None]
+    ordered = sorted(powered, key=lambda r: (r.power_w or 0.0, r.order, r.visit))
     if not ordered:
         return []
-    middle = ordered[len(ordered) // 2]["power"]["mean_w"]
+    middle = ordered[len(ordered) // 2].power_w or 0.0
     ranked = {
         "lowest power": ordered,
         "highest power": ordered[::-1],
         "widest interval": sorted(ordered, key=_half_width, reverse=True),
-        "flagged": [record for record in ordered if record["flags"]],
-        "median power": sorted(ordered, key=lambda r: abs(r["power"]["mean_w"] - middle)),
+        "flagged": [record for record in ordered if record.flags],
+        "median power": sorted(ordered, key=lambda r: abs((r.power_w or 0.0) - middle)),
     }
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, VisitRecord] = {}
     for why, candidates in ranked.items():
         # One that shows something else already is not shown twice.
         free = (r for r in candidates if all(r is not other for other in found.values()))
@@ -235,22 +235,21 @@ def _choice(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str
     return [(why, found[why]) for why in _REASONS if why in found]
 
 
-def _half_width(record: Mapping[str, Any]) -> float:
-    return _relative(record["power"].get("half_width_w"), record["power"]["mean_w"]) or 0.0
+def _half_width(record: VisitRecord) -> float:
+    half = None if record.power is None else record.power.half_width_w
+    return _relative(half, record.power_w or 1.0) or 0.0
 
 
-def _what(record: Mapping[str, Any]) -> str:
-    if record["kind"] == "network":
-        return f"{record.get('network')} x {record.get('batch')}"
-    if record["kind"] == "anchor":
-        return "the anchor"
-    return str(_mapping(record.get("configuration")).get("family") or record["key"])
+def _what(record: VisitRecord) -> str:
+    if record.configuration is None:
+        return f"{record.network} x {record.batch}"
+    return "the anchor" if record.kind == "anchor" else record.configuration.family
 
 
-def _stated(power: Mapping[str, Any]) -> float | None:
-    half, mean = power.get("half_width_w"), power.get("mean_w")
-    if power.get("u_stated_w") is not None:
-        return float(power["u_stated_w"])
+def _stated(power: Power) -> float | None:
+    half, mean = power.half_width_w, power.mean_w
+    if power.u_stated_w is not None:
+        return power.u_stated_w
     return None if half is None or mean is None else math.hypot(half, BOARD_STEPS * mean)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.records.codec import Facts
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.merging.runs import Run
 
 _SETTINGS = (
@@ -47,43 +49,41 @@ def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, 
     return differences
 
 
-def _some(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: facts[name] for name in names if facts.get(name) is not None}
+def _some(facts: Facts | None, names: Sequence[str]) -> dict[str, Any]:
+    return {name: facts[name] for name in names if facts and facts.get(name) is not None}
 
 
-def _device(facts: Mapping[str, Any]) -> Any:
-    executor = facts.get("executor") or {}
-    if executor.get("gpu"):
-        return {"gpu": executor["gpu"].get("name")}
-    machine = facts.get("machine") or {}
-    return _some(machine, ("cpu", "cpu_family", "cpu_model")) or facts.get("device")
+def _device(facts: Manifest) -> Any:
+    gpu = (facts.executor or {}).get("gpu")
+    if gpu:
+        return {"gpu": gpu.get("name")}
+    return _some(facts.machine, ("cpu", "cpu_family", "cpu_model")) or facts.device
 
 
-def _protocol(facts: Mapping[str, Any]) -> Any:
-    protocol = facts.get("protocol")
-    known = dict(protocol) if isinstance(protocol, Mapping) else {}
+def _protocol(facts: Manifest) -> Any:
+    known = dict(facts.protocol or {})
     # Which items are visited and how often, and which get power, is no matter of how.
     known.pop("design", None)
     power = known.pop("power", None)
     if isinstance(power, Mapping):
         known["power"] = {k: v for k, v in power.items() if k not in _OF_THE_BOARD}
-    return known | _some(facts.get("executor") or {}, _SETTINGS)
+    return known | _some(facts.executor, _SETTINGS)
 
 
-def _precision(facts: Mapping[str, Any]) -> Any:
-    return _some(facts.get("executor") or {}, _PRECISION)
+def _precision(facts: Manifest) -> Any:
+    return _some(facts.executor, _PRECISION)
 
 
-def _software(facts: Mapping[str, Any]) -> Any:
-    versions = _some(facts.get("executor") or {}, _VERSIONS)
-    return versions | _some(facts, ("software",))
+def _software(facts: Manifest) -> Any:
+    versions = _some(facts.executor, _VERSIONS)
+    return versions | ({"software": facts.software} if facts.software else {})
 
 
-def _anchor(facts: Mapping[str, Any]) -> Any:
-    return facts.get("anchor")
+def _anchor(facts: Manifest) -> Any:
+    return facts.anchor
 
 
-KINDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+KINDS: Mapping[str, Callable[[Manifest], Any]] = {
     "device": _device,
     "software": _software,
     "precision": _precision,

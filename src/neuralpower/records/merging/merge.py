@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import shutil
 import statistics
+import tempfile
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, safe_name, write_bytes, write_text
+from neuralpower.records.manifest import Manifest, PowerState, VisitCounts, read_manifest
 from neuralpower.records.merging.compatible import check_compatible
 from neuralpower.records.merging.levels import Level, relative_levels
 from neuralpower.records.merging.runs import (
@@ -36,7 +40,7 @@ from neuralpower.records.visits import write_visit_records
 
 #: Relative uncertainty of a board's gain where no run tells another (Yang et al., SC'24).
 _U_GAIN = 0.05
-#: Facts that stand at the top of the manifest where all runs agree on them.
+#: Facts that are at the top of the manifest where all runs agree on them.
 _SHARED = (
     "protocol", "protocol_sha256", "executor", "anchor", "meter", "machine", "seed",
     "neuralpower", "affinity", "gpu_software",
@@ -60,39 +64,50 @@ def merge(
     *,
     level_gain: bool = False,
     allowed: frozenset[str] = frozenset(),
-) -> dict[str, Any]:
-    """Write the runs of ``folders`` as one platform into ``out`` and return its manifest's facts.
+    renew: bool = False,
+) -> Manifest:
+    """Write the runs of ``folders`` as one platform into ``out`` and return its manifest.
 
     A run that is given twice counts once; a folder that was merged gives its runs. The same runs
     give the same bytes in any order and in any number of steps. Rows carry ``run``, ``board`` and
     ``run_repeat``; ``repeat`` counts over all runs (anchors from 100). With ``level_gain`` power
     and energy are divided by the factor of their board; as read they are in ``power_w_raw`` and
-    so on. Raises ``InputError`` for two states of one run, for runs that differ in what is not
-    ``allowed`` (``compatible.KINDS``), or an ``out`` that holds files.
+    so on. With ``renew`` an ``out`` that holds a merged platform is replaced. Raises
+    ``InputError`` for two states of one run, for runs that differ in what is not ``allowed``
+    (``compatible.KINDS``), or an ``out`` that holds other files.
     """
     if out.exists() and any(out.iterdir()):
-        raise InputError("not empty: give a new folder", path=out)
+        known = read_manifest(out) if renew else None
+        # Merged by this version, or by 0.1 (``shards``).
+        if known is None or (known.runs is None and "shards" not in known.other):
+            raise InputError("not empty: give a new folder", path=out)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+            made = Path(beside) / out.name
+            manifest = merge(folders, platform, made, level_gain=level_gain, allowed=allowed)
+            shutil.rmtree(out)
+            made.rename(out)
+        return manifest
     runs = _distinct([run for folder in folders for run in read_runs(folder)])
     differences = check_compatible(runs, allowed)
     gain = _levels(_power_values(runs), sorted({b for run in runs for b in _boards(run)}))
     factors = _factors(gain) if level_gain else {}
     names = _write_tables(out, runs, factors)
-    records = [{**record, RUN: run.run} for run in runs for record in run.records]
+    records = [replace(record, run=run.run) for run in runs for record in run.records]
     if records:
         write_visit_records(out, records)
     for run in runs:
         for name, path in run.files.items():
             write_bytes(out / name_in_platform(name, run.run), path.read_bytes())
-    facts = _facts(platform, runs)
-    facts["gain"] = {board: level.as_dict() for board, level in gain.items()}
-    facts["gain_levelled"] = sorted(factors)
-    facts["runtime_levels"] = {
-        run: level.as_dict()
-        for run, level in _levels(_runtime_values(runs), [r.run for r in runs]).items()
-    }
-    facts["allowed_differences"] = differences
-    describe(out, facts, names)
-    return facts
+    speeds = _levels(_runtime_values(runs), [r.run for r in runs])
+    manifest = replace(
+        _manifest(platform, runs),
+        gain={board: level.as_dict() for board, level in gain.items()},
+        gain_levelled=tuple(sorted(factors)),
+        runtime_levels={run: level.as_dict() for run, level in speeds.items()},
+        allowed_differences=differences,
+    )
+    describe(out, manifest, names)
+    return manifest
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:
@@ -257,8 +272,8 @@ def _factors(gain: Mapping[str, Level]) -> dict[str, float]:
     return {board: level.factor for board, level in gain.items() if level.factor is not None}
 
 
-def _facts(platform: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """The manifest of the merged platform beside levels and files."""
+def _manifest(platform: str, runs: Sequence[Run]) -> Manifest:
+    """The manifest of the merged platform without levels and files."""
     own = [run.facts for run in runs]
     boards = sorted({board for run in runs for board in _boards(run)})
     configurations = {
@@ -269,62 +284,56 @@ def _facts(platform: str, runs: Sequence[Run]) -> dict[str, Any]:
     }
     rows = sum(len(run.layers) + len(run.networks) for run in runs)
     on = f" on {len(boards)} board{'s' * (len(boards) != 1)}" if boards else ""
-    facts: dict[str, Any] = {
-        "platform": platform,
-        "device": _words(own, "device"),
-        "software": _words(own, "software"),
-        "description": (
+    visits = [facts.visits for facts in own if facts.visits is not None]
+    return Manifest(
+        platform=platform,
+        device=_words([facts.device for facts in own]),
+        software=_words([facts.software for facts in own]),
+        description=(
             f"{len(runs)} run{'s' * (len(runs) != 1)}{on} merged: {len(configurations)} layer "
             f"configurations, {rows} visits."
         ),
-        "measured_on": sorted({day for facts in own for day in _days(facts)}),
-        "power": _power(runs),
-        **{name: own[0][name] for name in _SHARED if _agreed(own, name)},
-        **_peaks(own),
-        "boards": boards,
-        "complete": all(facts.get("complete", True) for facts in own),
-        "runs": [
-            {**run.facts, RUN: run.run, "rows": len(run.layers) + len(run.networks)} for run in runs
-        ],
-    }
-    if notes := " ".join(sorted({str(one["notes"]) for one in own if one.get("notes")})):
-        facts["notes"] = notes
-    visits = [facts["visits"] for facts in own if isinstance(facts.get("visits"), Mapping)]
-    if len(visits) == len(own):
-        names = ("planned", "made", "failed")
-        facts["visits"] = {name: sum(v[name] for v in visits) for name in names}
-    return facts
+        measured_on=tuple(sorted({day for facts in own for day in facts.measured_on})),
+        power=_power(runs),
+        **{name: _agreed([getattr(facts, name) for facts in own]) for name in _SHARED},
+        peak_gflops=_median([facts.peak_gflops for facts in own]),
+        bandwidth_gb_s=_median([facts.bandwidth_gb_s for facts in own]),
+        peak_source=_peak_source(own),
+        boards=tuple(boards),
+        complete=all(facts.complete for facts in own),
+        runs=tuple(
+            run.facts.as_dict() | {RUN: run.run, "rows": len(run.layers) + len(run.networks)}
+            for run in runs
+        ),
+        notes=" ".join(sorted({facts.notes for facts in own if facts.notes})),
+        visits=VisitCounts(*(sum(getattr(v, f.name) for v in visits) for f in fields(VisitCounts)))
+        if len(visits) == len(own)
+        else None,
+    )
 
 
-def _agreed(facts: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return name in facts[0] and all(other.get(name) == facts[0][name] for other in facts)
+def _agreed(values: Sequence[Any]) -> Any:
+    """What all runs tell alike; ``None`` where they differ."""
+    return values[0] if all(other == values[0] for other in values) else None
 
 
-def _words(facts: Sequence[Mapping[str, Any]], name: str) -> str:
-    return "; ".join(sorted({str(one[name]) for one in facts if one.get(name)}))
+def _words(values: Sequence[str | None]) -> str:
+    return "; ".join(sorted({value for value in values if value}))
 
 
-def _days(facts: Mapping[str, Any]) -> list[str]:
-    days = facts.get("measured_on") or []
-    return [days] if isinstance(days, str) else [str(day) for day in days]
-
-
-def _power(runs: Sequence[Run]) -> dict[str, Any]:
-    told = [run.facts["power"] for run in runs if isinstance(run.facts.get("power"), Mapping)]
+def _power(runs: Sequence[Run]) -> PowerState:
+    told = [run.facts.power for run in runs if run.facts.power is not None]
     if any(_positive(row, "power_w") for run in runs for row in (*run.layers, *run.networks)):
-        gains = [float(power["u_gain"]) for power in told if power.get("u_gain")]
-        return {"measured": True, "reason": "", "u_gain": max(gains, default=_U_GAIN)}
-    reasons = {str(power["reason"]) for power in told if power.get("reason")}
-    return {"measured": False, "reason": "; ".join(sorted(reasons))}
+        return PowerState(True, "", max((p.u_gain for p in told if p.u_gain), default=_U_GAIN))
+    return PowerState(False, _words([power.reason for power in told]))
 
 
-def _peaks(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Peak rates: the median of the runs that tell them."""
-    found: dict[str, Any] = {}
-    for name in ("peak_gflops", "bandwidth_gb_s"):
-        values = [one[name] for one in facts if isinstance(one.get(name), int | float)]
-        if values:
-            found[name] = statistics.median(values)
-    if found:
-        found["peak_source"] = _words(facts, "peak_source") + "; the median of the runs"
-    return found
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _peak_source(own: Sequence[Manifest]) -> str | None:
+    if not any(facts.peak_gflops or facts.bandwidth_gb_s for facts in own):
+        return None
+    return _words([facts.peak_source for facts in own]) + "; the median of the runs"

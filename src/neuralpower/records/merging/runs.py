@@ -7,24 +7,25 @@ import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
+from neuralpower.records.codec import Facts
 from neuralpower.records.folder import (
-    MANIFEST,
     Platform,
     iter_rows,
     load_network_layer_rows,
     load_network_rows,
     load_platform,
 )
-from neuralpower.records.manifest import accompanying, checksum_faults
+from neuralpower.records.manifest import MANIFEST, Manifest
 from neuralpower.records.publish import NOTES
+from neuralpower.records.sealing import accompanying, checksum_faults
 from neuralpower.records.visits import (
     VISIT_RECORDS,
+    VisitRecord,
     read_visit_records,
     run_identity,
 )
@@ -35,8 +36,6 @@ Cells = dict[str, str]
 RUN, BOARD, RUN_REPEAT = "run", "board", "run_repeat"
 #: Columns that levelling of the boards' gain changes; as read they are in ``<name>_raw``.
 LEVELLED = ("power_w", "power_w_corrected", "power_w_drift_corrected", "energy_mj", "energy_j")
-#: Facts of a manifest that are of the folder, not of its run.
-_OF_THE_FOLDER = frozenset({"files", "schema_version", "repeatability", "platform"})
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,19 @@ class Run:
     """
 
     run: str
-    facts: Mapping[str, Any]
+    facts: Manifest
     layers: Sequence[Cells]
     networks: Sequence[Cells]
     inside: Sequence[Cells]
-    records: Sequence[Mapping[str, Any]] = ()
+    records: Sequence[VisitRecord] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def content(self) -> str:
-        """A digest of rows and facts, whatever the order of the rows: two states of a run differ."""
+        """A digest of facts and rows, whatever the order of the rows; it tells states apart."""
         rows = [sorted_rows(part) for part in (self.layers, self.networks, self.inside)]
-        return hashlib.sha256(json.dumps([self.facts, rows], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.facts.as_dict(), rows], sort_keys=True).encode()
+        ).hexdigest()
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -81,9 +82,9 @@ def read_runs(folder: Path) -> list[Run]:
         _cells(platform.network_layer_files),
         read_visit_records(folder),
     )
-    if not isinstance(platform.manifest.get("runs"), list):
+    if platform.manifest.runs is None:
         return [_single(platform, tables)]
-    return [_part(platform, tables, facts) for facts in platform.manifest["runs"]]
+    return [_part(platform, tables, facts) for facts in platform.manifest.runs]
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,11 @@ class _Tables:
     layers: list[Cells]
     networks: list[Cells]
     inside: list[Cells]
-    records: list[dict[str, Any]]
+    records: list[VisitRecord]
 
     def of(self, run: str) -> _Tables:
         """The part of a run, as the run itself had it."""
-        records = [
-            {k: v for k, v in record.items() if k != RUN}
-            for record in self.records
-            if record.get(RUN) == run
-        ]
+        records = [replace(record, run=None) for record in self.records if record.run == run]
         own = (
             [_as_it_was(row) for row in rows if row.get(RUN) == run]
             for rows in (self.layers, self.networks, self.inside)
@@ -132,13 +129,21 @@ def _as_it_was(row: Cells) -> Cells:
 
 def _single(platform: Platform, tables: _Tables) -> Run:
     folder = platform.folder
-    facts = {k: v for k, v in platform.manifest.items() if k not in _OF_THE_FOLDER}
-    run = str(facts.pop(RUN, None) or run_identity(tables.records) or _digest(tables))
-    boards = facts.get("boards") or []
+    # Without what is of the folder, not of its run.
+    facts = replace(
+        platform.manifest,
+        run=None,
+        platform=None,
+        files=None,
+        schema_version=None,
+        repeatability=None,
+    )
+    run = platform.manifest.run or run_identity(tables.records) or _digest(tables)
+    boards = facts.boards or ()
     for row in (*tables.layers, *tables.networks):
         # A board that the manifest alone names is that of all rows.
         if len(boards) == 1:
-            row.setdefault(BOARD, str(boards[0]))
+            row.setdefault(BOARD, boards[0])
         row.setdefault("repeat", "1")
     for row in tables.inside:
         row.setdefault("repeat", "1")
@@ -148,18 +153,18 @@ def _single(platform: Platform, tables: _Tables) -> Run:
     return Run(run, facts, tables.layers, tables.networks, tables.inside, tables.records, files)
 
 
-def _part(platform: Platform, tables: _Tables, facts: Any) -> Run:
-    place = platform.folder / MANIFEST
-    if not isinstance(facts, dict) or not isinstance(facts.get(RUN), str):
-        raise InputError("runs: an object with its run is needed", path=place)
-    run = safe_name(facts[RUN], "run")
+def _part(platform: Platform, tables: _Tables, facts: Facts) -> Run:
+    manifest = Manifest.of({k: v for k, v in facts.items() if k != "rows"})
+    if manifest.run is None:
+        raise InputError("runs: an object with its run is needed", path=platform.folder / MANIFEST)
+    run = safe_name(manifest.run, "run")
     own = tables.of(run)
     files = {
         _name_in_run(name, run): platform.folder / name
         for name in accompanying(platform.folder)
         if f"{run}." in name
     }
-    kept = {k: v for k, v in facts.items() if k not in (RUN, "rows")}
+    kept = replace(manifest, run=None)
     return Run(run, kept, own.layers, own.networks, own.inside, own.records, files)
 
 

@@ -1,0 +1,76 @@
+"""Does a folder hold what its manifest lists? Checking it, and taking later files into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import safe_name, sha256_file
+from neuralpower.records.folder import Platform
+from neuralpower.records.manifest import MANIFEST, write_manifest
+
+#: Files beside the tables that belong to the record of a platform.
+_ACCOMPANYING = (
+    "NOTES.md",
+    "characterise*.json",
+    "characterise*-power/*.csv.gz",
+    "power/*.csv.gz",
+    "visits.jsonl.gz",
+)
+
+
+def accompanying(folder: Path) -> list[str]:
+    """Notes, facts of the board, raw power logs and records of visits that are in ``folder``."""
+    found = (path for pattern in _ACCOMPANYING for path in folder.glob(pattern))
+    return sorted({path.relative_to(folder).as_posix() for path in found})
+
+
+def seal(platform: Platform) -> list[str]:
+    """Take files that came later (facts of the board, the last power log) into the manifest.
+
+    Returns the names that were added. Raises ``InputError`` when the folder has no manifest, or
+    when a file that is listed has changed or is gone: that is not for a seal to hide.
+    """
+    place = platform.folder / MANIFEST
+    if not platform.described:
+        raise InputError("there is no manifest to add to: measure or merge into it", path=place)
+    changed = checksum_faults(platform)
+    if changed:
+        raise InputError(f"{changed[0]}: restore it, then seal", path=place)
+    added = unlisted(platform)
+    if added:
+        listed = platform.manifest.files or {}
+        write_manifest(platform.folder, platform.manifest, [*listed, *added])
+    return added
+
+
+def unlisted(platform: Platform) -> list[str]:
+    """Files that accompany the tables and stand in no list of the manifest, if there is one."""
+    listed = platform.manifest.files
+    if listed is None:
+        return []
+    return [name for name in accompanying(platform.folder) if name not in listed]
+
+
+def checksum_faults(platform: Platform) -> list[str]:
+    """What the manifest and the folder disagree about, a line each; empty when all is well.
+
+    A folder without a manifest has nothing to disagree with. Raises ``InputError`` for a name in
+    the manifest that is not one of a file.
+    """
+    listed = platform.manifest.files
+    if listed is None:
+        return []
+    found: list[str] = []
+    for name, entry in sorted(listed.items()):
+        for part in name.split("/"):
+            safe_name(part, "file of the manifest")
+        digest = entry.get("sha256") if isinstance(entry, dict) else entry
+        path = platform.folder / name
+        if not path.is_file():
+            found.append(f"{name}: listed in the manifest but not here")
+        elif digest != sha256_file(path):
+            found.append(f"{name}: changed since the manifest was written (sha256 differs)")
+    tables = {path.name for path in platform.table_files}
+    found += [f"{name}: not in the manifest" for name in sorted(tables - set(listed))]
+    return found

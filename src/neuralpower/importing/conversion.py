@@ -13,7 +13,7 @@ from neuralpower.importing.mapped_table import read_table
 from neuralpower.importing.recipe import Recipe, SourceFile
 from neuralpower.importing.rows import Pass, Visit
 from neuralpower.importing.torch_log import read_layers, read_networks
-from neuralpower.records.manifest import write_manifest
+from neuralpower.records.manifest import Manifest, write_manifest
 
 LAYER_COLUMNS = (*CONFIGURATION_COLUMNS, "runtime_ms", "power_w", "repeat")
 NETWORK_COLUMNS = (*("network", "input", "batch", "runtime_ms", "power_w", "energy_mj", "runs"),)
@@ -54,7 +54,7 @@ def convert(recipe: Recipe, sources: Path, out: Path) -> Path:
         networks.sort(key=lambda row: (row["network"], row["input"], row["batch"]))
         names.append("networks.csv")
         write_text(out / names[-1], csv_text(NETWORK_COLUMNS, networks))
-    write_manifest(out, manifest_facts(recipe), names)
+    write_manifest(out, Manifest.of(manifest_facts(recipe)), names)
     return out
 
 

@@ -81,7 +81,7 @@ class Platform:
     @property
     def power_reason(self) -> str:
         """Why there is no power; empty when it was measured or the reason is not known."""
-        return self.manifest.power.reason if self.manifest.power else ""
+        return (self.manifest.power.reason if self.manifest.power else None) or ""
 
     @property
     def prototxts(self) -> tuple[Path, ...]:

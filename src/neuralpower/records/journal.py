@@ -61,7 +61,7 @@ class RunRecord:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what a run does not have is left out."""
         told: dict[str, Any] = encode(self)
-        del told["power"]["u_gain"]
+        told["power"] = self.power.as_dict()
         if self.identity.calibration is None:
             del told["identity"]["calibration"]
         for name in ("idle", "gpu_software", "warm_ups"):
@@ -137,7 +137,7 @@ class VisitLog:
         records: list[VisitRecord] = []
         for number, line in enumerate(data[:whole].splitlines(), 1):
             try:
-                records.append(record_of(line))
+                records.append(record_of(line.decode()))
             except ValueError as error:
                 raise InputError(
                     f"not a record of a visit ({error}): remove the line, its visit is then made "

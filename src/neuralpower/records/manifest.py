@@ -26,8 +26,12 @@ class PowerState:
     """Whether power was measured; if not, why; ``u_gain``: uncertainty of the sensor's gain."""
 
     measured: bool = True
-    reason: str = ""
+    reason: str | None = None
     u_gain: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, without what is not known."""
+        return {name: value for name, value in encode(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,8 @@ class Manifest:
         """Plain values for JSON, without what is not known."""
         told = {f.name: encode(getattr(self, f.name)) for f in fields(self) if f.name != "other"}
         known = {k: v for k, v in told.items() if v is not None and v not in _UNTOLD.get(k, ())}
-        if self.power is not None and self.power.u_gain is None:
-            del known["power"]["u_gain"]
+        if self.power is not None:
+            known["power"] = self.power.as_dict()
         return {**self.other, **known}
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.documents import parse_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text, write_text
 from neuralpower.records.codec import decode, encode
@@ -196,12 +197,12 @@ def _product(watts: float | None, ms: float | None) -> float | None:
     return None if watts is None or ms is None else watts * ms
 
 
-def record_of(line: str | bytes) -> VisitRecord:
+def record_of(text: str) -> VisitRecord:
     """The record of a line of JSON; ``ValueError`` with the reason where it is none."""
     try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
+        values = parse_json(text)
+    except InputError as error:
+        raise ValueError(error.message) from None
     if isinstance(values, Mapping) and values.get("schema_version", 1) not in range(
         1, SCHEMA_VERSION + 1
     ):

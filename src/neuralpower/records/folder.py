@@ -95,8 +95,10 @@ class Platform:
 
     def number(self, name: str) -> float | None:
         """A positive number of the manifest (``peak_gflops``, ``bandwidth_gb_s``) or ``None``."""
-        value = getattr(self.manifest, name)
-        return float(value) if value is not None and value > 0 else None
+        value = self.manifest.as_dict().get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            return None
+        return float(value)
 
 
 def discover(folder: str | Path) -> list[Platform]:

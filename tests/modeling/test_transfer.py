@@ -88,13 +88,12 @@ def test_more_measurements_are_better(folders: Path, tmp_path: Path) -> None:
     assert list(learning_curve(layers, QUICK, sizes=(390,))) == []
 
 
-def test_the_curve_is_a_table_and_a_figure(folders: Path, tmp_path: Path) -> None:
+def test_the_curve_is_a_table(folders: Path, tmp_path: Path) -> None:
     from neuralpower.modeling.data import load_dataset
 
     data = load_dataset(folders / "new")
     for name in ("a", "b"):
         write_learning_curve(data, tmp_path / name / "curve.csv", QUICK)
     assert (tmp_path / "a" / "curve.csv").read_text().count("\n") == 4  # fc has too few to spare
-    assert (tmp_path / "a" / "curve.svg").read_bytes() == (
-        tmp_path / "b" / "curve.svg"
-    ).read_bytes()
+    first, second = (tmp_path / name / "curve.csv" for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()

@@ -37,7 +37,6 @@ rule learning_curve:
         checked="results/checksums/{platform}.sha256",
     output:
         curve="results/models/{platform}/learning_curve.csv",
-        figure="results/models/{platform}/learning_curve.svg",
         models=temp(directory("results/learning/{platform}")),
     log:
         "results/logs/learning_curve/{platform}.log",

@@ -12,7 +12,6 @@ from neuralpower import __version__
 #: The packages whose numbers or text reach a result.
 PACKAGES = (
     "jinja2",
-    "matplotlib",
     "numpy",
     "onnx",
     "onnxruntime",

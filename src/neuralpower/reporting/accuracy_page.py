@@ -6,16 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS
+from neuralpower.networks.text import number
+from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, colour
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.plots import (
-    GRID,
-    SERIES,
-    Picture,
-    fixed_axis,
-    log_axis,
-    new_figure,
-    picture,
-)
 from neuralpower.reporting.results import PlatformResults, Results
 from neuralpower.reporting.tables import (
     Column,
@@ -126,26 +119,26 @@ def _overview(platforms: list[PlatformResults]) -> Picture | None:
                 items.append((f"{platform.name}: {family}", score))
     if not items:
         return None
-    drawn, (axes,) = new_figure(
-        height=0.85 + 0.19 * len(items), left=0.3 + 0.075 * max(len(x) for x, _ in items)
-    )
-    for y, (_, score) in enumerate(items):
-        ours, paper = score["rmspe"], score.get("baselines", {}).get("paper")
-        if paper is not None:
-            axes.plot([ours, paper], [y, y], color=GRID, linewidth=1)
-            axes.plot([paper], [y], "o", ms=4, mfc="none", color=SERIES[1])
-        axes.plot([ours], [y], "o", ms=4.5, color=SERIES[0])
-    axes.plot([], [], "o", ms=4.5, color=SERIES[0], label="this model")
-    axes.plot([], [], "o", ms=4, mfc="none", color=SERIES[1], label="the recipe of 2017")
-    labels = {float(i): label for i, (label, _) in enumerate(items)}
-    fixed_axis(axes, "y", labels, (len(items) - 0.5, -0.5), "linear")
+    left, wide = 24 + LETTER * max(len(label) for label, _ in items), 16.0
+    chart = Chart(720, 30 + wide * len(items) + 2 * LINE + 10)
     errors = [score["rmspe"] for _, score in items]
     errors += [e for _, score in items if (e := score.get("baselines", {}).get("paper"))]
-    log_axis(axes, "x", (min(errors) / 1.5, max(errors) * 1.5), 6)
-    axes.set_xlabel("RMSPE of layer runtime, %")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return picture(
-        drawn,
+    chart.legend(left, [("this model", colour(0)), ("the recipe of 2017", colour(1))])
+    plane = chart.plane(
+        Axis((min(errors) / 1.5, max(errors) * 1.5), "RMSPE of layer runtime, %", most=6),
+        Axis((len(items), 0), log=False, ticks={i + 0.5: x for i, (x, _) in enumerate(items)}),
+        (left, 24, 706, 24 + wide * len(items)),
+    )
+    ours, papers = [], []
+    for y, (label, score) in enumerate(items):
+        own, paper = score["rmspe"], score.get("baselines", {}).get("paper")
+        ours.append((own, y + 0.5, f"{label}: {number(own)} %"))
+        if paper is not None:
+            plane.line([(own, y + 0.5), (paper, y + 0.5)], GRID)
+            papers.append((paper, y + 0.5, f"{label}, the recipe of 2017: {number(paper)} %"))
+    plane.dots(papers, colour(1))
+    plane.dots(ours, colour(0))
+    return chart.picture(
         "overview",
         "Error of layer runtimes by platform and layer family",
         "Out-of-fold error of layer runtimes (accuracy tables), beside the same measurements under "

@@ -1,7 +1,8 @@
-"""Small charts as SVG of the report's own: the figures of a network's page.
+"""The report's figures: SVG of the report's own, drawn from numbers that stand in a table.
 
-Starting matplotlib takes longer than all else on such a page, and there is a page a network.
-Colours are the page's CSS variables; every mark tells what it is when pointed at.
+One system for all figures: the same tables give the same bytes, colours are the page's CSS
+variables (one figure serves light and dark), text stays text, marks say what they are when pointed
+at, and nothing has to be started before the first line is drawn (docs/report.md).
 """
 
 from __future__ import annotations
@@ -13,10 +14,25 @@ from typing import Any
 
 from markupsafe import Markup
 
-from neuralpower.reporting.plots import Picture
+from neuralpower.reporting.ticks import log_ticks, plain, round_ticks
 
 #: Width of a letter and height of a line of the charts' text, in pixels.
 LETTER, LINE = 6.6, 16.0
+#: Names of the colours of the style sheet, other than the series' own.
+INK, QUIET, GRID = "var(--ink)", "var(--quiet)", "var(--line)"
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure for a page with its caption: what it shows and from which table."""
+
+    id: str
+    svg: Any
+    caption: str
+    #: Wider than a telephone: it scrolls there in a region that is named so.
+    wide: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +46,31 @@ class Scale:
     def __call__(self, value: float) -> float:
         """The place of a value; one beyond the ends stands at the end."""
         first, last = self.ends
-        value = min(max(value, first), last)
+        value = min(max(value, min(self.ends)), max(self.ends))
         if self.log:
             first, last, value = math.log(first), math.log(last), math.log(value)
         share = (value - first) / (last - first)
         return round(self.places[0] + share * (self.places[1] - self.places[0]), 1)
+
+    def ticks(self, most: int) -> dict[float, str]:
+        """A few round numbers on the scale with their labels."""
+        found = log_ticks(self.ends, most) if self.log else round_ticks(self.ends, most)
+        return {value: plain(value) for value in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis to draw: its ends, its kind, its name, and its ticks where they are given."""
+
+    ends: tuple[float, float]
+    label: str = ""
+    log: bool = True
+    most: int = 5
+    ticks: Mapping[float, str] | None = None
+
+    def scale(self, places: tuple[float, float]) -> Scale:
+        """The scale between two places."""
+        return Scale(self.ends, places, self.log)
 
 
 def colour(index: int) -> str:
@@ -66,20 +102,6 @@ class Chart:
             x=round(x, 1), y=round(y, 1), marks=marks, text=text,
         )  # fmt: skip
 
-    def x_axis(self, scale: Scale, ticks: Mapping[float, str], y: tuple[float, float]) -> None:
-        """Grid lines between two heights (the second the lower end) with labels under them."""
-        for value, label in ticks.items():
-            x = scale(value)
-            self.add('<path class="grid" d="M{x:g} {y[0]:g}V{y[1]:g}"/>', x=x, y=y)
-            self.text(x, y[1] + LINE, label, "middle")
-
-    def y_axis(self, scale: Scale, ticks: Mapping[float, str], x: tuple[float, float]) -> None:
-        """Grid lines from left to right with labels before them."""
-        for value, label in ticks.items():
-            y = scale(value)
-            self.add('<path class="grid" d="M{x[0]:g} {y:g}H{x[1]:g}"/>', x=x, y=y)
-            self.text(x[0] - 6, y + 4, label, "end")
-
     def turned(self, x: float, y: float, text: str) -> None:
         """The name of a vertical axis, centred at a height."""
         self.add(
@@ -88,22 +110,32 @@ class Chart:
             x=x, y=round(y, 1), text=text,
         )  # fmt: skip
 
-    def line(self, points: Iterable[tuple[float, float]], stroke: str, kind: str = "line") -> None:
-        """A line through places in pixels."""
-        self.add('<path class="{k}" d="{d}" stroke="{s}"/>', k=kind, d=_path(points), s=stroke)
+    def plane(
+        self, x: Axis, y: Axis, box: tuple[float, float, float, float], title: str = ""
+    ) -> Plane:
+        """Axes with their grid and names around a box (left, top, right, bottom)."""
+        left, top, right, bottom = box
+        plane = Plane(self, x.scale((left, right)), y.scale((bottom, top)))
+        ticks = plane.x.ticks(x.most) if x.ticks is None else x.ticks
+        for value, label in ticks.items():
+            place = plane.x(value)
+            self.add('<path class="grid" d="M{x:g} {a:g}V{b:g}"/>', x=place, a=top, b=bottom)
+            self.text(place, bottom + LINE, label, "middle")
+        ticks = plane.y.ticks(y.most) if y.ticks is None else y.ticks
+        for value, label in ticks.items():
+            place = plane.y(value)
+            self.add('<path class="grid" d="M{a:g} {y:g}H{b:g}"/>', y=place, a=left, b=right)
+            self.text(left - 6, place + 4, label, "end")
+        if x.label:
+            self.text((left + right) / 2, bottom + 2 * LINE + 4, x.label, "middle")
+        if y.label:
+            self.turned(12, (top + bottom) / 2, y.label)
+        if title:
+            self.text(left, top - 8, title, kind="title")
+        return plane
 
-    def band(self, points: Iterable[tuple[float, float]], fill: str) -> None:
-        """A pale area whose border runs through places in pixels."""
-        self.add('<path class="band" d="{d}Z" fill="{fill}"/>', d=_path(points), fill=fill)
-
-    def dots(self, marks: Iterable[tuple[float, float, str]], fill: str) -> None:
-        """Dots at places in pixels, each with what it tells."""
-        dot = Markup('<circle cx="{:g}" cy="{:g}"><title>{}</title></circle>')
-        circles = Markup("\n").join(dot.format(*mark) for mark in marks)
-        self.add('<g fill="{fill}">{circles}</g>', fill=fill, circles=circles)
-
-    def bar(self, x: float, y: float, size: tuple[float, float], fill: str, title: str) -> None:
-        """A bar that tells ``title``; ``size`` is its width and height."""
+    def bar(self, x: float, y: float, size: Point, fill: str, title: str) -> None:
+        """A bar that says ``title``; ``size`` is its width and height."""
         self.add(
             '<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" fill="{fill}"><title>{title}'
             "</title></rect>",
@@ -112,36 +144,118 @@ class Chart:
 
     def legend(self, x: float, entries: Sequence[tuple[str, str]]) -> None:
         """Colours and their labels in lines from the top left; see ``legend_height``."""
-        place, y = x, 11.0
-        for label, fill in entries:
-            wide = 26 + LETTER * len(label)
-            if place > x and place + wide > self.width:
-                place, y = x, y + LINE
+        for (place, y), (label, fill) in zip(self._legend(x, entries), entries, strict=True):
             self.add(
                 '<rect x="{x:g}" y="{y:g}" width="11" height="11" fill="{fill}"/>',
                 x=round(place, 1), y=y - 9, fill=fill,
             )  # fmt: skip
             self.text(place + 16, y + 1, label)
-            place += wide
 
     def legend_height(self, x: float, labels: Sequence[str]) -> float:
         """The height that ``legend`` takes, for a drawing below it."""
-        place, height = x, LINE
-        for label in labels:
+        places = self._legend(x, [(label, "") for label in labels])
+        return max((y for _, y in places), default=11.0) + 5
+
+    def _legend(self, x: float, entries: Sequence[tuple[str, str]]) -> list[Point]:
+        place, y = x, 11.0
+        found = []
+        for label, _ in entries:
             wide = 26 + LETTER * len(label)
             if place > x and place + wide > self.width:
-                place, height = x, height + LINE
+                place, y = x, y + LINE
+            found.append((place, y))
             place += wide
-        return height
+        return found
 
-    def picture(self, id: str, label: str, caption: str) -> Picture:
-        """The chart for a page: ``label`` is read out by screen readers, ``caption`` is shown."""
+    def svg(self, label: str) -> Markup:
+        """The drawing; ``label`` is read out by screen readers."""
         head = Markup(
             '<svg class="chart" role="img" aria-label="{}" width="{:g}" height="{:g}" '
             'viewBox="0 0 {:g} {:g}">'
         ).format(label, self.width, self.height, self.width, self.height)
-        return Picture(id, Markup("\n").join([head, *self.parts, Markup("</svg>")]), caption)
+        return Markup("\n").join([head, *self.parts, Markup("</svg>")])
+
+    def picture(self, id: str, label: str, caption: str) -> Picture:
+        """The chart for a page: ``caption`` is shown below it."""
+        return Picture(id, self.svg(label), caption, label)
 
 
-def _path(points: Iterable[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+def panels(id: str, label: str, caption: str, charts: Mapping[str, Chart]) -> Picture:
+    """Small charts by name that stand side by side as far as the page is wide."""
+    drawn = [chart.svg(f"{label}: {name}") for name, chart in charts.items()]
+    inside = Markup("\n").join(drawn)
+    return Picture(id, Markup('<div class="panels">\n{}\n</div>').format(inside), caption)
+
+
+#: A small chart of a family, and the box of its plane.
+PANEL = (244.0, 206.0)
+PANEL_BOX = (50.0, 26.0, 238.0, 164.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Two scales in a chart; everything is drawn in the values' own units."""
+
+    chart: Chart
+    x: Scale
+    y: Scale
+
+    def _place(self, points: Iterable[Point]) -> list[Point]:
+        return [(self.x(x), self.y(y)) for x, y in points]
+
+    def line(self, points: Iterable[Point], stroke: str, kind: str = "line") -> None:
+        """A line through points."""
+        places = self._place(points)
+        if places:
+            self.chart.add('<path class="{k}" d="{d}" stroke="{s}"/>',
+                           k=kind, d=_path(places), s=stroke)  # fmt: skip
+
+    def steps(self, points: Sequence[Point], stroke: str, kind: str = "line thin") -> None:
+        """A line that holds each value until the next."""
+        places = self._place(points)
+        if not places:
+            return
+        text = _path(places[:1]) + "".join(f"H{x:g}V{y:g}" for x, y in places[1:])
+        self.chart.add('<path class="{k}" d="{d}" stroke="{s}"/>', k=kind, d=text, s=stroke)
+
+    def band(self, points: Iterable[Point], fill: str) -> None:
+        """A pale area whose border runs through points."""
+        self.chart.add('<path class="band" d="{d}Z" fill="{fill}"/>',
+                       d=_path(self._place(points)), fill=fill)  # fmt: skip
+
+    def span(self, from_x: float, to_x: float, fill: str) -> None:
+        """A pale area over the whole height."""
+        low, high = self.y.ends
+        self.band([(from_x, low), (to_x, low), (to_x, high), (from_x, high)], fill)
+
+    def level(self, y: float) -> None:
+        """A thin line from left to right."""
+        self.line([(self.x.ends[0], y), (self.x.ends[1], y)], QUIET, "line thin")
+
+    def upright(self, x: float) -> None:
+        """A dashed thin line from the lower to the upper end."""
+        self.line([(x, self.y.ends[0]), (x, self.y.ends[1])], QUIET, "line thin roof")
+
+    def cloud(self, points: Iterable[Point], stroke: str) -> None:
+        """Many dots as one path: a line of no length each."""
+        places = dict.fromkeys(self._place(points))
+        text = "".join(f"M{x:g} {y:g}h0" for x, y in places)
+        self.chart.add('<path class="cloud" d="{d}" stroke="{s}"/>', d=text, s=stroke)
+
+    def dots(self, marks: Iterable[tuple[float, float, str]], fill: str) -> None:
+        """Dots, each with what it says when pointed at."""
+        dot = Markup('<circle cx="{:g}" cy="{:g}"><title>{}</title></circle>')
+        circles = [dot.format(self.x(x), self.y(y), text) for x, y, text in marks]
+        self.chart.add('<g fill="{fill}">{circles}</g>', fill=fill,
+                       circles=Markup("\n").join(circles))  # fmt: skip
+
+    def ring(self, x: float, y: float, text: str, stroke: str = INK) -> None:
+        """A ring around a point."""
+        self.chart.add(
+            '<circle class="ring" cx="{x:g}" cy="{y:g}" stroke="{s}"><title>{t}</title></circle>',
+            x=self.x(x), y=self.y(y), s=stroke, t=text,
+        )  # fmt: skip
+
+
+def _path(places: Iterable[Point]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in places)

@@ -7,24 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
 from neuralpower.networks.text import number
+from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, Plane, colour
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.plots import (
-    GRID,
-    QUIET,
-    SERIES,
-    Picture,
-    dots,
-    linear_axis,
-    log_axis,
-    new_figure,
-    picture,
-)
 from neuralpower.reporting.results import PlatformResults, Results
 from neuralpower.reporting.tables import (
     Cell,
@@ -38,9 +28,6 @@ from neuralpower.reporting.tables import (
     whole,
     word,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
 
@@ -94,31 +81,31 @@ def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
     if len(known) < 2:
         return None
     cost = known[0]["cost"]
-    drawn, (axes,) = new_figure(height=3.8)
     costs = [row[f"{cost}_per_image"] for row in known]
     errors = [row["error_percent"] for row in known]
-    for row in known:
-        ends = [row[f"{cost}_per_image{end}"] for end in ("_lo", "_hi")]
-        axes.plot(ends, [row["error_percent"]] * 2, color=GRID, linewidth=2)
-    front = sorted((r for r in known if r["pareto"]), key=lambda r: r[f"{cost}_per_image"])
-    axes.plot(
-        [row[f"{cost}_per_image"] for row in front],
-        [row["error_percent"] for row in front],
-        color=SERIES[1],
-        linewidth=1,
-        drawstyle="steps-post",
-    )
-    dots(axes, costs, errors, SERIES[0], 5)
-    span = max(errors) - min(errors)
-    across = (min(costs) / 1.4, max(costs) * 2.2)
-    up = (max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span)
-    log_axis(axes, "x", across, 7)
-    linear_axis(axes, "y", up)
-    _name(axes, sorted(known, key=lambda row: not row["pareto"]), cost)
+    span = max(errors) - min(errors) or 1.0
     kind = {"top5_error": "top-5", "top1_error": "top-1"}[known[0]["error_kind"]]
-    axes.set(xlabel=f"{LABELS[cost]} per image, {UNITS[cost]}", ylabel=f"published {kind} error, %")
-    return picture(
-        drawn,
+    chart = Chart(760, 400 + 2 * LINE + 10)
+    plane = chart.plane(
+        Axis((min(costs) / 1.4, max(costs) * 2.2), f"{LABELS[cost]} per image, {UNITS[cost]}",
+             most=7),
+        Axis((max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span),
+             f"published {kind} error, %", log=False),
+        (54, 12, 748, 400),
+    )  # fmt: skip
+    for row in known:
+        ends = [(row[f"{cost}_per_image{end}"], row["error_percent"]) for end in ("_lo", "_hi")]
+        plane.line(ends, GRID)
+    front = sorted((r for r in known if r["pareto"]), key=lambda r: r[f"{cost}_per_image"])
+    plane.steps([(r[f"{cost}_per_image"], r["error_percent"]) for r in front], colour(1), "line")
+    plane.dots(
+        [(r[f"{cost}_per_image"], r["error_percent"],
+          f"{r['network']}: {number(r[f'{cost}_per_image'])} {UNITS[cost]}, "
+          f"{number(r['error_percent'])} %") for r in known],
+        colour(0),
+    )  # fmt: skip
+    _name(plane, sorted(known, key=lambda row: not row["pareto"]), cost)
+    return chart.picture(
         f"pareto-{platform}",
         f"Published error against predicted {LABELS[cost]} per image on {platform}",
         f"Published {kind} error on {known[0]['dataset']} (prototxts/networks.yaml) against the "
@@ -128,30 +115,23 @@ def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
     )
 
 
-def _name(axes: Axes, rows: Sequence[Row], cost: str) -> None:
+def _name(plane: Plane, rows: Sequence[Row], cost: str) -> None:
     """Write each network's name beside its dot where it covers no other, earlier rows first."""
-    dots = [axes.transData.transform((r[f"{cost}_per_image"], r["error_percent"])) for r in rows]
-    point = axes.figure.dpi / 72
-    taken = [(x - 3 * point, y - 3 * point, x + 3 * point, y + 3 * point) for x, y in dots]
-    high = 8 * point
+    dots = [(plane.x(r[f"{cost}_per_image"]), plane.y(r["error_percent"])) for r in rows]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
     for row, (x, y), own in zip(rows, dots, list(taken), strict=True):
-        wide = 4.3 * point * len(row["network"])
-        corners = [
-            (left, low) for low in (y + 3 * point, y - 3 * point - high) for left in (x, x - wide)
-        ] + [(x + 5 * point, y - high / 2)]
-        for left, low in corners:
-            box = (left, low, left + wide, low + high)
+        wide, high = LETTER * len(row["network"]), 12.0
+        corners = [(left, top) for top in (y - 4 - high, y + 4) for left in (x, x - wide)] + [
+            (x + 7, y - high / 2)
+        ]
+        for left, top in corners:
+            box = (left, top, left + wide, top + high)
             others = [other for other in taken if other is not own]
-            if left >= axes.bbox.x0 and not any(_overlap(box, other) for other in others):
+            inside = left >= plane.x.places[0] and left + wide <= plane.chart.width
+            if inside and not any(_overlap(box, other) for other in others):
                 taken.append(box)
-                x, y = axes.transData.inverted().transform((left, low + 2 * point))
-                axes.text(
-                    x,
-                    y,
-                    row["network"],
-                    color=SERIES[1] if row["pareto"] else QUIET,
-                    fontsize=7.5,
-                )
+                kind = "front" if row["pareto"] else "quiet"
+                plane.chart.text(left, top + high - 2, row["network"], kind=kind)
                 break
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuralpower.networks.text import TOTAL, number
-from neuralpower.reporting.charts import LETTER, LINE, Chart, Scale, colour
-from neuralpower.reporting.plots import Picture, log_ticks, plain
+from neuralpower.reporting.charts import LETTER, LINE, Axis, Chart, Picture, colour, panels
 
 Row = Mapping[str, Any]
 
@@ -23,41 +22,40 @@ def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
     ]
     if not any(len(points) > 1 for _, _, chosen in series for points in chosen.values()):
         return None
-    wide = _WIDTH / 2
-    chart = Chart(wide * len(series), 0)
     names = sorted(totals)
-    top = chart.legend_height(60, names) + 8
-    chart.height = top + 200
-    chart.legend(60, [(name, colour(i)) for i, name in enumerate(names)])
-    for i, (_, unit, chosen) in enumerate(series):
+    drawn = {}
+    for _, unit, chosen in series:
+        chart = Chart(360, 0)
+        top = chart.legend_height(54, sorted(chosen)) + 8
+        chart.height = top + 200
+        chart.legend(54, [(name, colour(names.index(name))) for name in sorted(chosen)])
         everything = [point for points in chosen.values() for point in points]
         sizes = sorted({point[0] for point in everything})
-        lowest, highest = min(p[2] for p in everything), max(p[3] for p in everything)
-        ends = (lowest / 1.15, highest * 1.15)
-        left, right, bottom = i * wide + 60, (i + 1) * wide - 12, top + 156
-        x = Scale((sizes[0] / 1.2, sizes[-1] * 1.2), (left, right))
-        y = Scale(ends, (bottom, top))
         shown = sizes[:: -(-len(sizes) // 8)]
-        chart.x_axis(x, {size: f"{size:g}" for size in shown}, (top, bottom))
-        chart.y_axis(y, {tick: plain(tick) for tick in log_ticks(ends)}, (left, right))
-        chart.text((left + right) / 2, bottom + 2 * LINE + 4, "batch size", "middle")
-        chart.turned(i * wide + 12, (top + bottom) / 2, unit)
+        plane = chart.plane(
+            Axis((sizes[0] / 1.2, sizes[-1] * 1.2), "batch size",
+                 ticks={size: f"{size:g}" for size in shown}),
+            Axis((min(p[2] for p in everything) / 1.15, max(p[3] for p in everything) * 1.15),
+                 unit),
+            (54, top, 350, top + 156),
+        )  # fmt: skip
         for name, points in chosen.items():
             own = colour(names.index(name))
-            upper = [(x(size), y(hi)) for size, _, _, hi in points]
-            lower = [(x(size), y(lo)) for size, _, lo, _ in points]
-            chart.band([*upper, *lower[::-1]], own)
-            chart.line([(x(size), y(value)) for size, value, _, _ in points], own)
-            marks = [
-                (x(size), y(value), f"{name}, batch {size:g}: {number(value)} {unit}")
-                for size, value, _, _ in points
-            ]
-            chart.dots(marks, own)
-    return chart.picture(
+            lower = [(size, lo) for size, _, lo, _ in points]
+            plane.band([*((size, hi) for size, _, _, hi in points), *lower[::-1]], own)
+            plane.line([(size, value) for size, value, _, _ in points], own)
+            plane.dots(
+                [(size, value, f"{name}, batch {size:g}: {number(value)} {unit}")
+                 for size, value, _, _ in points],
+                own,
+            )  # fmt: skip
+        drawn[unit] = chart
+    return panels(
         "per-image",
-        "Runtime and energy per image against batch size",
+        "Cost of one image against the batch size",
         "Cost of one image against the batch size: the total of the prediction table divided by "
         "the batch; the band is its 90 % interval.",
+        drawn,
     )
 
 
@@ -81,7 +79,7 @@ _COLOURED = ("conv", "fc", "pool", "lrn", "batchnorm", "relu", "eltwise")
 
 
 def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
-    """Share of each layer family in the runtime and energy, a bar a platform."""
+    """Share of each layer family in the runtime and energy, a bar per platform."""
     bars: list[tuple[str, dict[str, float]]] = []
     for name, rows in headlines.items():
         for target, what in (("runtime_share", "runtime"), ("energy_share", "energy")):
@@ -102,9 +100,11 @@ def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
     chart.height = bottom + 2 * LINE + 10
     colours = {family: colour(i) for i, family in enumerate((*_COLOURED, "other"))}
     chart.legend(left, [(family, colours[family]) for family in families])
-    x = Scale((0, 100), (left, _WIDTH - 20), log=False)
-    chart.x_axis(x, {share: f"{share}" for share in range(0, 101, 20)}, (top, bottom))
-    chart.text((left + _WIDTH) / 2, bottom + 2 * LINE + 4, _OF_TOTAL, "middle")
+    plane = chart.plane(
+        Axis((0, 100), _OF_TOTAL, log=False, ticks={n: f"{n}" for n in range(0, 101, 20)}),
+        Axis((0, len(bars)), log=False, ticks={}),
+        (left, top, _WIDTH - 20, bottom),
+    )
     for i, (label, shares) in enumerate(bars):
         y = top + 26 * i + 3
         chart.text(left - 8, y + 14, label, "end")
@@ -113,11 +113,11 @@ def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
             share = shares.get(family, 0.0)
             if share <= 0:
                 continue
-            wide = x(start + share) - x(start)
+            wide = plane.x(start + share) - plane.x(start)
             title = f"{family}: {number(share)} % ({label})"
-            chart.bar(x(start), y, (wide, 20), colours[family], title)
+            chart.bar(plane.x(start), y, (wide, 20), colours[family], title)
             if share >= 6:
-                chart.text(x(start) + wide / 2, y + 14, f"{share:.0f}", "middle", "on")
+                chart.text(plane.x(start) + wide / 2, y + 14, f"{share:.0f}", "middle", "on")
             start += share
     return chart.picture(
         "breakdown",
@@ -146,51 +146,49 @@ def roofline(
     ys = [y for points in clouds.values() for _, y, _ in points]
     roofs = {name: roof for name in clouds if (roof := _roof(platforms[name][1]))}
     high = max([3 * max(ys), *(1.5 * peak for peak, _ in roofs.values())])
-    across, up = (min(xs) / 2, max(xs) * 2), (min(ys) / 3, high)
     names = sorted(platforms)
     chart = Chart(_WIDTH, 0)
-    top, left = chart.legend_height(60, sorted(clouds)) + 8, 60.0
-    bottom = top + 240
-    chart.height = bottom + 2 * LINE + 10
+    top = chart.legend_height(60, sorted(clouds)) + 8
+    chart.height = top + 240 + 2 * LINE + 10
     chart.legend(60, [(name, colour(names.index(name))) for name in sorted(clouds)])
-    x, y = Scale(across, (left, _WIDTH - 12)), Scale(up, (bottom, top))
-    chart.x_axis(x, {tick: plain(tick) for tick in log_ticks(across)}, (top, bottom))
-    chart.y_axis(y, {tick: plain(tick) for tick in log_ticks(up)}, (left, _WIDTH - 12))
-    chart.text((left + _WIDTH) / 2, bottom + 2 * LINE + 4, "MACs per byte", "middle")
-    chart.turned(12, (top + bottom) / 2, "predicted 10⁹ MACs per s")
+    plane = chart.plane(
+        Axis((min(xs) / 2, max(xs) * 2), "MACs per byte"),
+        Axis((min(ys) / 3, high), "predicted 10⁹ MACs per s"),
+        (60, top, _WIDTH - 12, top + 240),
+    )
     for name, points in clouds.items():
         own = colour(names.index(name))
         if name in roofs:
             peak, bandwidth = roofs[name]
-            corner = min(max(peak / bandwidth, across[0]), across[1])
-            bends = (across[0], corner, across[1])
-            chart.line([(x(v), y(min(peak, bandwidth * v))) for v in bends], own, "line roof")
-        chart.dots(_together([(x(v), y(rate), rate, layer) for v, rate, layer in points]), own)
+            corner = min(max(peak / bandwidth, plane.x.ends[0]), plane.x.ends[1])
+            bends = (plane.x.ends[0], corner, plane.x.ends[1])
+            plane.line([(v, min(peak, bandwidth * v)) for v in bends], own, "line roof")
+        plane.dots(_together(points), own)
     return chart.picture(
         "roofline",
         "Predicted rate of the layers against their arithmetic intensity",
-        "A dot a layer that multiplies: its MACs over its predicted runtime, against its MACs over "
-        "the bytes of its inputs, weights and outputs at 4 bytes an element (layer table). "
-        "Dashed: the platform's roof, where its manifest states peak and bandwidth. Far left: "
-        "bound by memory. Pointing at a dot tells its layer.",
+        "A dot for each layer that multiplies: its MACs over its predicted runtime, against its "
+        "MACs over the bytes of its inputs, weights and outputs at 4 bytes an element (layer "
+        "table). Dashed: the platform's roof, where its manifest states peak and bandwidth. Far "
+        "left: bound by memory. Pointing at a dot names its layer.",
     )
 
 
-def _together(marks: Sequence[tuple[float, float, float, str]]) -> list[tuple[float, float, str]]:
-    """Dots of layers with what each tells; alike layers, as of repeated blocks, share one."""
-    found: dict[tuple[float, float], list[tuple[float, str]]] = {}
-    for x, y, rate, layer in marks:
-        found.setdefault((x, y), []).append((rate, layer))
+def _together(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Dots of layers with their names; alike layers, as of repeated blocks, share one."""
+    found: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    for point in points:
+        found.setdefault((f"{point[0]:.2e}", f"{point[1]:.1e}"), []).append(point)
     dots = []
-    for (x, y), alike in found.items():
-        rate, layer = alike[0]
+    for alike in found.values():
+        x, rate, layer = alike[0]
         more = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
-        dots.append((x, y, f"{layer}{more}: {number(rate)}"))
+        dots.append((x, rate, f"{layer}{more}: {number(rate)}"))
     return dots
 
 
 def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Peak in 10⁹ MACs per s (two operations each) and bandwidth in GB per s, if both are told."""
+    """Peak in 10⁹ MACs per s (two operations each) and bandwidth in GB per s, if both are given."""
     peak, bandwidth = manifest.get("peak_gflops"), manifest.get("bandwidth_gb_s")
     if isinstance(peak, int | float) and isinstance(bandwidth, int | float) and bandwidth > 0:
         return peak / 2, float(bandwidth)

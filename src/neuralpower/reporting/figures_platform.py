@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuralpower.core.targets import LABELS, UNITS
-from neuralpower.reporting.plots import (
+from neuralpower.networks.text import number
+from neuralpower.reporting.charts import (
+    GRID,
     INK,
+    LETTER,
+    LINE,
+    PANEL,
+    PANEL_BOX,
     QUIET,
-    SERIES,
+    Axis,
+    Chart,
     Picture,
-    dots,
-    fixed_axis,
-    linear_axis,
-    log_axis,
-    new_figure,
-    picture,
-    thinned,
-    title,
+    Plane,
+    colour,
+    panels,
 )
+from neuralpower.reporting.ticks import padded, thinned
 
 Row = Mapping[str, Any]
 
@@ -29,63 +32,68 @@ MOST_POINTS = 500
 _FACTORS = {1.02: 1.01, 1.05: 1.02, 1.1: 1.05, 1.2: 1.1, 1.5: 1.2, 2.0: 1.4, 4.0: 2.0}
 
 
+def _panel(x: Axis, y: Axis, title: str) -> Plane:
+    return Chart(*PANEL).plane(x, y, PANEL_BOX, title)
+
+
 def scatter(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture | None:
-    """Predicted against measured, a panel a family, out of fold."""
+    """Predicted against measured, a panel per family, out of fold."""
     if not out_of_fold:
         return None
-    drawn, panels = _panels(len(out_of_fold))
-    for axes, (family, rows) in zip(panels, out_of_fold.items(), strict=False):
-        kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
-        x, y = [row["measured"] for row in kept], [row["predicted"] for row in kept]
-        ends = padded([*x, *y])
-        log_axis(axes, "x", ends, 4)
-        log_axis(axes, "y", ends, 4)
-        title(axes, _title(family, rows))
-        axes.plot(ends, ends, color=QUIET, linewidth=0.8)
-        dots(axes, x, y, SERIES[0], 2.2)
     unit, name = UNITS[target], LABELS[target]
-    _name_axes(drawn, f"measured {name}, {unit}", f"predicted {name}, {unit}")
-    return picture(
-        drawn,
+    drawn = {}
+    for family, rows in out_of_fold.items():
+        kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
+        points = [(row["measured"], row["predicted"]) for row in kept]
+        ends = padded([value for point in points for value in point])
+        plane = _panel(
+            Axis(ends, f"measured, {unit}", most=4), Axis(ends, f"predicted, {unit}", most=4),
+            _title(family, rows),
+        )  # fmt: skip
+        plane.line([(end, end) for end in ends], QUIET, "line thin")
+        plane.cloud(points, colour(0))
+        drawn[family] = plane.chart
+    return panels(
         f"scatter-{name}",
         f"Predicted against measured {name} of layers",
-        f"Out-of-fold predictions against measurements of {name}, a dot a configuration (at most "
-        f"{MOST_POINTS} a panel, evenly chosen); on the line they agree.",
+        f"Out-of-fold predictions against measurements of {name}, a dot for each configuration (at "
+        f"most {MOST_POINTS} a panel, evenly chosen); on the line they agree.",
+        drawn,
     )
 
 
 def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture | None:
-    """Relative error against size, a panel a family, with the median interval."""
+    """Relative error against size, a panel per family, with the median interval."""
     if not out_of_fold:
         return None
-    drawn, panels = _panels(len(out_of_fold))
     far = _farthest(out_of_fold)
     half = _FACTORS[far]
     ticks = {1 / far: f"÷{far:g}", 1 / half: f"÷{half:g}", 1.0: "1"}
     ticks |= {half: f"×{half:g}", far: f"×{far:g}"}
-    for axes, (family, rows) in zip(panels, out_of_fold.items(), strict=False):
-        kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
-        x = [row["predicted"] for row in kept]
-        y = [min(max(row["measured"] / row["predicted"], 1 / far), far) for row in kept]
-        log_axis(axes, "x", padded(x), 4)
-        fixed_axis(axes, "y", ticks, (far**-1.08, far**1.08))
-        title(axes, _title(family, rows))
-        axes.axhline(1, color=QUIET, linewidth=0.8)
-        dots(axes, x, y, SERIES[0], 2.2)
-        ordered = sorted(kept, key=lambda row: row["predicted"])
-        middle = [row["predicted"] for row in ordered]
-        for end in ("lo", "hi"):
-            edge = [row[end] / row["predicted"] for row in ordered]
-            axes.plot(middle, edge, color=SERIES[1], linewidth=1)
     unit, name = UNITS[target], LABELS[target]
-    _name_axes(drawn, f"predicted {name}, {unit}", "measured / predicted")
-    return picture(
-        drawn,
+    drawn = {}
+    for family, rows in out_of_fold.items():
+        kept = [rows[i] for i in thinned(len(rows), MOST_POINTS)]
+        plane = _panel(
+            Axis(padded([row["predicted"] for row in kept]), f"predicted, {unit}", most=4),
+            Axis((far**-1.08, far**1.08), "measured / predicted", ticks=ticks),
+            _title(family, rows),
+        )
+        plane.level(1.0)
+        plane.cloud([(row["predicted"], row["measured"] / row["predicted"]) for row in kept],
+                    colour(0))  # fmt: skip
+        ordered = sorted(kept, key=lambda row: row["predicted"])
+        for end in ("lo", "hi"):
+            edge = [(row["predicted"], row[end] / row["predicted"]) for row in ordered]
+            plane.line(edge, colour(1), "line thin")
+        drawn[family] = plane.chart
+    return panels(
         f"residuals-{name}",
         f"Relative error of the predicted {name} by size",
         f"Measured over predicted {name} against the prediction, out of fold (dots beyond a factor "
         f"of {far:g} lie on the edge). The lines are the 90 % interval that a prediction of "
         "that size carries.",
+        drawn,
     )
 
 
@@ -100,29 +108,6 @@ def _farthest(out_of_fold: Mapping[str, Sequence[Row]]) -> float:
     return next((factor for factor in _FACTORS if factor >= wanted), max(_FACTORS))
 
 
-def padded(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of a logarithmic axis: the values' range and a twentieth of it either way."""
-    ratio = max(max(values) / min(values), 1.02) ** 0.05
-    return min(values) / ratio, max(values) * ratio
-
-
-def _panels(n: int, top: float = 0.3) -> tuple[Any, Any]:
-    columns = min(n, 4)
-    lines = -(-n // columns)
-    width, height = (7.6 if columns > 1 else 4.0), 1.85 * lines + 0.35 + top - 0.3
-    drawn, panels = new_figure(lines, columns, width, height, left=0.75, top=top)
-    for axes in panels[n:]:
-        axes.set_axis_off()
-    return drawn, panels
-
-
-def _name_axes(drawn: Any, x: str, y: str) -> None:
-    """One label for the horizontal and one for the vertical axes of all panels."""
-    width, height = drawn.get_size_inches()
-    drawn.text(0.5, 0.06 / height, x, ha="center", va="bottom")
-    drawn.text(0.06 / width, 0.5, y, rotation=90, ha="left", va="center")
-
-
 def _title(family: str, rows: Sequence[Row]) -> str:
     return f"{family}, n = {len(rows)}"
 
@@ -134,56 +119,56 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
         return None
     names = sorted({entry["network"] for entry in entries})
     baselines = _baselines_of(entries)
-    # The more names, the steeper they stand.
-    angle = 0 if len(names) <= 5 else 25 if len(names) <= 12 else 60
-    bottom = {0: 0.35, 25: 0.75, 60: 1.35}[angle]
-    drawn, (axes,) = new_figure(height=2.9 + bottom, bottom=bottom, left=0.7)
-    lowest, highest = 0.9, 1.1
+    lowest, highest = _range(entries, baselines)
+    left, wide = 24 + LETTER * max(len(name) for name in names), 17.0
+    chart = Chart(720, 0)
+    labels = ["predicted, 90 % interval", *(name.replace("_", " ") for name in baselines)]
+    top = chart.legend_height(left, labels) + 8
+    bottom = top + wide * len(names)
+    chart.height = bottom + 2 * LINE + 10
+    chart.legend(left, [(label, colour(i)) for i, label in enumerate(labels)])
+    places = {i + 0.5: name for i, name in enumerate(names)}
+    plane = chart.plane(
+        Axis((lowest, highest), f"predicted / measured {LABELS[target]}", most=7),
+        Axis((len(names), 0), log=False, ticks=places),
+        (left, top, chart.width - 14, bottom),
+    )
+    plane.line([(1.0, 0), (1.0, len(names))], INK, "line thin")
+    shown: list[list[tuple[float, float, str]]] = [[] for _ in labels]
     for place, name in enumerate(names):
         own = sorted((e for e in entries if e["network"] == name), key=lambda e: e["batch"])
         own = [own[i] for i in thinned(len(own), 12)]
-        # Batch sizes of a network stand side by side.
-        step = min(0.8 / len(own), 0.2)
-        xs = [place + (i - (len(own) - 1) / 2) * step for i in range(len(own))]
-        for x, e in zip(xs, own, strict=True):
-            ends = [e[key] / e["measured"] for key in ("lo", "hi")]  # of the interval
-            axes.plot([x, x], ends, color=SERIES[0], linewidth=1)
-            lowest, highest = min(lowest, ends[0]), max(highest, ends[1])
-        ratios = [e["predicted"] / e["measured"] for e in own]
-        axes.plot(xs, ratios, "o", ms=3.5, color=SERIES[0])
-        for k, baseline in enumerate(baselines, 1):
-            known = [
-                (x, e["baselines"][baseline] / e["measured"])
-                for x, e in zip(xs, own, strict=True)
-                if e.get("baselines", {}).get(baseline)
-            ]
-            heights = [y for _, y in known]
-            axes.plot([x for x, _ in known], heights, "_", ms=5, mew=1.5, color=SERIES[k])
-            lowest, highest = min([lowest, *heights]), max([highest, *heights])
-    axes.axhline(1, color=INK, linewidth=0.8)
-    axes.plot([], [], "-o", ms=3.5, color=SERIES[0], linewidth=1, label="predicted, 90 %")
-    for k, baseline in enumerate(baselines, 1):
-        label = baseline.replace("_", " ")
-        axes.plot([], [], "_", ms=6, mew=1.5, color=SERIES[k], label=label)
-    log_axis(axes, "y", (max(lowest / 1.1, 0.02), min(highest * 1.1, 50.0)), 7)
-    axes.set_xticks(
-        range(len(names)),
-        names,
-        rotation=angle,
-        rotation_mode="anchor" if angle else "default",
-        ha="right" if angle else "center",
-    )
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylabel(f"predicted / measured {LABELS[target]}")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderpad=0)
-    axes.grid(False, axis="x")
-    return picture(
-        drawn,
+        # Batch sizes of a network stand one below the other, small to large.
+        step = min(0.8 / len(own), 0.25)
+        for i, entry in enumerate(own):
+            y = place + 0.5 + (i - (len(own) - 1) / 2) * step
+            of = f"{name}, batch {entry['batch']:g}"
+            lo, hi, value = (entry[key] / entry["measured"] for key in ("lo", "hi", "predicted"))
+            plane.line([(max(lo, lowest), y), (hi, y)], colour(0), "line thin")
+            shown[0].append((value, y, f"{of}: {number(value)} of the measurement"))
+            for k, baseline in enumerate(baselines, 1):
+                guess = entry.get("baselines", {}).get(baseline)
+                if guess:
+                    ratio = guess / entry["measured"]
+                    shown[k].append((ratio, y, f"{of}, {labels[k]}: {number(ratio)}"))
+    for k in reversed(range(len(labels))):
+        plane.dots(shown[k], colour(k))
+    return chart.picture(
         f"networks-{LABELS[target]}",
         f"Predicted over measured {LABELS[target]} of whole networks",
-        f"Whole passes: predicted over measured {LABELS[target]}, batch sizes side by side, small "
-        "to large (at most 12 a network); 1 is the measurement. The bar is the 90 % interval.",
+        f"Whole passes: predicted over measured {LABELS[target]}, batch sizes one below the other, "
+        "small to large (at most 12 per network); 1 is the measurement. The bar is the 90 % "
+        "interval. What lies beyond the axis is drawn at its end.",
     )
+
+
+def _range(entries: Sequence[Row], baselines: Sequence[str]) -> tuple[float, float]:
+    ratios = [0.9, 1.1]
+    for entry in entries:
+        known = [entry["lo"], entry["hi"], entry["predicted"]]
+        known += [entry.get("baselines", {}).get(name) or entry["measured"] for name in baselines]
+        ratios += [value / entry["measured"] for value in known]
+    return max(min(ratios) / 1.1, 0.02), min(max(ratios) * 1.1, 50.0)
 
 
 def _baselines_of(entries: Sequence[Row]) -> list[str]:
@@ -194,40 +179,38 @@ def _baselines_of(entries: Sequence[Row]) -> list[str]:
 
 
 def selection(candidates: Sequence[Row]) -> Picture | None:
-    """Cross-validated error against the number of terms, a panel a family, runtime."""
+    """Cross-validated error against the number of terms, a panel per family, runtime."""
     families = sorted({row["family"] for row in candidates})
     if not families:
         return None
-    drawn, panels = _panels(len(families), top=0.75)
     # Blends of two equations are in the table; as lines they would hide the rest.
     labels = sorted({row["candidate"] for row in candidates if " x (" not in row["candidate"]})
-    for axes, family in zip(panels, families, strict=False):
+    drawn = {}
+    for family in families:
         own = [row for row in candidates if row["family"] == family]
         best = min(row["rmspe"] for row in own)
-        for label in labels:
+        across = (0.0, 1.05 * max(row["n_terms"] for row in own))
+        up = (0.0, 1.1 * min(3 * best, max(row["rmspe"] for row in own)))
+        plane = _panel(Axis(across, "terms", log=False, most=4),
+                       Axis(up, "RMSPE, %", log=False, most=4), family)  # fmt: skip
+        for k, label in enumerate(labels):
             points = sorted((r["n_terms"], r["rmspe"]) for r in own if r["candidate"] == label)
-            if points:
-                colour = SERIES[labels.index(label) % len(SERIES)]
-                axes.plot([x for x, _ in points], [min(y, 5 * best) for _, y in points], "-o",
-                          ms=2.5, linewidth=1, color=colour)  # fmt: skip
+            plane.line(points, colour(k))
+            plane.dots([(x, y, f"{label}, {x:g} terms: {number(y)} %") for x, y in points],
+                       colour(k))  # fmt: skip
         for row in own:
             if row.get("chosen"):
-                axes.plot([row["n_terms"]], [row["rmspe"]], "o", ms=8, mfc="none", color=INK)
-        linear_axis(axes, "x", (0, 1.05 * max(row["n_terms"] for row in own)), 4)
-        linear_axis(axes, "y", (0, 1.1 * min(3 * best, max(row["rmspe"] for row in own))), 4)
-        title(axes, family)
-    for label in labels:
-        panels[0].plot([], [], "-o", ms=2.5, color=SERIES[labels.index(label) % len(SERIES)],
-                       label=label)  # fmt: skip
-    drawn.legend(loc="upper left", ncols=3, borderpad=0.3)
-    _name_axes(drawn, "terms", "RMSPE, %")
-    return picture(
-        drawn,
+                text = f"chosen: {row['candidate']}, {row['n_terms']:g} terms"
+                plane.ring(row["n_terms"], row["rmspe"], text)
+        drawn[family] = plane.chart
+    return panels(
         "selection-figure",
         "Cross-validated error against the number of terms",
         "Runtime: the error of every candidate in ten folds against its number of terms (cut at "
-        "three times the best); the ring is the choice, which may be a blend of two equations. The "
-        "reported scores are of a further, outer cross-validation.",
+        "three times the best), a colour for each kind of candidate; the ring is the choice, which "
+        "may be a blend of two equations. Pointing at a dot names it. The reported scores are of a "
+        "further, outer cross-validation.",
+        drawn,
     )
 
 
@@ -240,28 +223,25 @@ def learning(rows: Sequence[Row]) -> Picture | None:
             found.setdefault(row["configurations"], []).append(row["rmspe"])
     if not draws:
         return None
-    drawn, (axes,) = new_figure(height=3.2)
-    for i, (family, sizes) in enumerate(sorted(draws.items())):
-        points = [(size, sum(errors) / len(errors)) for size, errors in sorted(sizes.items())]
-        axes.plot(
-            [x for x, _ in points],
-            [y for _, y in points],
-            marker="o",
-            ms=3,
-            color=SERIES[i % len(SERIES)],
-            linestyle=("-", "--", ":")[i // len(SERIES) % 3],
-            label=family,
-        )
-    every = [size for sizes in draws.values() for size in sizes]
-    errors = [error for sizes in draws.values() for found in sizes.values() for error in found]
-    log_axis(axes, "x", (min(every) / 1.2, max(every) * 1.2))
-    log_axis(axes, "y", (min(errors) / 1.2, max(errors) * 1.2))
-    axes.set(xlabel="measured configurations", ylabel="RMSPE, %")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return picture(
-        drawn,
+    means = {
+        family: [(size, sum(e) / len(e)) for size, e in sorted(sizes.items())]
+        for family, sizes in sorted(draws.items())
+    }
+    every = [point for points in means.values() for point in points]
+    across, up = (padded([point[i] for point in every]) for i in (0, 1))
+    drawn = {}
+    for family, points in means.items():
+        plane = _panel(Axis(across, "configurations", most=4), Axis(up, "RMSPE, %", most=4), family)
+        for other, those in means.items():
+            if other != family:
+                plane.line(those, GRID)
+        plane.line(points, colour(0))
+        plane.dots([(x, y, f"{x:g} configurations: {number(y)} %") for x, y in points], colour(0))
+        drawn[family] = plane.chart
+    return panels(
         "learning-figure",
-        "Error against the number of measurements",
-        "Runtime: error of models fitted to random parts of the configurations, on all the others "
-        "(mean of the draws in learning_curve.csv).",
+        "Error against the number of measured configurations",
+        "Runtime: error of models fitted to random parts of the measured configurations, on all "
+        "the others (mean of the draws in learning_curve.csv); grey: the other families.",
+        drawn,
     )

@@ -10,10 +10,10 @@ from neuralpower.core.targets import TARGETS
 from neuralpower.networks.choosing import compare
 from neuralpower.networks.text import count, number
 from neuralpower.reporting import figures_network as figures
+from neuralpower.reporting.charts import Picture
 from neuralpower.reporting.diagram import Colouring, draw
 from neuralpower.reporting.layer_section import headline, layer_section, layer_table
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.plots import Picture
 from neuralpower.reporting.results import PlatformResults, Results, Row, is_total
 from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (

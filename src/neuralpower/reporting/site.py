@@ -139,10 +139,7 @@ class Report:
 
     def render(self, leaf: Leaf, results: Results | None = None) -> str:
         """One page as HTML text."""
-        from neuralpower.reporting.plots import style
-
-        with style():
-            context = leaf.page.context(results or self.results, leaf.path, **leaf.about)
+        context = leaf.page.context(results or self.results, leaf.path, **leaf.about)
         return self._html(leaf, leaf.page.template, context)
 
     def _html(self, leaf: Leaf, template: str, context: Mapping[str, Any]) -> str:

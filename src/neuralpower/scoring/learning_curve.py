@@ -62,36 +62,6 @@ def _place(seed: int, draw: int, key: str) -> bytes:
 
 
 def write_learning_curve(data: Dataset, path: Path, options: FitOptions | None = None) -> None:
-    """The curves of all families and targets as a CSV table, and as a figure beside it (SVG)."""
+    """The curves of all families and targets as a CSV table, which the platform's page draws."""
     rows = [row for layers in data.layers.values() for row in learning_curve(layers, options)]
     write_text(path, csv_text(COLUMNS, rows))
-    write_text(path.with_suffix(".svg"), _figure(rows))
-
-
-def _figure(rows: Sequence[dict[str, Any]]) -> str:
-    import io
-
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # No date and a fixed salt: the same rows draw the same bytes.
-    with pyplot.rc_context({"svg.hashsalt": "neuralpower", "svg.fonttype": "none"}):
-        figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-        for name in dict.fromkeys((row["family"], row["target"]) for row in rows):
-            own = [row for row in rows if (row["family"], row["target"]) == name]
-            sizes = sorted({row["configurations"] for row in own})
-            middle = [
-                float(np.median([r["rmspe"] for r in own if r["configurations"] == size]))
-                for size in sizes
-            ]
-            axes.plot(sizes, middle, marker="o", label=f"{name[0]} {name[1].partition('_')[0]}")
-        axes.set(xscale="log", yscale="log", xlabel="measured configurations")
-        axes.set_ylabel("RMSPE on the others, %")
-        if rows:
-            axes.legend()
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-        pyplot.close(figure)
-    return stream.getvalue()

@@ -47,3 +47,14 @@ def _weights(layer: Layer, kinds: Sequence[str]) -> tuple[Weight, ...]:
         )
         for index, shape in enumerate(layer.param_shapes)
     )
+
+
+def layer_text(layer: Layer) -> str:
+    """A layer as one line of a prototxt: a model says of its operators which layers they are."""
+    from google.protobuf import text_format
+
+    message = type(layer.param)()
+    message.CopyFrom(layer.param)
+    for field in ("include", "exclude", "blobs"):
+        message.ClearField(field)
+    return f"layer {{ {text_format.MessageToString(message, as_one_line=True)} }}"

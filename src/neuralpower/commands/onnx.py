@@ -78,7 +78,7 @@ def _run_once(built: Any, seed: int) -> dict[str, tuple[int, ...]]:
     """The shapes that ONNX Runtime computes; ``InputError`` where they differ from Caffe's."""
     import onnxruntime
 
-    from neuralpower.frameworks.layer_graph import random_input
+    from neuralpower.frameworks.inputs import random_input
     from neuralpower.frameworks.onnx.session import open_session
 
     options = onnxruntime.SessionOptions()

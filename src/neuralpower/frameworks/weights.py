@@ -79,7 +79,8 @@ class RandomWeights:
             return numpy.ones(tuple(shape), numpy.float32)
         low, high = _RANGES[kind]
         values = source.random(tuple(shape), dtype=numpy.float32)
-        return values * numpy.float32(high - low) + numpy.float32(low)
+        # Arithmetic makes a plain number of an array without axes.
+        return numpy.asarray(values * numpy.float32(high - low) + numpy.float32(low))
 
 
 class GivenWeights:

@@ -318,6 +318,8 @@ def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, S
 )
 def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
     """The group follows from the filters: depthwise types do not say it."""
+    if len(layer.bottoms) != len(layer.tops):
+        raise Operation(layer).refuse("a top for each bottom is needed")
     fields = _sliding(layer, param.convolution_param)
     transposed = param.type.startswith("Deconvolution")
     channels = (layer.tops if transposed else layer.bottoms)[0][fields[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -238,17 +239,29 @@ class Labelled(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class SoftmaxWithLoss(Labelled):
-    """-log of the softmax of the labelled scores, summed; a second output is the softmax."""
+class Averaged(Labelled):
+    """A sum over the labelled places, over ``divisor``."""
 
     divisor: Divisor
+
+    @property
+    def divided_by(self) -> float | None:
+        """The number that the sum is divided by; ``None``: the labels that count, at least 1."""
+        outer = math.prod(self.bottom[: self.axis])
+        return _number(self.divisor, self.ignored, outer, math.prod(self.places))
 
 
 @dataclass(frozen=True, slots=True)
-class InfogainLoss(Labelled):
-    """As ``SoftmaxWithLoss``, over all classes, weighted by the label's row of the third input."""
+class SoftmaxWithLoss(Averaged):
+    """-log of the softmax of the labelled scores, summed; a second output is the softmax."""
 
-    divisor: Divisor
+
+@dataclass(frozen=True, slots=True)
+class InfogainLoss(Averaged):
+    """As ``SoftmaxWithLoss``, over all classes, weighted by the label's row of the third input.
+
+    Probabilities below 1e-20 count as that.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +290,18 @@ class EuclideanLoss(Operation):
 
 @dataclass(frozen=True, slots=True)
 class SigmoidCrossEntropyLoss(Operation):
-    """Of the sigmoid of the first input and the targets of the second one, summed."""
+    """Of the sigmoid of the first input and the targets of the second one, summed.
+
+    Elements whose target is ``ignored`` do not count.
+    """
 
     ignored: int | None
     divisor: Divisor
+
+    @property
+    def divided_by(self) -> float | None:
+        """The number that the sum is divided by; ``None``: the targets that count, at least 1."""
+        return _number(self.divisor, self.ignored, self.bottom[0], math.prod(self.bottom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +319,13 @@ class ContrastiveLoss(Operation):
     def whole_numbers(self) -> Mapping[int, int]:
         """Whether a pair is similar."""
         return {2: 2}
+
+
+def _number(divisor: Divisor, ignored: int | None, outer: int, places: int) -> float | None:
+    if divisor == "valid" and ignored is not None:
+        return None
+    numbers = {"valid": places, "full": places, "batch_size": outer, "none": 1}
+    return float(max(1, numbers[divisor]))
 
 
 def _ignored(param: Any) -> int | None:

@@ -21,7 +21,7 @@ from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.machine import caches, memory_available
-from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import Built, build_layer, build_network
 from neuralpower.frameworks.onnx.session import open_session, session_options
 from neuralpower.frameworks.onnx.times import layer_times

@@ -22,7 +22,7 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.frameworks.cuda_device import gpu_facts
 from neuralpower.frameworks.host_timer import BlockingTimer
-from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import Built, build_layer, build_network
 from neuralpower.frameworks.onnx.ops.repeat import call_name, repeated, set_name
 from neuralpower.frameworks.onnx.session import open_session, session_options

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import build_network
 from neuralpower.frameworks.onnx.session import open_session
 

@@ -121,7 +121,7 @@ class TorchExecutor:
     def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
         """As ``Executor.network_layers``: medians of five passes with marks between the layers."""
         with _faults():
-            return layer_times(network_model(network, self._place, seed), network.layers, seed)
+            return layer_times(network_model(network, self._place, seed), seed)
 
     def memory_share(self) -> float:
         """The share of the GPU's memory that is taken, without what PyTorch only keeps."""

@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
+from neuralpower.caffe.network import Network
+from neuralpower.caffe.operation import Weight
 from neuralpower.core.configuration import Configuration
-from neuralpower.frameworks.layer_graph import (
-    InputSpec,
-    LayerLike,
-    NetworkLike,
-    Shape,
-    random_input,
-)
-from neuralpower.frameworks.model_steps import fill_layer, fill_network
-from neuralpower.frameworks.torch.layers import Forward, forward_of
+from neuralpower.frameworks.inputs import InputSpec, random_input
+from neuralpower.frameworks.program import Program, layer_program, network_program
+from neuralpower.frameworks.torch.ops import losses, pointwise, recurrent, shaping, windows
+from neuralpower.frameworks.torch.ops.registry import makes
 from neuralpower.frameworks.weights import DRAWN, RandomWeights
+
+#: Their functions are registered when they are imported.
+FORMS = (losses, pointwise, recurrent, shaping, windows)
 
 
 class Place:
@@ -51,67 +51,57 @@ class Place:
 
 
 class TorchModel:
-    """Steps over named blobs; a value is dropped after the last step that reads it."""
+    """A program's forward passes; a value is dropped after the last step that reads it.
 
-    def __init__(self, place: Place, seed: int) -> None:
-        self.place = place
-        self.inputs: list[InputSpec] = []
-        self.outputs: dict[str, Shape] = {}
+    ``InputError`` when an operation has no PyTorch form.
+    """
+
+    def __init__(self, program: Program, place: Place, seed: int) -> None:
+        self.program, self.place = program, place
         self.parameter_bytes = 0
         self._weights = RandomWeights(seed)
-        self._made: dict[tuple[str, int], Any] = {}
-        self._first: dict[str, tuple[str, int]] = {}
-        self.layers: list[LayerLike] = []
-        self._tops_bytes = 0
-        self._steps: list[tuple[Forward, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
+        self._made: dict[Weight, Any] = {}
+        self._steps = [
+            (makes.of(step.operation)(step.operation, self), step, dropped)
+            for step, dropped in zip(program.steps, _dropped(program), strict=True)
+        ]
 
-    def weight(self, layer: LayerLike, index: int, shape: Sequence[int], kind: str) -> Any:
-        """A parameter on the device; those shared by name in Caffe are one tensor."""
-        named = layer.param.param[index].name if index < len(layer.param.param) else ""
-        key = (layer.name, index)
-        if named:
-            key = self._first.setdefault(named, key)
-        if key not in self._made:
-            made = self._parameter(key, shape, kind)
+    def weight(self, weight: Weight) -> Any:
+        """As ``Store.weight``."""
+        if weight not in self._made:
+            made = self._parameter(weight)
             self.parameter_bytes += made.numel() * made.element_size()
-            self._made[key] = made
-        return self._made[key]
+            self._made[weight] = made
+        return self._made[weight]
 
-    def _parameter(self, key: tuple[str, int], shape: Sequence[int], kind: str) -> Any:
+    def constant(self, values: Any) -> Any:
+        """As ``Store.constant``."""
+        return self.place.tensor(values)
+
+    def whole(self, values: Any) -> Any:
+        """As ``Store.whole``."""
+        return torch.from_numpy(values).to(self.place.device)
+
+    def _parameter(self, weight: Weight) -> Any:
+        owner, index, shape, kind = weight.owner, weight.index, weight.shape, weight.kind
         if kind != "filter" or math.prod(shape) <= DRAWN:
-            return self.place.tensor(self._weights.blob(*key, shape, kind))
+            return self.place.tensor(self._weights.blob(owner, index, shape, kind))
         # As many rows as hold all numbers that are drawn; the variance is that of the whole.
         rows = -(-DRAWN // math.prod(shape[1:]))
-        drawn = self._weights.blob(*key, (min(rows, shape[0]), *shape[1:]), kind)
-        return self.place.repeated(drawn, shape)
-
-    def add(self, layer: LayerLike) -> None:
-        """Append a layer."""
-        self.layers.append(layer)
-        elements = sum(math.prod(shape) for shape in layer.top_shapes if shape)
-        self._tops_bytes += elements * self._element_bytes()
-        forward = forward_of(layer, self.weight)
-        self._steps.append((forward, tuple(layer.bottoms), tuple(layer.tops), ()))
-
-    def finish(self) -> None:
-        """Work out after which step each value is no longer read."""
-        needed = set(self.outputs)
-        for i in range(len(self._steps) - 1, -1, -1):
-            forward, bottoms, tops, _ = self._steps[i]
-            done = {*bottoms, *tops} - needed
-            # A blob that this step writes anew was another value before it.
-            needed = (needed - set(tops)) | set(bottoms)
-            self._steps[i] = (forward, bottoms, tops, tuple(sorted(done)))
+        own = (min(rows, shape[0]), *shape[1:])
+        return self.place.repeated(self._weights.blob(owner, index, own, kind), shape)
 
     @property
     def output_bytes(self) -> int:
         """Bytes of the outputs of one call."""
-        return sum(math.prod(shape) for shape in self.outputs.values()) * self._element_bytes()
+        return (
+            sum(math.prod(shape) for shape in self.program.outputs.values()) * self._element_bytes()
+        )
 
     @property
     def moved_bytes(self) -> int:
         """Bytes of the inputs and outputs of one call."""
-        elements = sum(math.prod(spec.shape) for spec in self.inputs)
+        elements = sum(math.prod(spec.shape) for spec in self.program.inputs)
         return elements * self._element_bytes() + self.output_bytes
 
     @property
@@ -120,17 +110,19 @@ class TorchModel:
 
         Those of a layer are its inputs and outputs. A network passes all its blobs and parameters.
         """
-        if len(self.layers) < 2:
+        steps = self.program.steps
+        if len(steps) < 2:
             return self.moved_bytes
         inputs = self.moved_bytes - self.output_bytes
-        return inputs + self._tops_bytes + self.parameter_bytes
+        tops = sum(math.prod(top) for step in steps for top in step.operation.tops)
+        return inputs + tops * self._element_bytes() + self.parameter_bytes
 
     def _element_bytes(self) -> int:
         return int(torch.empty((), dtype=self.place.dtype).element_size())
 
     def values(self, seed: int, number: int) -> dict[str, Any]:
         """The seeded inputs of buffer set ``number``, as every executor feeds them."""
-        return {s.name: self._input(s, seed, number) for s in self.inputs}
+        return {s.name: self._input(s, seed, number) for s in self.program.inputs}
 
     def sets(self, seed: int, buffers: int) -> list[dict[str, Any]]:
         """Inputs of all buffer sets, quickly: the numbers of the first, rotated for the others."""
@@ -147,7 +139,10 @@ class TorchModel:
         ]
 
     def _input(self, spec: InputSpec, seed: int, number: int) -> Any:
-        if spec.classes is not None or math.prod(spec.shape) <= DRAWN:
+        if spec.classes is not None:
+            # Half precision would round labels to ones that do not exist.
+            return torch.from_numpy(random_input(spec, seed, number)).to(self.place.device)
+        if math.prod(spec.shape) <= DRAWN:
             return self.place.tensor(random_input(spec, seed, number))
         return self.place.repeated(
             random_input(replace(spec, shape=(DRAWN,)), seed, number), spec.shape
@@ -158,27 +153,34 @@ class TorchModel:
     ) -> dict[str, Any]:
         """One forward pass: outputs by blob. ``watch`` is called after each layer."""
         values = dict(inputs)
-        for forward, bottoms, tops, done in self._steps:
-            results = forward([values[name] for name in bottoms])
-            values.update(zip(tops, results, strict=True))
-            for name in done:
+        for forward, step, dropped in self._steps:
+            results = forward([values[name] for name in step.bottoms])
+            values.update(zip(step.tops, results, strict=True))
+            for name in dropped:
                 values.pop(name, None)
             if watch is not None:
                 watch()
-        return {name: values[name] for name in self.outputs}
+        return {name: values[name] for name in self.program.outputs}
+
+
+def _dropped(program: Program) -> list[tuple[str, ...]]:
+    """The values that no step reads any more, after each step."""
+    needed = set(program.outputs)
+    found = []
+    for step in reversed(program.steps):
+        found.append(tuple(sorted({*step.bottoms, *step.tops} - needed)))
+        # A blob that this step writes anew was another value before it.
+        needed = (needed - set(step.tops)) | set(step.bottoms)
+    return found[::-1]
 
 
 def layer_model(configuration: Configuration, place: Place, seed: int) -> TorchModel:
-    """The model of one layer: inputs ``x0``, ``x1``, ..., output ``y``."""
-    model = TorchModel(place, seed)
-    fill_layer(model, configuration)
-    model.finish()
-    return model
+    """The model of one layer: inputs ``x0``, ``x1``, ..., output ``y``. Dropout is refused."""
+    program = layer_program(configuration)
+    program.check_work()
+    return TorchModel(program, place, seed)
 
 
-def network_model(network: NetworkLike, place: Place, seed: int) -> TorchModel:
+def network_model(network: Network, place: Place, seed: int) -> TorchModel:
     """The model of a whole network. ``InputError`` names the first layer that cannot be run."""
-    model = TorchModel(place, seed)
-    fill_network(model, network)
-    model.finish()
-    return model
+    return TorchModel(network_program(network), place, seed)

@@ -17,12 +17,10 @@ _WARM_UP = 2
 _CYCLES_S, _LONGEST_S = 2e9, 1.0
 
 
-def layer_times(
-    model: TorchModel, layers: Sequence[Any], seed: int, runs: int = 5
-) -> list[dict[str, Any]]:
-    """A row a layer: ``index name type runtime_ms n_calls``, medians over runs.
+def layer_times(model: TorchModel, seed: int, runs: int = 5) -> list[dict[str, Any]]:
+    """A row per layer: ``index name type runtime_ms n_calls``, medians over runs.
 
-    ``layers``: the network's, in which ``index`` counts. On a GPU the whole pass is queued behind
+    On a GPU the whole pass is queued behind
     a kernel that only waits, so that the times between events are the device's and not the
     host's; about 1-2 us of each are the event's.
     """
@@ -30,16 +28,15 @@ def layer_times(
     each = _on_gpu if model.place.device == "cuda" else _on_cpu
     with torch.inference_mode():
         passes = [each(model, inputs) for _ in range(_WARM_UP + runs)][_WARM_UP:]
-    place = {id(layer): index for index, layer in enumerate(layers)}
     return [
         {
-            "index": place[id(layer)],
-            "name": layer.name,
-            "type": layer.type,
+            "index": step.index,
+            "name": step.operation.layer.name,
+            "type": step.operation.layer.type,
             "runtime_ms": statistics.median(times),
             "n_calls": len(passes),
         }
-        for layer, times in zip(model.layers, zip(*passes, strict=True), strict=True)
+        for step, times in zip(model.program.steps, zip(*passes, strict=True), strict=True)
     ]
 
 

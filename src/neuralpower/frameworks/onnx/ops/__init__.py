@@ -1,1 +1,1 @@
-"""Caffe's layers as ONNX nodes, one small function a layer type (see ``registry``)."""
+"""Operations as ONNX nodes, one small function per operation (see ``registry``)."""

@@ -11,8 +11,10 @@ import numpy
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from neuralpower.caffe.operation import Weight
+from neuralpower.caffe.shapes import Shape
 from neuralpower.core.errors import InputError
-from neuralpower.frameworks.layer_graph import InputSpec, LayerLike, Shape
+from neuralpower.frameworks.inputs import InputSpec
 from neuralpower.frameworks.weights import WeightSource
 
 #: Operator set and file version: the newest that ONNX Runtime 1.20, the oldest we allow, runs.
@@ -22,6 +24,8 @@ IR_VERSION = 8
 MAX_BYTES = 2**31 - 2**24
 #: Arrays up to this size stay in the message; shapes and axes must.
 _INLINE_BYTES = 2**16
+#: ONNX's numbers of types.
+FLOAT, INT64 = 1, 7
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Built:
         graph = helper.make_graph(
             list(self.nodes),
             self.name or "network",
-            [_value(spec.name, spec.shape, spec.doc) for spec in self.inputs],
+            [_value(spec.name, spec.shape, spec.text) for spec in self.inputs],
             [_value(name, shape) for name, shape in self.outputs.items()],
             tensors,
             doc_string=self.doc or None,
@@ -94,7 +98,6 @@ class Graph:
         self._nodes: list[Any] = []
         self._arrays: dict[str, NDArray[Any]] = {}
         self._made: dict[str, str] = {}
-        self._first: dict[str, tuple[str, int]] = {}
         self._numbers = itertools.count()
         self._taken: set[str] = set()
         self._scope = ""
@@ -106,7 +109,8 @@ class Graph:
 
     def describe(self, text: str) -> None:
         """Let the next node say which layer it is the first of, in the words of a prototxt."""
-        self._docs[len(self._nodes)] = self._docs.get(len(self._nodes), "") + text + "\n"
+        if text:
+            self._docs[len(self._nodes)] = self._docs.get(len(self._nodes), "") + text + "\n"
 
     def fresh(self, hint: str) -> str:
         """A name that no value has yet."""
@@ -144,26 +148,19 @@ class Graph:
         self._nodes.append(node)
         return list(outputs)
 
-    def parameter(self, owner: str, index: int, shape: Sequence[int], kind: str) -> Any:
-        """The values of a layer's parameter, before they become part of the graph."""
-        return self.weights.blob(owner, index, shape, kind)
+    def parameter(self, weight: Weight) -> NDArray[numpy.float32]:
+        """The values of a parameter, before they become part of the graph."""
+        return self.weights.blob(weight.owner, weight.index, weight.shape, weight.kind)
 
-    def weight(
-        self, layer: LayerLike, index: int, shape: Sequence[int], kind: str, as_shape: Shape = ()
-    ) -> str:
-        """A layer's parameter as a value; parameters shared by name in Caffe are one value.
+    def weight(self, weight: Weight, as_shape: Shape = ()) -> str:
+        """A parameter as a value, with the shape that a node needs; shared ones are one value.
 
-        ``shape`` is Caffe's shape of the blob, ``as_shape`` the one that the node needs.
+        A .caffemodel stores a shared parameter at each layer that uses it: the first is taken.
         """
-        named = layer.param.param[index].name if index < len(layer.param.param) else ""
-        owner, number = layer.name, index
-        if named:
-            # A .caffemodel stores a shared parameter at each layer that uses it: take the first.
-            owner, number = self._first.setdefault(named, (owner, number))
-        key = f"{owner}.{number}{list(as_shape or shape)}"
+        key = f"{weight.owner}.{weight.index}{list(as_shape or weight.shape)}"
         if key not in self._made:
-            values = self.parameter(owner, number, shape, kind)
-            self._made[key] = self.constant(values.reshape(tuple(as_shape or shape)), key)
+            values = self.parameter(weight)
+            self._made[key] = self.constant(values.reshape(as_shape or weight.shape), key)
         return self._made[key]
 
     def constant(self, values: NDArray[Any], hint: str = "constant") -> str:
@@ -185,6 +182,14 @@ class Graph:
         """``value`` as ``shape``."""
         # allowzero: a dimension of 0 means 0, never "copy".
         return self.op("Reshape", [value, self.integers(shape)], output, allowzero=1)
+
+    def total(self, value: str, axes: Iterable[int], output: str = "") -> str:
+        """The sum of a value over some axes, which are then gone."""
+        wanted = list(axes)
+        # Without axes ONNX would sum over all of them.
+        if not wanted:
+            return self.op("Identity", [value], output)
+        return self.op("ReduceSum", [value, self.integers(wanted)], output, keepdims=0)
 
     def build(self, outputs: dict[str, tuple[str, Shape]], blobs: dict[str, str]) -> Built:
         """The finished model; ``outputs``: blob to the value's name and shape."""

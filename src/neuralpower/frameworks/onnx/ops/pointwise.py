@@ -1,228 +1,189 @@
-"""Layers that work element by element: activations, sums and products, scales, normalisations."""
+"""Operations element by element: activations, sums and products, scales, normalisations."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy
 
-from neuralpower.frameworks.layer_fields import (
-    bottom_shape,
-    canonical_axis,
-    count,
-    run_of_axes,
-    unsupported,
+from neuralpower.caffe.layers.arrangement import Eltwise
+from neuralpower.caffe.layers.dense import InnerProduct
+from neuralpower.caffe.layers.forks import Axpy, Normalize
+from neuralpower.caffe.layers.neurons import (
+    ELU,
+    Affine,
+    Clip,
+    Exp,
+    Log,
+    Plain,
+    Power,
+    PReLU,
+    ReLU,
+    Swish,
+    Threshold,
 )
-from neuralpower.frameworks.layer_graph import LayerLike
+from neuralpower.caffe.layers.normalisation import (
+    MVN,
+    AlongAxes,
+    BatchNorm,
+    Bias,
+    Scale,
+    Softmax,
+)
 from neuralpower.frameworks.onnx.ops.graph import Graph
 from neuralpower.frameworks.onnx.ops.registry import emits
 
-_PLAIN = {
-    "Sigmoid": "Sigmoid",
-    "TanH": "Tanh",
-    "AbsVal": "Abs",
-    "BNLL": "Softplus",
-    "Dropout": "Identity",
-    "Split": "Identity",
-}
+_PLAIN = {"sigmoid": "Sigmoid", "tanh": "Tanh", "abs": "Abs", "softplus": "Softplus"}
 
 
-@emits(*_PLAIN)
-def plain(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """One operator without attributes. Dropout does nothing at inference."""
-    for top in tops:
-        graph.op(_PLAIN[layer.type], bottoms, top)
+@emits(Plain)
+def plain(graph: Graph, op: Plain, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """One operator without attributes."""
+    graph.op(_PLAIN[op.function], bottoms, tops[0])
 
 
-@emits("ReLU")
-def relu(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+@emits(ReLU)
+def relu(graph: Graph, op: ReLU, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """max(0, x), or with a slope below zero."""
-    slope = layer.param.relu_param.negative_slope
-    if slope:
-        graph.op("LeakyRelu", bottoms, tops[0], alpha=slope)
+    if op.slope:
+        graph.op("LeakyRelu", bottoms, tops[0], alpha=op.slope)
     else:
         graph.op("Relu", bottoms, tops[0])
 
 
-@emits("ReLU6")
-def relu6(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """min(max(0, x), 6) of the forks."""
-    graph.op("Clip", [bottoms[0], graph.scalar(0.0), graph.scalar(6.0)], tops[0])
+@emits(Clip)
+def clip(graph: Graph, op: Clip, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """x held between two numbers."""
+    graph.op("Clip", [bottoms[0], graph.scalar(op.low), graph.scalar(op.high)], tops[0])
 
 
-@emits("Clip")
-def clip(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """x held between min and max."""
-    param = layer.param.clip_param
-    graph.op("Clip", [bottoms[0], graph.scalar(param.min), graph.scalar(param.max)], tops[0])
-
-
-@emits("ELU")
-def elu(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+@emits(ELU)
+def elu(graph: Graph, op: ELU, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """x, or alpha (exp(x) - 1) below zero."""
-    graph.op("Elu", bottoms, tops[0], alpha=layer.param.elu_param.alpha)
+    graph.op("Elu", bottoms, tops[0], alpha=op.alpha)
 
 
-@emits("Swish")
-def swish(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+@emits(Swish)
+def swish(graph: Graph, op: Swish, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """x sigmoid(beta x)."""
-    scaled = graph.op("Mul", [bottoms[0], graph.scalar(layer.param.swish_param.beta)])
+    scaled = graph.op("Mul", [bottoms[0], graph.scalar(op.beta)])
     graph.op("Mul", [bottoms[0], graph.op("Sigmoid", [scaled])], tops[0])
 
 
-@emits("PReLU")
-def prelu(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """A learned slope below zero, one a channel or one for all."""
-    shape = bottom_shape(layer)
-    shared = layer.param.prelu_param.channel_shared
-    own = () if shared else (shape[1],)
-    wanted = (1,) if shared else (shape[1], *(1 for _ in shape[2:]))
-    slope = graph.weight(layer, 0, own, "slope", wanted)
+@emits(PReLU)
+def prelu(graph: Graph, op: PReLU, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """A learned slope below zero, one per channel or one for all."""
+    slope = graph.weight(op.weights[0], _along_channels(op.weights[0].shape, len(op.bottom)))
     graph.op("PRelu", [bottoms[0], slope], tops[0])
 
 
-@emits("Threshold")
-def threshold(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """1 where x exceeds the threshold, else 0."""
-    level = graph.scalar(layer.param.threshold_param.threshold)
-    graph.op("Cast", [graph.op("Greater", [bottoms[0], level])], tops[0], to=1)
+def _along_channels(own: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The shape of one number per channel, or of one for all, against a blob of ``rank`` axes."""
+    return (*own, *[1] * (rank - 2)) if own else (1,)
 
 
-@emits("Power")
-def power(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+@emits(Threshold)
+def threshold(graph: Graph, op: Threshold, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """1 where x exceeds the level, else 0."""
+    above = graph.op("Greater", [bottoms[0], graph.scalar(op.level)])
+    graph.op("Cast", [above], tops[0], to=1)
+
+
+@emits(Power)
+def power(graph: Graph, op: Power, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """(shift + scale x) ** power."""
-    param = layer.param.power_param
-    value = _affine(graph, bottoms[0], param.scale, param.shift)
-    if param.power == 1:
+    value = _affine(graph, op, bottoms[0])
+    if op.power == 1:
         graph.op("Identity", [value], tops[0])
     else:
-        graph.op("Pow", [value, graph.scalar(param.power)], tops[0])
+        graph.op("Pow", [value, graph.scalar(op.power)], tops[0])
 
 
-@emits("Exp")
-def exponential(
-    graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]
-) -> None:
-    """base ** (shift + scale x); a base of -1 stands for e."""
-    param = layer.param.exp_param
-    log_base = 1.0 if param.base == -1 else math.log(param.base)
-    value = _affine(graph, bottoms[0], param.scale * log_base, param.shift * log_base)
-    graph.op("Exp", [value], tops[0])
+@emits(Exp)
+def exponential(graph: Graph, op: Exp, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """base ** (shift + scale x)."""
+    graph.op("Exp", [_affine(graph, op, bottoms[0], op.log_base)], tops[0])
 
 
-@emits("Log")
-def logarithm(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """log of (shift + scale x) to the base; a base of -1 stands for e."""
-    param = layer.param.log_param
-    log = graph.op("Log", [_affine(graph, bottoms[0], param.scale, param.shift)])
-    factor = 1.0 if param.base == -1 else 1.0 / math.log(param.base)
-    graph.op("Mul", [log, graph.scalar(factor)], tops[0])
+@emits(Log)
+def logarithm(graph: Graph, op: Log, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """The logarithm of shift + scale x to a base."""
+    log = graph.op("Log", [_affine(graph, op, bottoms[0])])
+    graph.op("Mul", [log, graph.scalar(1.0 / op.log_base)], tops[0])
 
 
-def _affine(graph: Graph, value: str, scale: float, shift: float) -> str:
+def _affine(graph: Graph, op: Affine, value: str, times: float = 1.0) -> str:
+    scale, shift = op.scale * times, op.shift * times
     if scale != 1:
         value = graph.op("Mul", [value, graph.scalar(scale)])
     return graph.op("Add", [value, graph.scalar(shift)]) if shift else value
 
 
-@emits("Eltwise")
-def eltwise(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """Product, weighted sum or maximum of two or more bottoms of one shape."""
-    param = layer.param.eltwise_param
-    prod, total = 0, 1
+@emits(Eltwise)
+def eltwise(graph: Graph, op: Eltwise, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Product, weighted sum or maximum of two or more values of one shape."""
     values = list(bottoms)
-    if param.operation == prod:
+    if op.how == "product":
         for value in values[1:-1]:
             values[0] = graph.op("Mul", [values[0], value])
         graph.op("Mul", [values[0], values[-1]], tops[0])
-    elif param.operation == total:
-        coefficients = list(param.coeff) or [1.0] * len(values)
-        if len(coefficients) != len(values):
-            raise unsupported(layer, f"{len(coefficients)} coefficients for {len(values)} bottoms")
+    elif op.how == "sum":
         terms = [
-            value if c == 1 else graph.op("Mul", [value, graph.scalar(c)])
-            for value, c in zip(values, coefficients, strict=True)
+            value if factor == 1 else graph.op("Mul", [value, graph.scalar(factor)])
+            for value, factor in zip(values, op.factors, strict=True)
         ]
         graph.op("Add" if len(terms) == 2 else "Sum", terms, tops[0])
     else:
         graph.op("Max", values, tops[0])
 
 
-@emits("Scale")
-def scale(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """Products with a learned factor (or a second bottom) along some axes, and a bias if asked."""
-    param = layer.param.scale_param
-    given = len(bottoms) > 1
-    own, wanted = run_of_axes(layer, param.axis, param.num_axes, given)
-    factor = (
-        graph.reshape(bottoms[1], wanted) if given else graph.weight(layer, 0, own, "gain", wanted)
-    )
-    product = graph.op("Mul", [bottoms[0], factor], "" if param.bias_term else tops[0])
-    if param.bias_term:
-        shift = graph.weight(layer, 0 if given else 1, own, "bias", wanted)
-        graph.op("Add", [product, shift], tops[0])
+@emits(Axpy)
+def axpy(graph: Graph, op: Axpy, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """A factor per channel times the second value, plus the third."""
+    wanted = (*op.bottom[:2], *[1] * (len(op.top) - 2))
+    factor = graph.reshape(bottoms[0], wanted)
+    graph.op("Add", [graph.op("Mul", [factor, bottoms[1]]), bottoms[2]], tops[0])
 
 
-@emits("Bias")
-def bias(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """Sums with a learned vector (or a second bottom) along some axes."""
-    param = layer.param.bias_param
-    given = len(bottoms) > 1
-    own, wanted = run_of_axes(layer, param.axis, param.num_axes, given)
-    shift = (
-        graph.reshape(bottoms[1], wanted) if given else graph.weight(layer, 0, own, "bias", wanted)
-    )
-    graph.op("Add", [bottoms[0], shift], tops[0])
+@emits(Scale)
+def scale(graph: Graph, op: Scale, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Products with a factor along some axes, and a sum if there is a shift."""
+    factor = _applied(graph, op, bottoms)
+    product = graph.op("Mul", [bottoms[0], factor], "" if op.shift else tops[0])
+    if op.shift:
+        graph.op("Add", [product, graph.weight(op.weights[-1], op.broadcast)], tops[0])
 
 
-@emits("BatchNorm")
-def batch_norm(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """(x - mean) / sqrt(variance + eps), with the stored statistics or those of the batch.
+@emits(Bias)
+def bias(graph: Graph, op: Bias, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Sums with a vector along some axes."""
+    graph.op("Add", [bottoms[0], _applied(graph, op, bottoms)], tops[0])
 
-    The stored sums are divided by the third parameter, the running scale (0 gives 0).
-    """
-    param = layer.param.batch_norm_param
-    shape = bottom_shape(layer)
-    stored = not param.HasField("use_global_stats") or param.use_global_stats
-    channels = shape[1] if len(shape) > 1 else 1
-    if stored and len(shape) > 1:
-        factor = float(graph.parameter(layer.name, 2, (1,), "factor")[0])
-        by = numpy.float32(0.0 if factor == 0 else 1.0 / factor)
-        mean = graph.parameter(layer.name, 0, (channels,), "mean") * by
-        variance = graph.parameter(layer.name, 1, (channels,), "variance") * by
-        ones = graph.constant(numpy.ones(channels, numpy.float32))
-        zeros = graph.constant(numpy.zeros(channels, numpy.float32))
-        statistics = [graph.constant(mean), graph.constant(variance)]
-        inputs = [bottoms[0], ones, zeros, *statistics]
-        graph.op("BatchNormalization", inputs, tops[0], epsilon=param.eps)
+
+def _applied(graph: Graph, op: AlongAxes, bottoms: Sequence[str]) -> str:
+    if op.given:
+        return graph.reshape(bottoms[1], op.broadcast)
+    return graph.weight(op.weights[0], op.broadcast)
+
+
+@emits(BatchNorm)
+def batch_norm(graph: Graph, op: BatchNorm, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """(x - mean) / sqrt(variance + eps), with the stored statistics or those of the batch."""
+    if not op.stored:
+        axes = [axis for axis in range(len(op.bottom)) if axis != 1]
+        _normalise(graph, bottoms[0], tops[0], axes, op.eps)
         return
-    if stored:
-        raise unsupported(layer, "a one-dimensional input has no ONNX operator")
-    axes = [axis for axis in range(len(shape)) if axis != 1]
-    _normalise(graph, bottoms[0], tops[0], axes, param.eps)
+    mean, variance, factor = (graph.parameter(weight) for weight in op.weights)
+    total = float(factor[0])
+    by = numpy.float32(0.0 if total == 0 else 1.0 / total)
+    ones = graph.constant(numpy.ones(mean.shape, numpy.float32))
+    zeros = graph.constant(numpy.zeros(mean.shape, numpy.float32))
+    statistics = [graph.constant(mean * by), graph.constant(variance * by)]
+    inputs = [bottoms[0], ones, zeros, *statistics]
+    graph.op("BatchNormalization", inputs, tops[0], epsilon=op.eps)
 
 
-@emits("MVN")
-def mean_variance(
-    graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]
-) -> None:
-    """x less its mean, over (standard deviation + eps), a channel or an image at a time."""
-    param = layer.param.mvn_param
-    shape = bottom_shape(layer)
-    axes = list(range(1 if param.across_channels else 2, len(shape)))
-    mean = graph.op("ReduceMean", [bottoms[0]], axes=axes, keepdims=1)
-    if not param.normalize_variance:
-        graph.op("Sub", [bottoms[0], mean], tops[0])
-        return
-    centred = graph.op("Sub", [bottoms[0], mean])
-    square = graph.op("Mul", [centred, centred])
-    deviation = graph.op("Sqrt", [graph.op("ReduceMean", [square], axes=axes, keepdims=1)])
-    divisor = graph.op("Add", [deviation, graph.scalar(param.eps)])
-    graph.op("Div", [centred, divisor], tops[0])
-
-
-def _normalise(graph: Graph, value: str, top: str, axes: list[int], eps: float) -> None:
+def _normalise(graph: Graph, value: str, top: str, axes: Sequence[int], eps: float) -> None:
     mean = graph.op("ReduceMean", [value], axes=axes, keepdims=1)
     centred = graph.op("Sub", [value, mean])
     square = graph.op("Mul", [centred, centred])
@@ -231,29 +192,47 @@ def _normalise(graph: Graph, value: str, top: str, axes: list[int], eps: float) 
     graph.op("Div", [centred, deviation], top)
 
 
-@emits("Softmax")
-def softmax(graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+@emits(MVN)
+def mean_variance(graph: Graph, op: MVN, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """x less its mean, over (standard deviation + eps), a channel or an image at a time."""
+    value = bottoms[0] if op.bottom == op.top else graph.reshape(bottoms[0], op.top)
+    mean = graph.op("ReduceMean", [value], axes=op.axes, keepdims=1)
+    if not op.divided:
+        graph.op("Sub", [value, mean], tops[0])
+        return
+    centred = graph.op("Sub", [value, mean])
+    square = graph.op("Mul", [centred, centred])
+    deviation = graph.op("Sqrt", [graph.op("ReduceMean", [square], axes=op.axes, keepdims=1)])
+    divisor = graph.op("Add", [deviation, graph.scalar(op.eps)])
+    graph.op("Div", [centred, divisor], tops[0])
+
+
+@emits(Normalize)
+def normalise(graph: Graph, op: Normalize, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """x over its euclidean norm across channels (or all of an image), scaled (SSD's fork)."""
+    square = graph.op("Mul", [bottoms[0], bottoms[0]])
+    total = graph.op("ReduceSum", [square, graph.integers(op.axes)], keepdims=1)
+    norm = graph.op("Sqrt", [graph.op("Add", [total, graph.scalar(op.eps)])])
+    unit = graph.op("Div", [bottoms[0], norm])
+    gain = graph.weight(op.weights[0], _along_channels(op.weights[0].shape, len(op.bottom)))
+    graph.op("Mul", [unit, gain], tops[0])
+
+
+@emits(Softmax)
+def softmax(graph: Graph, op: Softmax, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """exp(x) over its sum along one axis."""
-    shape = bottom_shape(layer)
-    axis = canonical_axis(layer, layer.param.softmax_param.axis, len(shape))
-    graph.op("Softmax", bottoms, tops[0], axis=axis)
+    graph.op("Softmax", bottoms, tops[0], axis=op.axis)
 
 
-@emits("InnerProduct")
+@emits(InnerProduct)
 def inner_product(
-    graph: Graph, layer: LayerLike, bottoms: Sequence[str], tops: Sequence[str]
+    graph: Graph, op: InnerProduct, bottoms: Sequence[str], tops: Sequence[str]
 ) -> None:
-    """A matrix product over the axes from ``axis`` on, flattened, and a bias."""
-    param = layer.param.inner_product_param
-    shape = bottom_shape(layer)
-    axis = canonical_axis(layer, param.axis, len(shape))
-    rows, width, outputs = count(shape[:axis]), count(shape[axis:]), param.num_output
-    own = (width, outputs) if param.transpose else (outputs, width)
-    value = bottoms[0] if shape == (rows, width) else graph.reshape(bottoms[0], (rows, width))
-    inputs = [value, graph.weight(layer, 0, own, "filter")]
-    if param.bias_term:
-        inputs.append(graph.weight(layer, 1, (outputs,), "bias"))
-    flat = axis == 1
-    product = graph.op("Gemm", inputs, tops[0] if flat else "", transB=int(not param.transpose))
+    """A matrix product over the flattened axes, and a bias."""
+    matrix = (op.rows, op.inputs)
+    value = bottoms[0] if op.bottom == matrix else graph.reshape(bottoms[0], matrix)
+    inputs = [value, *(graph.weight(weight) for weight in op.weights)]
+    flat = op.top == (op.rows, op.outputs)
+    product = graph.op("Gemm", inputs, tops[0] if flat else "", transB=int(not op.transposed))
     if not flat:
-        graph.reshape(product, (*shape[:axis], outputs), tops[0])
+        graph.reshape(product, op.top, tops[0])

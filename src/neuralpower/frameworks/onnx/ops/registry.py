@@ -1,19 +1,12 @@
-"""Which function writes which layer type."""
+"""Which function writes which operation.
+
+Such a function is called ``emit(graph, operation, bottoms, tops)``: it writes nodes that read the
+values ``bottoms`` and make the values ``tops``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
-
-from neuralpower.frameworks.layer_graph import LayerLike
 from neuralpower.frameworks.layer_registry import Registry
 
-if TYPE_CHECKING:
-    from neuralpower.frameworks.onnx.ops.graph import Graph
-
-#: ``emit(graph, layer, bottoms, tops)``: writes nodes that read the values ``bottoms`` and make
-#: the values ``tops``.
-Emitter = Callable[["Graph", LayerLike, Sequence[str], Sequence[str]], None]
-
-#: What writes a layer type.
-emits: Registry[Emitter] = Registry("ONNX")
+#: What writes an operation.
+emits: Registry[None] = Registry("ONNX")

@@ -19,7 +19,7 @@ from neuralpower.frameworks.registry import make_executor
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
 from neuralpower.caffe.network import load_network  # noqa: E402
-from neuralpower.frameworks.layer_graph import random_input  # noqa: E402
+from neuralpower.frameworks.inputs import random_input  # noqa: E402
 from neuralpower.frameworks.onnx import cuda as ort_cuda  # noqa: E402
 from neuralpower.frameworks.onnx import session as ort_session  # noqa: E402
 from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402

@@ -16,7 +16,8 @@ from neuralpower.frameworks.registry import make_executor
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from neuralpower.frameworks.layer_graph import InputSpec, random_input  # noqa: E402
+from neuralpower.frameworks.inputs import InputSpec, random_input  # noqa: E402
+from neuralpower.frameworks.program import Program  # noqa: E402
 from neuralpower.frameworks.torch.cuda import CudaWorkload, out_of_memory  # noqa: E402
 from neuralpower.frameworks.torch.executor import rounds_products  # noqa: E402
 from neuralpower.frameworks.torch.kernels import kernel_names  # noqa: E402
@@ -152,8 +153,7 @@ def test_a_broken_device_ends_the_run_with_a_line(monkeypatch: pytest.MonkeyPatc
 def test_numbers_repeated_where_they_live_are_those_of_every_executor() -> None:
     shape = (3, 700, 32, 32)
     spec = InputSpec("x0", shape)
-    model = TorchModel(PLACE, 5)
-    model.inputs.append(spec)
+    model = TorchModel(Program("", (spec,), (), {}), PLACE, 5)
     assert numpy.prod(shape) > 2 * DRAWN
     made = model.values(5, 0)["x0"].numpy()
     numpy.testing.assert_array_equal(made, random_input(spec, 5, 0))

@@ -16,13 +16,15 @@ from neuralpower.frameworks.registry import make_executor
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
-from neuralpower.caffe.network import load_network  # noqa: E402
-from neuralpower.frameworks.layer_graph import random_input  # noqa: E402
-from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
-from neuralpower.frameworks.onnx.session import open_session  # noqa: E402
-from neuralpower.frameworks.torch.model import Place, layer_model, network_model  # noqa: E402
+from forms import LAYERS as FORMS  # noqa: E402
+from forms import SEED, one_layer_network, reference  # noqa: E402
 
-SEED = 3
+from neuralpower.caffe.network import load_network  # noqa: E402
+from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
+from neuralpower.frameworks.onnx.ops.registry import emits  # noqa: E402
+from neuralpower.frameworks.torch.model import Place, layer_model, network_model  # noqa: E402
+from neuralpower.frameworks.torch.ops.registry import makes  # noqa: E402
+
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 LAYERS = (
     Configuration("conv", 2, 4, 12, 12, 8, 12, 12, 3, 3, 1, 1, 1, 1, bias=1),
@@ -50,15 +52,6 @@ LAYERS = (
 )
 
 
-def reference(built: Any) -> list[Any]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session, _keep = open_session(built, options)
-    feed = {spec.name: random_input(spec, SEED) for spec in built.inputs}
-    found: list[Any] = session.run(list(built.outputs), feed)
-    return found
-
-
 def run(model: Any) -> list[Any]:
     with torch.inference_mode():
         return [v.contiguous().numpy() for v in model(model.values(SEED, 0)).values()]
@@ -71,6 +64,23 @@ def test_every_family_computes_what_onnx_does(layer: Configuration, channels_las
     (actual,) = run(layer_model(layer, Place("cpu", torch.float32, channels_last), SEED))
     assert numpy.abs(expected).max() > 0
     numpy.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(("kind", "body", "shapes", "tops"), FORMS)
+def test_every_layer_type_computes_what_onnx_does(
+    kind: str, body: str, shapes: tuple[tuple[int, ...], ...], tops: int
+) -> None:
+    network = one_layer_network(kind, body, shapes, tops)
+    expected = reference(build_network(network, SEED))
+    actual = run(network_model(network, Place("cpu", torch.float32, False), SEED))
+    assert len(actual) == tops
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert ours.shape == theirs.shape
+        numpy.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
+
+
+def test_pytorch_has_every_operation_that_onnx_has() -> None:
+    assert set(makes) == set(emits)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 pytest.importorskip("onnxruntime")
 import onnx
 import onnxruntime
+from forms import LAYERS, one_layer_network
 
 from neuralpower.caffe.network import load_network
+from neuralpower.caffe.operation import Silence
+from neuralpower.caffe.resolve import resolve
 from neuralpower.core.errors import InputError
-from neuralpower.frameworks.layer_graph import random_input
+from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import build_network
 from neuralpower.frameworks.onnx.ops.registry import emits
 from neuralpower.frameworks.onnx.session import open_session
@@ -382,11 +385,10 @@ def test_in_place_layers_and_shared_parameters(tmp_path: Path) -> None:
 
 
 def test_unsupported_layer_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"layer 'l' \(Im2col\): this layer type has no ONNX form"):
-        one("Im2col", "convolution_param { kernel_size: 3 }", (1, 2, 5, 5), tmp_path)
+    with pytest.raises(InputError, match=r"layer 'l' \(Filter\): this layer type has no"):
+        run_network(inputs_of(x=(2, 3), z=(2,)) + layer("Filter", "", "x z"), tmp_path)
 
 
-def test_every_family_type_can_be_written() -> None:
-    families = {"Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm"}
-    families |= {"Scale", "ReLU", "Sigmoid", "TanH", "ELU", "PReLU", "Eltwise", "Concat"}
-    assert families | {"Softmax", "Dropout"} <= set(emits)
+def test_every_operation_is_tried() -> None:
+    tried = {type(resolve(one_layer_network(*row).layers[-1])) for row in LAYERS}
+    assert tried | {Silence} == set(emits)

@@ -1,0 +1,1 @@
+"""Operations as PyTorch calls: a function per operation makes its forward pass (``registry``)."""

@@ -148,6 +148,12 @@ def test_explain_says_what_changes_would_save(folder: Path, tmp_path: Path) -> N
     # Half of conv1's outputs halve the inputs of both others: half of everything is saved.
     assert rows["conv1"]["half_width_saves_percent"] == pytest.approx(50, abs=6)
     assert rows["conv1"]["double_stride_saves_percent"] == pytest.approx(75, abs=6)
+    # A kernel of 1x1 instead of 3x3 does a ninth of the work of conv1 alone.
+    one = rows["conv1"]
+    assert one["smaller_kernel_saves_ms"] == pytest.approx(one["runtime_ms"] * 8 / 9, rel=0.1)
+    assert one["smaller_kernel_note"] is None
+    saved = one["half_width_saves_percent"] / 100 * one["runtime_ms"] / one["runtime_share"]
+    assert one["half_width_saves_ms"] == pytest.approx(saved)
     # conv2 alone cannot shrink: the sum needs both of its inputs to be of one shape.
     assert rows["conv2"]["half_width_saves_percent"] is None
     assert rows["conv2"]["half_width_note"]

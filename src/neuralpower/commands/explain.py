@@ -58,11 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(rows: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> str:
     import textwrap
 
+    from neuralpower.networks.explaining import CHANGES
     from neuralpower.networks.text import WIDTH, count, number, percent, table_text
 
     headings = ["layer", "type", "MACs", "runtime ms", "%", "energy mJ", "%", "bound by",
-                "MACs/byte", "half width", "2x stride"]  # fmt: skip
-    right = [False, False, True, True, True, True, True, False, True, True, True]
+                "MACs/byte", "half width", "2x stride",
+                "kernel-2"]  # fmt: skip
+    right = [False, False, True, True, True, True, True, False, True, True, True, True]
     cells = [
         [
             str(row["name"]),
@@ -76,7 +78,7 @@ def _text(rows: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> str:
             number(row["macs_per_byte"]),
             *(
                 "" if saves is None else f"{-saves:+.1f} %"
-                for saves in (row["half_width_saves_percent"], row["double_stride_saves_percent"])
+                for saves in (row[f"{change.key}_saves_percent"] for change in CHANGES)
             ),
         ]
         for row in rows

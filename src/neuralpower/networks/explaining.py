@@ -1,4 +1,4 @@
-"""Why a network costs what it costs: its dearest layers, what bounds them, what changes would save.
+"""Why a network costs what it costs: its costliest layers, what bounds them, what changes save.
 
 Savings are computed by changing one layer of the network, setting the network up again as Caffe
 would, and predicting all of it: the layers after it change too.
@@ -7,6 +7,7 @@ would, and predicting all of it: the layers after it change too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,97 @@ from neuralpower.networks.reading import Readings
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Layer, Network
 
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one layer: its columns' prefix, its name for people, and what does it.
+
+    ``apply`` changes the layer's message in place and returns the reason where it cannot.
+    """
+
+    key: str
+    words: str
+    apply: Callable[[Any], str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is said of the change: savings of a whole pass, and what to know of them."""
+        savings = (f"{self.key}_saves_{unit}" for unit in ("percent", "ms", "mj"))
+        return (*savings, f"{self.key}_note")
+
+
+def _halve_width(layer: Any) -> str:
+    """Halve a layer's outputs in place; the reason where it has none to halve."""
+    if layer.type in ("Convolution", "Deconvolution"):
+        param = layer.convolution_param
+        if param.group == param.num_output:
+            return "a depthwise layer is as wide as its input"
+        if param.num_output % (2 * param.group):
+            return "its outputs cannot be halved"
+        param.num_output //= 2
+        return ""
+    if layer.type == "InnerProduct":
+        if layer.inner_product_param.num_output < 2:
+            return "its outputs cannot be halved"
+        layer.inner_product_param.num_output //= 2
+        return ""
+    return "its width is that of its input"
+
+
+def _double_stride(layer: Any) -> str:
+    """Double a layer's stride in place; the reason where it has none."""
+    if layer.type == "Convolution":
+        param = layer.convolution_param
+        strides = [2 * stride for stride in param.stride] or [2]
+        if param.HasField("stride_h") or param.HasField("stride_w"):
+            param.stride_h, param.stride_w = 2 * param.stride_h, 2 * param.stride_w
+        else:
+            del param.stride[:]
+            param.stride.extend(strides)
+        return ""
+    if layer.type == "Pooling" and not layer.pooling_param.global_pooling:
+        param = layer.pooling_param
+        if param.HasField("stride_h") or param.HasField("stride_w"):
+            param.stride_h, param.stride_w = 2 * param.stride_h, 2 * param.stride_w
+        else:
+            param.stride *= 2
+        return ""
+    return "it has no stride"
+
+
+def _smaller_kernel(layer: Any) -> str:
+    """Take one row from each side of a layer's kernel, and of its padding, in place."""
+    if layer.type == "Convolution":
+        param = layer.convolution_param
+        sizes = [*param.kernel_size, param.kernel_h, param.kernel_w]
+        if max(sizes) < 3:
+            return "its kernel is the smallest"
+        dilation = max([*param.dilation, 1])
+        for field in (param.kernel_size, param.pad):
+            step = 2 if field is param.kernel_size else dilation
+            field[:] = [max(size - step, size % 2 if step == 2 else 0) for size in field]
+    elif layer.type == "Pooling" and not layer.pooling_param.global_pooling:
+        param = layer.pooling_param
+        if max(param.kernel_size, param.kernel_h, param.kernel_w) < 4:
+            return "its kernel is small already"
+        if param.HasField("kernel_size"):
+            param.kernel_size -= 2
+        if param.pad:
+            param.pad -= 1
+    else:
+        return "it has no kernel"
+    for name, step in (("kernel_h", 2), ("kernel_w", 2), ("pad_h", 1), ("pad_w", 1)):
+        if param.HasField(name):
+            setattr(param, name, max(getattr(param, name) - step, 1 if step == 2 else 0))
+    return ""
+
+
+#: What is tried on each of the costliest layers.
+CHANGES = (
+    Change("half_width", "half the outputs", _halve_width),
+    Change("double_stride", "twice the stride", _double_stride),
+    Change("smaller_kernel", "a kernel two smaller", _smaller_kernel),
+)
 COLUMNS = (
     "network",
     "batch",
@@ -37,13 +129,12 @@ COLUMNS = (
     "bound",
     "compute_ms",
     "memory_ms",
-    "half_width_saves_percent",
-    "half_width_note",
-    "double_stride_saves_percent",
-    "double_stride_note",
+    *(name for change in CHANGES for name in change.columns),
 )
 #: Layers that are explained.
 MOST = 5
+#: A layer that takes less than so many launches is bound by the launch.
+_LAUNCHES = 1.5
 
 
 def explain(
@@ -55,56 +146,65 @@ def explain(
     most: int = MOST,
     readings: Readings | None = None,
 ) -> list[dict[str, Any]]:
-    """A row (``COLUMNS``) for each of the ``most`` layers that cost most, dearest first.
+    """A row (``COLUMNS``) for each of the ``most`` layers that cost most, the costliest first.
 
     Cost is energy where every modelled layer has it, else runtime. ``bound`` is ``compute`` or
     ``memory`` by the platform's roofline (the stored baseline: the slower of ``compute_ms`` and
-    ``memory_ms``), ``memory`` for layers without arithmetic to speak of. ``*_saves_percent`` is
-    the part of the whole network's cost that half the layer's outputs, or twice its stride, would
-    save; None with the reason where the layer or the network does not allow it. A saving's note
-    names the sizes that leave the measured range by the change.
+    ``memory_ms``), ``memory`` for layers without arithmetic to speak of, and ``launch`` for those
+    that take little more than a launch. ``*_saves_percent`` is the part of the whole network's
+    cost that a change of the layer (``CHANGES``) would save, ``*_saves_ms`` and ``*_saves_mj``
+    what it saves of a pass; None with the reason where the layer or the network does not allow it.
+    A saving's note names the sizes that leave the measured range by the change.
     """
     from neuralpower.onnx_in.loading import load_network
 
+    options = {"batch": batch, **(readings or Readings()).of(path).options()}
+    network = load_network(path, **options)
+    return explain_network(path, network, models, models_dir, composition, most, options)
+
+
+def explain_network(
+    path: str | Path,
+    network: Network,
+    models: Models,
+    models_dir: str | Path,
+    composition: Composition | None = None,
+    most: int = MOST,
+    options: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """``explain`` for a network that is loaded; ``options`` are those that it was loaded with."""
     composition = composition or Composition()
-    options = (readings or Readings()).of(path).options()
-    network = load_network(path, batch=batch, **options)
     rows = predict_networks([network], models, composition)
-    total, layers = rows[-1], {layer.index: layer for layer in network.layers}
+    layers = {layer.index: layer for layer in network.layers}
     known = [row for row in rows[:-1] if row["runtime_ms"] is not None]
     by_energy = bool(known) and all(row["energy_mj"] is not None for row in known)
     cost = "energy_mj" if by_energy else "runtime_ms"
     known.sort(key=lambda row: (-row[cost], row["index"]))
-    roof = Roof(models_dir)
+    roof = Roof(models_dir, models)
 
-    def saved(layer: Layer, change: Callable[[Any], str]) -> tuple[float | None, str | None]:
+    def saved(layer: Layer, change: Change) -> dict[str, Any]:
+        found: dict[str, Any] = dict.fromkeys(change.columns)
         try:
-            other = _changed(path, network, layer, change, {"batch": batch, **options})
+            other = _changed(path, network, layer, change.apply, options or {})
         except InputError as error:
-            return None, error.message
+            return found | {f"{change.key}_note": error.message}
         changed = predict_networks([other], models, composition)
-        after = changed[-1]
-        if after["note"] != total["note"] or after[cost] is None:
-            return None, "the changed network is covered differently"
-        return 100 * (1 - after[cost] / total[cost]), _newly_beyond(rows, changed)
+        before, after = rows[-1], changed[-1]
+        if after["note"] != before["note"] or after[cost] is None:
+            return found | {f"{change.key}_note": "the changed network is covered differently"}
+        found[f"{change.key}_saves_percent"] = 100 * (1 - after[cost] / before[cost])
+        for target, unit in (("runtime_ms", "ms"), ("energy_mj", "mj")):
+            if before[target] is not None and after[target] is not None:
+                found[f"{change.key}_saves_{unit}"] = before[target] - after[target]
+        return found | {f"{change.key}_note": _newly_beyond(rows, changed)}
 
-    found = []
-    for rank, row in enumerate(known[:most], 1):
-        layer = layers[row["index"]]
-        half, half_note = saved(layer, _halve_width)
-        stride, stride_note = saved(layer, _double_stride)
-        found.append(
-            {name: row.get(name) for name in COLUMNS}
-            | roof.bound(layer)
-            | {
-                "rank": rank,
-                "half_width_saves_percent": half,
-                "half_width_note": half_note,
-                "double_stride_saves_percent": stride,
-                "double_stride_note": stride_note,
-            }
-        )
-    return found
+    return [
+        {name: row.get(name) for name in COLUMNS}
+        | roof.bound(layers[row["index"]], row)
+        | {"rank": rank}
+        | {k: v for change in CHANGES for k, v in saved(layers[row["index"]], change).items()}
+        for rank, row in enumerate(known[:most], 1)
+    ]
 
 
 def _newly_beyond(
@@ -121,11 +221,12 @@ def _newly_beyond(
 
 
 class Roof:
-    """What bounds a layer, by the roofline that was fitted (or given) beside the models."""
+    """What bounds a layer: the roofline that was fitted (or given) beside the models, launches."""
 
-    def __init__(self, models_dir: str | Path) -> None:
+    def __init__(self, models_dir: str | Path, models: Models) -> None:
         from neuralpower.modeling.baselines import load_baselines
 
+        self._models = models
         self._roofs = {
             family: baseline
             for (family, target), baselines in load_baselines(models_dir).items()
@@ -134,8 +235,18 @@ class Roof:
             if baseline.name == "roofline"
         }
 
-    def bound(self, layer: Layer) -> dict[str, Any]:
-        """``bound``, ``compute_ms``, ``memory_ms`` and ``macs_per_byte`` of a layer."""
+    def bound(self, layer: Layer, row: Mapping[str, Any]) -> dict[str, Any]:
+        """``bound``, ``compute_ms``, ``memory_ms`` and ``macs_per_byte`` of a predicted layer."""
+        from neuralpower.modeling.models import Model as FittedModel
+
+        found = self._work(layer)
+        model = self._models.get(layer.family, "runtime_ms")
+        launch_ms = model.launch_ms if isinstance(model, FittedModel) else None
+        if launch_ms is not None and row["runtime_ms"] < _LAUNCHES * launch_ms:
+            found["bound"] = "launch"
+        return found
+
+    def _work(self, layer: Layer) -> dict[str, Any]:
         from neuralpower.modeling.features import FeatureTable
         from neuralpower.modeling.terms import TermTable
 
@@ -211,50 +322,12 @@ def _given_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _halve_width(layer: Any) -> str:
-    """Halve a layer's outputs in place; the reason where it has none to halve."""
-    if layer.type in ("Convolution", "Deconvolution"):
-        param = layer.convolution_param
-        if param.group == param.num_output:
-            return "a depthwise layer is as wide as its input"
-        if param.num_output % (2 * param.group):
-            return "its outputs cannot be halved"
-        param.num_output //= 2
-        return ""
-    if layer.type == "InnerProduct":
-        if layer.inner_product_param.num_output < 2:
-            return "its outputs cannot be halved"
-        layer.inner_product_param.num_output //= 2
-        return ""
-    return "its width is that of its input"
-
-
-def _double_stride(layer: Any) -> str:
-    """Double a layer's stride in place; the reason where it has none."""
-    if layer.type == "Convolution":
-        param = layer.convolution_param
-        strides = [2 * stride for stride in param.stride] or [2]
-        if param.HasField("stride_h") or param.HasField("stride_w"):
-            param.stride_h, param.stride_w = 2 * param.stride_h, 2 * param.stride_w
-        else:
-            del param.stride[:]
-            param.stride.extend(strides)
-        return ""
-    if layer.type == "Pooling" and not layer.pooling_param.global_pooling:
-        param = layer.pooling_param
-        if param.HasField("stride_h") or param.HasField("stride_w"):
-            param.stride_h, param.stride_w = 2 * param.stride_h, 2 * param.stride_w
-        else:
-            param.stride *= 2
-        return ""
-    return "it has no stride"
-
-
-_CHANGES = (("half_width", "half the outputs"), ("double_stride", "twice the stride"))
+#: What bounds a layer, in words.
+BOUNDS = {"compute": "arithmetic", "memory": "memory", "launch": "the launch of its kernel"}
 
 
 def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line a layer in words, for people."""
+    """A line for each layer in words, for people."""
     from neuralpower.networks.text import number, percent
 
     lines = []
@@ -263,17 +336,17 @@ def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         what = "energy" if row["energy_share"] is not None else "runtime"
         text = f"{row['rank']}. {row['name']} ({row['type']}): {percent(share)} % of the {what}"
         if row["bound"]:
-            text += f", bound by {'arithmetic' if row['bound'] == 'compute' else 'memory'}"
+            text += f", bound by {BOUNDS[row['bound']]}"
         else:
             text += ", of a kind that the roofline does not cover"
-        for key, change in _CHANGES:
-            saves, note = row[f"{key}_saves_percent"], row[f"{key}_note"]
+        for change in CHANGES:
+            saves, note = row[f"{change.key}_saves_percent"], row[f"{change.key}_note"]
             if saves is None:
-                text += f"; {change}: not possible ({note})"
+                text += f"; {change.words}: not possible ({note})"
             elif saves < 0:
-                text += f"; {change} would cost {number(-saves)} % more"
+                text += f"; {change.words} would cost {number(-saves)} % more"
             else:
-                text += f"; {change} would save {number(saves)} %"
+                text += f"; {change.words} would save {number(saves)} %"
             if saves is not None and note:
                 text += f" ({note})"
         lines.append(text + ".")

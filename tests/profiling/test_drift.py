@@ -14,7 +14,7 @@ from fake_gpu import FakeGpu, FakeWorkload, known_ms, known_w
 from recorded_fake import record
 
 from neuralpower.cli import main
-from neuralpower.profiling.host_timing import summarise
+from neuralpower.profiling.stopping import summarise
 from neuralpower.records.drift import Drift
 from neuralpower.records.folder import Row, load_network_rows, load_rows
 from neuralpower.records.visits import VisitRecord

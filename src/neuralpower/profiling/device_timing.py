@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from neuralpower.core.statistics import median_interval, quantile
 from neuralpower.frameworks.replay import ReplayTimer, ReplayWorkload
-from neuralpower.profiling.host_timing import summarise
+from neuralpower.profiling.stopping import Clock, StopRule, take_samples
 from neuralpower.records.visits import Timing
 
 #: Share of the replays before which the device ran dry, above which the host sets the pace.
@@ -24,7 +24,12 @@ _HOST_BOUND = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ReplayProtocol:
-    """Warm-up, then replays until both minima are reached and the interval is narrow enough."""
+    """Warm-up, then replays until both minima are reached and the interval is narrow enough.
+
+    The warm-up goes on until first and last thirds of its replays agree within ``ramp``, at the
+    latest until ``warm_up_cap_s``: clocks rise for some time after a rest. ``ahead`` and
+    ``ahead_s``: how many replays are queued.
+    """
 
     warm_up_s: float = 0.05
     min_replays: int = 20
@@ -34,10 +39,24 @@ class ReplayProtocol:
     precision: float = 0.005
     ahead: int = 4
     ahead_s: float = 0.02
+    warm_up_cap_s: float = 0.5
+    ramp: float = 0.005
 
     def as_dict(self) -> dict[str, float | int]:
         """The rules as plain values, for the record."""
         return asdict(self)
+
+    @property
+    def stop(self) -> StopRule:
+        """When enough replays have been made."""
+        return StopRule(
+            self.min_replays,
+            min(self.min_time_s, self.max_time_s),
+            self.max_time_s,
+            self.least_replays,
+            self.precision,
+            more=0.25,
+        )
 
 
 class Turn(NamedTuple):
@@ -130,72 +149,87 @@ def queue_depth(replay_ms: float, least: int, ahead_s: float) -> int:
 def measure_replays(
     workload: ReplayWorkload,
     protocol: ReplayProtocol,
-    clock: Callable[[], int] = time.monotonic_ns,
+    clock: Clock = time.monotonic_ns,
 ) -> Timing:
     """Milliseconds a call from events between replays. Times of the window are ``clock``'s."""
-    timer = workload.timer
-    queue = ReplayQueue(workload, protocol.ahead)
-    begin = clock()
-    first = timer.mark()
-    last = queue.submit()
-    timer.wait(last)
-    replay_ms = timer.elapsed_ms(first, last)
-    queue = ReplayQueue(workload, queue_depth(replay_ms, protocol.ahead, protocol.ahead_s))
-    warm = 1
-    while clock() - begin < protocol.warm_up_s * 1e9:
-        queue.submit()
-        warm += 1
-    marks = [timer.mark()]
-    queue.forget()
-    t0 = clock()
-    samples: list[float] = []
-    looks = 0
-    check = protocol.min_replays
-    while True:
-        marks.append(queue.submit())
-        spent = (clock() - t0) / 1e9
-        if len(marks) <= check and spent < protocol.max_time_s:
-            continue
-        if spent < min(protocol.min_time_s, protocol.max_time_s):
-            continue
-        if len(marks) - 1 < protocol.least_replays:
-            continue
-        timer.wait(marks[-1])
-        samples = _gaps(timer, marks)
-        if spent >= protocol.max_time_s or _precise(samples, protocol):
-            break
-        looks += 1
-        # The device ran dry while all was looked at: its next gap is no sample.
-        check = len(marks) + max(5, len(marks) // 4)
-        queue.submit()
-        marks = [*marks, None, timer.mark()]
-    t1 = clock()
-    flags = [] if _precise(samples, protocol) else ["not_converged"]
-    # One of them may be the pause in which the samples were looked at.
-    if queue.dry - looks > _HOST_BOUND * len(samples):
-        flags.append("host_bound")
-    return summarise(
-        samples,
-        workload.calls_per_replay,
-        warm_up_calls=warm * workload.calls_per_replay,
-        window_ns=(t0, t1),
-        flags=tuple(flags),
-    )
+    return take_samples(_ReplaySampler(workload, protocol, clock), protocol.stop, clock)
 
 
-def _gaps(timer: ReplayTimer, marks: list[Any]) -> list[float]:
-    """Time of each replay; ``None`` among the marks parts two runs."""
-    return [
-        timer.elapsed_ms(a, b)
-        for a, b in itertools.pairwise(marks)
-        if a is not None and b is not None
-    ]
+class _ReplaySampler:
+    """As ``stopping.Sampler``: a sample is a replay, between the events behind two of them."""
+
+    def __init__(self, workload: ReplayWorkload, protocol: ReplayProtocol, clock: Clock) -> None:
+        self._workload, self._rules, self._clock = workload, protocol, clock
+        self._queue = ReplayQueue(workload, protocol.ahead, clock)
+        #: ``None`` parts two runs of replays.
+        self._marks: list[Any] = []
+        self._looked = False
+        self._looks = 0
+
+    @property
+    def calls_per_sample(self) -> int:
+        return self._workload.calls_per_replay
+
+    def warm_up(self) -> int:
+        """Replays for ``warm_up_s``, and on until they keep their time, or until the cap."""
+        rules, timer, clock = self._rules, self._workload.timer, self._clock
+        begin = clock()
+        first = timer.mark()
+        last = self._queue.submit()
+        timer.wait(last)
+        replay_ms = timer.elapsed_ms(first, last)
+        depth = queue_depth(replay_ms, rules.ahead, rules.ahead_s)
+        self._queue = ReplayQueue(self._workload, depth, clock)
+        marks = [timer.mark()]
+        while (spent_s := (clock() - begin) / 1e9) < rules.warm_up_cap_s:
+            if spent_s >= rules.warm_up_s and self._steady(marks):
+                break
+            marks.append(self._queue.submit())
+        self._marks = [timer.mark()]
+        self._queue.forget()
+        return len(marks) * self._workload.calls_per_replay
+
+    def take(self) -> None:
+        if self._looked:
+            # The device ran dry while all was looked at: its next gap is no sample.
+            self._queue.submit()
+            self._marks += [None, self._workload.timer.mark()]
+            self._looked = False
+            self._looks += 1
+        self._marks.append(self._queue.submit())
+
+    def samples(self) -> list[float]:
+        timer = self._workload.timer
+        timer.wait(self._marks[-1])
+        self._looked = True
+        return [
+            timer.elapsed_ms(a, b)
+            for a, b in itertools.pairwise(self._marks)
+            if a is not None and b is not None
+        ]
+
+    def flags(self, samples: Sequence[float]) -> list[str]:
+        found = []
+        # One of them may be the pause in which the samples were looked at.
+        if self._queue.dry - self._looks > _HOST_BOUND * len(samples):
+            found.append("host_bound")
+        change = change_of_thirds(samples)
+        if change is not None and abs(change) > self._rules.ramp:
+            found.append("ramp")
+        return found
+
+    def _steady(self, marks: Sequence[Any]) -> bool:
+        """Whether the later half of the replays that have ended kept its time."""
+        timer = self._workload.timer
+        ended = [mark for mark in marks[len(marks) // 2 :] if timer.done(mark)]
+        times = [timer.elapsed_ms(a, b) for a, b in itertools.pairwise(ended)]
+        change = change_of_thirds(times)
+        return change is not None and abs(change) <= self._rules.ramp
 
 
-def _precise(samples: list[float], protocol: ReplayProtocol) -> bool:
-    ordered = sorted(samples)
-    interval = median_interval(ordered)
-    if interval is None:
-        return False
-    middle = quantile(ordered, 0.5)
-    return max(interval[1] - middle, middle - interval[0]) <= protocol.precision * middle
+def change_of_thirds(samples: Sequence[float]) -> float | None:
+    """Median of the last third over that of the first, less 1; ``None`` for fewer than 6."""
+    third = len(samples) // 3
+    if third < 2:
+        return None
+    return statistics.median(samples[-third:]) / statistics.median(samples[:third]) - 1

@@ -1,28 +1,22 @@
-"""How a workload is timed: warm-up, calls in samples, and when to stop."""
+"""Timing on the host's clock: a sample is a few calls back to back between two readings of it."""
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from neuralpower.core.statistics import median_absolute_deviation, median_interval, quantile
+from neuralpower.profiling.stopping import Clock, StopRule, take_samples
 from neuralpower.records.visits import Timing
-
-Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
 class TimingProtocol:
-    """The rules of one visit.
+    """The rules of one visit; of the samples as ``StopRule``.
 
-    A *sample* is the time of K back-to-back calls over K, with K such that a sample takes at
-    least ``sample_s`` (the clock's own cost then stays below a per mille). Sampling stops at
-    ``min_samples`` and ``min_time_s`` once the 95 % interval of the median is narrower than
-    ``precision`` to either side, at the latest after ``max_time_s`` (but never before
-    ``least_samples``) or ``max_samples``.
+    A sample is the time of K back-to-back calls over K, with K such that a sample takes at least
+    ``sample_s`` (the clock's own cost then stays below a per mille).
     """
 
     warm_up_calls: int = 2
@@ -40,108 +34,62 @@ class TimingProtocol:
         """The rules as plain values, for the record."""
         return asdict(self)
 
+    @property
+    def stop(self) -> StopRule:
+        """When enough samples have been taken."""
+        return StopRule(
+            self.min_samples,
+            self.min_time_s,
+            self.max_time_s,
+            self.least_samples,
+            self.precision,
+            self.max_samples,
+        )
+
 
 def measure(
     call: Callable[[], None], protocol: TimingProtocol, clock: Clock = time.perf_counter_ns
 ) -> Timing:
-    """Time ``call`` by the protocol. The garbage collector rests meanwhile."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        warm, first_ns = _warm_up(call, protocol, clock)
-        each = _calls_per_sample(first_ns, protocol)
-        t0 = clock()
-        samples = _sample(call, each, protocol, clock)
-        t1 = clock()
-    finally:
-        if enabled:
-            gc.enable()
-    return summarise(
-        [sample / 1e6 for sample in samples],
-        each,
-        warm_up_calls=warm,
-        window_ns=(t0, t1),
-        flags=() if _precise(samples, protocol) else ("not_converged",),
-    )
+    """Time ``call`` by the protocol."""
+    return take_samples(_HostSampler(call, protocol, clock), protocol.stop, clock)
 
 
-def summarise(
-    samples_ms: Sequence[float],
-    calls_per_sample: int,
-    *,
-    warm_up_calls: int,
-    window_ns: tuple[int, int],
-    flags: tuple[str, ...],
-) -> Timing:
-    """The record of samples that each hold ``calls_per_sample`` calls, in ms per call."""
-    ordered = sorted(sample / calls_per_sample for sample in samples_ms)
-    interval = median_interval(ordered)
-    return Timing(
-        median_ms=quantile(ordered, 0.5),
-        lo_ms=None if interval is None else interval[0],
-        hi_ms=None if interval is None else interval[1],
-        q25_ms=quantile(ordered, 0.25),
-        q75_ms=quantile(ordered, 0.75),
-        mad_ms=median_absolute_deviation(ordered),
-        min_ms=ordered[0],
-        p95_ms=quantile(ordered, 0.95),
-        samples=len(ordered),
-        calls=len(ordered) * calls_per_sample,
-        calls_per_sample=calls_per_sample,
-        warm_up_calls=warm_up_calls,
-        t0_ns=window_ns[0],
-        t1_ns=window_ns[1],
-        flags=flags,
-    )
+class _HostSampler:
+    """As ``stopping.Sampler``; K comes from the quickest call of the warm-up."""
 
+    def __init__(self, call: Callable[[], None], protocol: TimingProtocol, clock: Clock) -> None:
+        self._call, self._rules, self._clock = call, protocol, clock
+        self._samples: list[float] = []
+        self._turns = range(1)
 
-def _warm_up(call: Callable[[], None], protocol: TimingProtocol, clock: Clock) -> tuple[int, int]:
-    """Calls made before the samples, and the time in ns of the quickest of them."""
-    begin = clock()
-    calls, quickest = 0, math.inf
-    while calls < protocol.warm_up_calls or (
-        clock() - begin < protocol.warm_up_s * 1e9 and calls < protocol.max_samples
-    ):
+    @property
+    def calls_per_sample(self) -> int:
+        return len(self._turns)
+
+    def warm_up(self) -> int:
+        rules, clock = self._rules, self._clock
+        begin = clock()
+        calls, quickest = 0, math.inf
+        while calls < rules.warm_up_calls or (
+            clock() - begin < rules.warm_up_s * 1e9 and calls < rules.max_samples
+        ):
+            before = clock()
+            self._call()
+            quickest = min(quickest, clock() - before)
+            calls += 1
+        wanted = math.ceil(rules.sample_s * 1e9 / max(quickest, 1))
+        self._turns = range(max(1, min(wanted, rules.max_calls_per_sample)))
+        return calls
+
+    def take(self) -> None:
+        call, clock = self._call, self._clock
         before = clock()
-        call()
-        quickest = min(quickest, clock() - before)
-        calls += 1
-    return calls, int(quickest)
-
-
-def _calls_per_sample(call_ns: int, protocol: TimingProtocol) -> int:
-    wanted = math.ceil(protocol.sample_s * 1e9 / max(call_ns, 1))
-    return max(1, min(wanted, protocol.max_calls_per_sample))
-
-
-def _sample(
-    call: Callable[[], None], each: int, protocol: TimingProtocol, clock: Clock
-) -> list[int]:
-    samples: list[int] = []
-    begin = clock()
-    check = protocol.min_samples
-    turns = range(each)
-    while len(samples) < protocol.max_samples:
-        before = clock()
-        for _ in turns:
+        for _ in self._turns:
             call()
-        after = clock()
-        samples.append(after - before)
-        spent = (after - begin) / 1e9
-        if len(samples) >= protocol.least_samples and spent >= protocol.max_time_s:
-            break
-        if len(samples) >= check and spent >= protocol.min_time_s:
-            if _precise(samples, protocol):
-                break
-            # Sorting costs time between the samples: look again only after a tenth more.
-            check = len(samples) + max(1, len(samples) // 10)
-    return samples
+        self._samples.append((clock() - before) / 1e6)
 
+    def samples(self) -> list[float]:
+        return self._samples
 
-def _precise(samples: list[int], protocol: TimingProtocol) -> bool:
-    ordered = sorted(samples)
-    interval = median_interval(ordered)
-    if interval is None:
-        return False
-    middle = quantile(ordered, 0.5)
-    return max(interval[1] - middle, middle - interval[0]) <= protocol.precision * middle
+    def flags(self, samples: Sequence[float]) -> list[str]:
+        return []

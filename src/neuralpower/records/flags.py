@@ -28,6 +28,7 @@ FLAGS: Mapping[str, str] = {
     "oom": "out of memory",
     "phase_coverage": "publications saw only a part of the phases of a long call",
     "power_capped": "the board held its power limit",
+    "ramp": "first and last third of the timed replays differ by more than 0.5 %",
     "settle_corr_gt1pct": "power had not settled: the correction exceeds 1 %",
     "thermal_slowdown": "the board slowed down because of its temperature",
     "zero_reading": "the sensor read 0 W",

@@ -15,6 +15,7 @@ from neuralpower.core.statistics import (
     median_interval,
     median_ranks,
     quantile,
+    student_t,
 )
 from neuralpower.profiling.host_timing import TimingProtocol, measure
 
@@ -155,3 +156,9 @@ def test_warm_up_is_not_in_the_samples() -> None:
     work = Work(times())
     timing = measure(work.call, TimingProtocol(), work.clock)
     assert timing.median_ms == timing.p95_ms == 1.0
+
+
+@given(st.integers(1, 400))
+def test_students_t_agrees_with_scipy(freedom: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert student_t(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)

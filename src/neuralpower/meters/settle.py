@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from neuralpower.meters.window import student_t
+from neuralpower.core.statistics import student_t
 
 Publication = tuple[int, float]
 

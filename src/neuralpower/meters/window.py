@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from neuralpower.core.statistics import student_t
+
 #: Publications below which a mean is not trusted (measurement protocol, section 4).
 FEW_PUBLICATIONS = 12
 
@@ -216,20 +218,6 @@ def _half_width(series: Sequence[float], n_eff: float) -> float | None:
 
 
 #: The 97.5 % points of Student's t for 1 to 10 degrees of freedom.
-_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-
-
-def student_t(freedom: int) -> float:
-    """The 97.5 % point of Student's t; beyond 10 degrees by Cornish-Fisher, good to 0.1 %.
-
-    Not scipy's: a machine that only measures has PyTorch and little else.
-    """
-    if freedom <= len(_T_975):
-        return _T_975[freedom - 1]
-    z = statistics.NormalDist().inv_cdf(0.975)
-    g1 = (z**3 + z) / 4
-    g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + g1 / freedom + g2 / freedom**2
 
 
 def relative_slope(published: Sequence[tuple[int, float]]) -> float | None:
@@ -240,7 +228,7 @@ def relative_slope(published: Sequence[tuple[int, float]]) -> float | None:
     times = [(t - start) / 1e9 for t, _ in published]
     values = [value for _, value in published]
     mean = statistics.fmean(values)
-    if mean == 0 or times[-1] == times[0]:
+    if mean == 0 or times[0] == times[-1]:
         return None
     return statistics.linear_regression(times, values).slope / mean
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuralpower.meters.window import student_t
+from neuralpower.core.statistics import student_t
 
 Values = Mapping[Hashable, Mapping[str, Sequence[float]]]
 

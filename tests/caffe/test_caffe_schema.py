@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neuralpower.caffe import caffe_pb2 as pb
-from neuralpower.caffe.compile_schema import FOLDER, OUTPUTS, compile_schema
 from neuralpower.caffe.fields import FORK_NUMBERS
-from neuralpower.caffe.layers import MODULES, find
+from neuralpower.caffe.layers import find
+from neuralpower.caffe.layers.index import MODULES
+
+TOOL = Path(__file__).parents[2] / "tools/compile_schema.py"
+
+
+def tool() -> Any:
+    spec = importlib.util.spec_from_file_location("compile_schema", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_compiling_changes_nothing(tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools")
-    compile_schema(tmp_path)
-    for name in OUTPUTS:
+    compiler = tool()
+    compiler.compile_schema(tmp_path)
+    for name in compiler.OUTPUTS:
         made = (tmp_path / "neuralpower" / "caffe" / name).read_text()
-        assert made == (FOLDER / name).read_text(), f"{name} is not current: compile the schema"
+        assert made == (compiler.FOLDER / name).read_text(), f"run {TOOL.name}: {name} is old"
+
+
+def test_the_index_of_types_is_current() -> None:
+    compiler = tool()
+    assert compiler.layer_index() == compiler.INDEX.read_text(), f"run {TOOL.name}"
 
 
 def test_field_numbers_are_those_of_binary_files() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.caffe.layers import MODULES, arrangement, convolution, losses, pooling
+from neuralpower.caffe.layers import arrangement, convolution, losses, pooling
+from neuralpower.caffe.layers.index import MODULES
 from neuralpower.caffe.network import load_network, parse_network
 from neuralpower.caffe.operation import Identity, Operation, Source
 from neuralpower.caffe.registry import LAYER_TYPES

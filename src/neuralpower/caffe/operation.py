@@ -5,8 +5,9 @@ from the front, sizes and parameter blobs are known. Frameworks translate these 
 read a layer's message.
 
 To add an operation: a frozen dataclass beside the shape function of the layer type (in
-``caffe.layers``), and a function with the decorator ``operation`` that fills it in from the
-layer's message. Then a form in each framework (``frameworks.layer_registry``).
+``caffe.layers``; a plain class where it has no fields of its own), and a function with the
+decorator ``operation`` that fills it in from the layer's message. Then a form in each framework
+(``frameworks.layer_registry``) and a row in tests/frameworks/forms.py.
 """
 
 from __future__ import annotations
@@ -88,17 +89,14 @@ class Operation:
         return unsupported(self.layer.name, self.layer.type, why)
 
 
-@dataclass(frozen=True, slots=True)
 class Source(Operation):
     """Data that come from outside of the network: nothing is computed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Identity(Operation):
     """Every output is the first input: nothing is computed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Silence(Operation):
     """Takes inputs that nobody uses; it has no output."""
 

@@ -249,7 +249,6 @@ class Eltwise(Operation):
     factors: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Reshape(Operation):
     """The same elements with the output's shape."""
 
@@ -269,7 +268,6 @@ class Tile(Operation):
     times: int
 
 
-@dataclass(frozen=True, slots=True)
 class BatchReindex(Operation):
     """The items of the first input that the second one names, in its order."""
 

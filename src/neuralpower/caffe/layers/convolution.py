@@ -298,7 +298,6 @@ class Convolution(Sliding):
     transposed: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Im2col(Sliding):
     """What a convolution multiplies: [batch, channels x kernel, places]."""
 

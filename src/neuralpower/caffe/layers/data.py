@@ -7,7 +7,6 @@ sizes of image lists, the name of a well-known data set) and notes what it assum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe.fillers import check_filler
@@ -265,7 +264,6 @@ def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:
     return [(batch, channels, height, width), (batch,)][: setup.n_tops]
 
 
-@dataclass(frozen=True, slots=True)
 class Parameter(Operation):
     """A parameter as an output."""
 

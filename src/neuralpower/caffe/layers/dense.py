@@ -183,7 +183,6 @@ class InnerProduct(Operation):
     transposed: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Embed(Operation):
     """A row of the first parameter for each index, and perhaps a bias."""
 
@@ -238,7 +237,6 @@ class Recurrent(Operation):
         return tuple(range(first, len(self.bottoms)))
 
 
-@dataclass(frozen=True, slots=True)
 class LSTM(Recurrent):
     """LSTM without peepholes (Hochreiter and Schmidhuber 1997; Donahue et al. 2015).
 
@@ -246,12 +244,10 @@ class LSTM(Recurrent):
     """
 
 
-@dataclass(frozen=True, slots=True)
 class RNN(Recurrent):
     """h = tanh(W_h h' + W_x x + b), o = tanh(W_o h + b_o); the output is o, the state h."""
 
 
-@dataclass(frozen=True, slots=True)
 class LSTMUnit(Operation):
     """One step of an LSTM: cell state, gates (before their functions) and markers to cell state
     and hidden state.

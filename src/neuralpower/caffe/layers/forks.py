@@ -206,7 +206,6 @@ class ShuffleChannel(Operation):
     groups: int
 
 
-@dataclass(frozen=True, slots=True)
 class Axpy(Operation):
     """The first input (a factor a channel) times the second, plus the third."""
 

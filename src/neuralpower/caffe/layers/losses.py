@@ -251,12 +251,10 @@ class Averaged(Labelled):
         return _number(self.divisor, self.ignored, outer, math.prod(self.places))
 
 
-@dataclass(frozen=True, slots=True)
 class SoftmaxWithLoss(Averaged):
     """-log of the softmax of the labelled scores, summed; a second output is the softmax."""
 
 
-@dataclass(frozen=True, slots=True)
 class InfogainLoss(Averaged):
     """As ``SoftmaxWithLoss``, over all classes, weighted by the label's row of the third input.
 
@@ -271,7 +269,6 @@ class Accuracy(Labelled):
     among: int
 
 
-@dataclass(frozen=True, slots=True)
 class MultinomialLogisticLoss(Labelled):
     """-log of the labelled probability of each item (at least 1e-20), over the batch."""
 
@@ -283,7 +280,6 @@ class HingeLoss(Labelled):
     squared: bool
 
 
-@dataclass(frozen=True, slots=True)
 class EuclideanLoss(Operation):
     """Half the sum of squared differences of two inputs, over the batch."""
 

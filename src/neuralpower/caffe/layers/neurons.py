@@ -139,7 +139,6 @@ class ReLU(Operation):
     slope: float
 
 
-@dataclass(frozen=True, slots=True)
 class PReLU(Operation):
     """A learnt slope below zero: one a channel, or one for all."""
 

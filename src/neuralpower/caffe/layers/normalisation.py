@@ -181,7 +181,6 @@ class Scale(AlongAxes):
     shift: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Bias(AlongAxes):
     """The sum with the summand."""
 

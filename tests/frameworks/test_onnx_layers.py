@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 pytest.importorskip("onnxruntime")
 import onnx
 import onnxruntime
-from forms import LAYERS, one_layer_network
+from forms import FORMULAS, LAYERS, one_layer_network
 
 from neuralpower.caffe.network import load_network
 from neuralpower.caffe.operation import Silence
@@ -241,60 +241,8 @@ def test_inner_product(tmp_path: Path, shape: tuple[int, ...], body: str) -> Non
     close(y, flat @ w + bias)
 
 
-POINTWISE: list[tuple[str, str, Any]] = [
-    ("ReLU", "", lambda x: numpy.maximum(x, 0)),
-    ("ReLU", "relu_param { negative_slope: 0.1 }", lambda x: numpy.where(x > 0, x, 0.1 * x)),
-    ("Sigmoid", "", lambda x: 1 / (1 + numpy.exp(-x))),
-    ("TanH", "", numpy.tanh),
-    ("AbsVal", "", numpy.abs),
-    ("BNLL", "", lambda x: numpy.log1p(numpy.exp(x))),
-    ("Dropout", "", lambda x: x),
-    ("ELU", "elu_param { alpha: 0.5 }", lambda x: numpy.where(x > 0, x, 0.5 * numpy.expm1(x))),
-    ("Swish", "swish_param { beta: 2 }", lambda x: x / (1 + numpy.exp(-2 * x))),
-    ("Clip", "clip_param { min: -0.5 max: 0.3 }", lambda x: numpy.clip(x, -0.5, 0.3)),
-    ("ReLU6", "", lambda x: numpy.clip(x, 0, 6)),
-    ("Threshold", "threshold_param { threshold: 0.2 }", lambda x: (x > 0.2) * 1.0),
-    ("Power", "power_param { power: 2 scale: 3 shift: 0.5 }", lambda x: (0.5 + 3 * x) ** 2),
-    ("Power", "power_param { scale: 3 }", lambda x: 3 * x),
-    ("Exp", "exp_param { base: 2 scale: 0.5 shift: 1 }", lambda x: 2 ** (1 + 0.5 * x)),
-    ("Softmax", "", lambda x: reference.softmax(x, 1)),
-    ("Softmax", "softmax_param { axis: -1 }", lambda x: reference.softmax(x, 3)),
-    ("Reduction", "reduction_param { axis: 2 }", lambda x: x.sum(axis=(2, 3))),
-    (
-        "Reduction",
-        "reduction_param { operation: MEAN coeff: 2 axis: 1 }",
-        lambda x: 2 * x.mean(axis=(1, 2, 3)),
-    ),
-    ("Reduction", "reduction_param { operation: SUMSQ axis: 3 }", lambda x: (x**2).sum(axis=3)),
-    (
-        "Reduction",
-        "reduction_param { operation: ASUM axis: 1 }",
-        lambda x: abs(x).sum(axis=(1, 2, 3)),
-    ),
-    ("Flatten", "", lambda x: x.reshape(2, -1)),
-    ("Flatten", "flatten_param { axis: 1 end_axis: 2 }", lambda x: x.reshape(2, 12, 5)),
-    ("Reshape", "reshape_param { shape { dim: 0 dim: -1 dim: 5 } }", lambda x: x.reshape(2, 12, 5)),
-    ("Tile", "tile_param { axis: 1 tiles: 3 }", lambda x: numpy.tile(x, (1, 3, 1, 1))),
-    (
-        "Permute",
-        "permute_param { order: 0 order: 2 order: 3 order: 1 }",
-        lambda x: x.transpose(0, 2, 3, 1),
-    ),
-    (
-        "MVN",
-        "",
-        lambda x: (x - x.mean((2, 3), keepdims=True)) / (x.std((2, 3), keepdims=True) + 1e-9),
-    ),
-    (
-        "MVN",
-        "mvn_param { normalize_variance: false across_channels: true }",
-        lambda x: x - x.mean((1, 2, 3), keepdims=True),
-    ),
-]
-
-
-@pytest.mark.parametrize(("kind", "body", "expected"), POINTWISE)
-def test_pointwise(tmp_path: Path, kind: str, body: str, expected: Any) -> None:
+@pytest.mark.parametrize(("kind", "body", "expected"), FORMULAS)
+def test_formulas(tmp_path: Path, kind: str, body: str, expected: Any) -> None:
     x, y = one(kind, body, (2, 3, 4, 5), tmp_path)
     close(y, expected(x.astype(float)))
 

@@ -112,6 +112,8 @@ LAYERS: list[tuple[str, str, tuple[tuple[int, ...], ...], int]] = [
     ("MVN", "", (IMAGE,), 1),
     ("MVN", "mvn_param { across_channels: true }", ((3, 7),), 1),
     ("MVN", "mvn_param { normalize_variance: false across_channels: true }", (IMAGE,), 1),
+    ("GroupNorm", "group_norm_param { group_num: 3 eps: 0.01 }", (IMAGE,), 1),
+    ("GN", "gn_param { num_groups: 2 }", ((4, 6),), 1),
     ("Normalize", "norm_param { across_spatial: false channel_shared: false }", (IMAGE,), 1),
     ("Normalize", "norm_param { across_spatial: true channel_shared: true }", (IMAGE,), 1),
     ("Eltwise", "eltwise_param { coeff: 1 coeff: -1 coeff: 0.5 }", (IMAGE,) * 3, 1),
@@ -239,6 +241,11 @@ FORMULAS: list[tuple[str, str, Any]] = [
         "MVN",
         "",
         lambda x: (x - x.mean((2, 3), keepdims=True)) / (x.std((2, 3), keepdims=True) + 1e-9),
+    ),
+    (
+        "GroupNorm",
+        "group_norm_param { num_groups: 3 eps: 0.1 }",
+        lambda x: (x - x.mean((2, 3), keepdims=True)) / (x.var((2, 3), keepdims=True) + 0.1) ** 0.5,
     ),
     (
         "MVN",

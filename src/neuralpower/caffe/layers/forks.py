@@ -100,14 +100,34 @@ def l2_normalization(setup: Setup) -> list[Shape]:
 @layer_type("GroupNorm", "GN", "GroupNormalization", fork=True)
 def group_norm(setup: Setup) -> list[Shape]:
     """Mean and variance of groups of channels; scale and shift are a Scale layer after it."""
-    param = setup.param.group_norm_param
-    if not setup.param.HasField("group_norm_param"):
-        param = setup.param.gn_param
-    groups = param.num_groups or param.group or param.group_num
+    groups = _groups(_group_norm_param(setup.param))
     channels = dim(setup.bottom, 1)
     setup.expect(groups > 0 and channels % groups == 0, f"{channels} channels in {groups} groups")
     setup.macs = count(setup.bottom)
     return [setup.bottom]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Operation):
+    """(x - mean) / sqrt(variance + eps) of each group of channels of an image (Wu and He 2018)."""
+
+    groups: int
+    eps: float
+
+
+@operation("GroupNorm", "GN", "GroupNormalization")
+def group_norm_operation(layer: LayerFacts, param: Any) -> Operation:
+    """Forks name the number of groups in their own ways."""
+    options = _group_norm_param(param)
+    return GroupNorm(layer, _groups(options), options.eps)
+
+
+def _group_norm_param(param: Any) -> Any:
+    return param.group_norm_param if param.HasField("group_norm_param") else param.gn_param
+
+
+def _groups(options: Any) -> int:
+    return int(options.num_groups or options.group or options.group_num)
 
 
 @layer_type("BN", tops=(1, 5), fork=True)

@@ -13,7 +13,7 @@ from jax import lax
 
 from neuralpower.caffe.layers.arrangement import Eltwise
 from neuralpower.caffe.layers.dense import InnerProduct
-from neuralpower.caffe.layers.forks import Axpy, Normalize
+from neuralpower.caffe.layers.forks import Axpy, GroupNorm, Normalize
 from neuralpower.caffe.layers.neurons import (
     ELU,
     Clip,
@@ -181,6 +181,19 @@ def batch_norm(op: BatchNorm, store: Store) -> Forward:
         return ((values[0] - centre) * deviation,)
 
     return run
+
+
+@makes(GroupNorm)
+def group_norm(op: GroupNorm, store: Store) -> Forward:
+    """Mean and variance of groups of channels."""
+
+    def run(x: Any) -> Any:
+        groups = x.reshape(op.bottom[0], op.groups, -1)
+        centred = groups - groups.mean(2, keepdims=True)
+        deviation = lax.rsqrt((centred * centred).mean(2, keepdims=True) + op.eps)
+        return (centred * deviation).reshape(op.top)
+
+    return one(run)
 
 
 @makes(MVN)

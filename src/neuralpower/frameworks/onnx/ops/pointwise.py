@@ -8,7 +8,7 @@ import numpy
 
 from neuralpower.caffe.layers.arrangement import Eltwise
 from neuralpower.caffe.layers.dense import InnerProduct
-from neuralpower.caffe.layers.forks import Axpy, Normalize
+from neuralpower.caffe.layers.forks import Axpy, GroupNorm, Normalize
 from neuralpower.caffe.layers.neurons import (
     ELU,
     Affine,
@@ -190,6 +190,16 @@ def _normalise(graph: Graph, value: str, top: str, axes: Sequence[int], eps: flo
     variance = graph.op("ReduceMean", [square], axes=axes, keepdims=1)
     deviation = graph.op("Sqrt", [graph.op("Add", [variance, graph.scalar(eps)])])
     graph.op("Div", [centred, deviation], top)
+
+
+@emits(GroupNorm)
+def group_norm(graph: Graph, op: GroupNorm, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Groups as the channels of ``InstanceNormalization``, which older versions have too."""
+    grouped = graph.reshape(bottoms[0], (op.bottom[0], op.groups, -1))
+    ones = graph.constant(numpy.ones(op.groups, numpy.float32))
+    zeros = graph.constant(numpy.zeros(op.groups, numpy.float32))
+    made = graph.op("InstanceNormalization", [grouped, ones, zeros], epsilon=op.eps)
+    graph.reshape(made, op.top, tops[0])
 
 
 @emits(MVN)

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from neuralpower.caffe.layers.arrangement import Eltwise
 from neuralpower.caffe.layers.dense import InnerProduct
-from neuralpower.caffe.layers.forks import Axpy, Normalize
+from neuralpower.caffe.layers.forks import Axpy, GroupNorm, Normalize
 from neuralpower.caffe.layers.neurons import (
     ELU,
     Clip,
@@ -180,6 +180,12 @@ def batch_norm(op: BatchNorm, store: Store) -> Forward:
     by = torch.where(factor == 0, torch.zeros_like(factor), 1 / factor)
     mean, variance = mean * by, variance * by
     return one(lambda x: F.batch_norm(x, mean, variance, eps=eps))
+
+
+@makes(GroupNorm)
+def group_norm(op: GroupNorm, store: Store) -> Forward:
+    """Mean and variance of groups of channels."""
+    return one(lambda x: F.group_norm(x, op.groups, eps=op.eps))
 
 
 @makes(MVN)

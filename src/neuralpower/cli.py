@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from neuralpower import __version__
+from neuralpower.commands.batches import joined
 from neuralpower.core.errors import InputError
 
 #: Command and its line of help. Each is a module of ``neuralpower.commands`` with
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (a gate said no) or 2 (bad input)."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(words)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(joined(words))
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -256,3 +256,95 @@ def test_predicting_imports_no_heavy_module() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+DATA_NET = NET.replace(
+    'type: "Input" top: "data"\n  input_param { shape { dim: 2 dim: 3 dim: 32 dim: 32 } } }',
+    'type: "Data" top: "data" data_param { source: "db" batch_size: 2 } }',
+)
+
+
+@pytest.mark.parametrize("command", ["predict", "compare", "explain"])
+@pytest.mark.parametrize("option", ["--blob-shape=data=2x3x32x32", "--data-shape=3x32x32"])
+def test_shapes_from_outside_in_every_command(
+    folder: Path, tmp_path: Path, command: str, option: str
+) -> None:
+    net, out = tmp_path / "net.prototxt", tmp_path / "out.csv"
+    net.write_text(DATA_NET)
+    assert call(folder, command, str(net), option, "--out", str(out)) == 0
+    given = out.read_text()
+    assert call(folder, command, str(folder / "net.prototxt"), "--out", str(out)) == 0
+    assert given == out.read_text().replace("data,Input,", "data,Data,")
+
+
+@pytest.mark.parametrize("words", [["1", "16"], ["1,16"], ["1", "--batch", "16"]])
+def test_every_way_to_give_batch_sizes(
+    folder: Path, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.csv"
+    net = str(folder / "net.prototxt")
+    assert call(folder, "predict", net, "--batch", *words, "--out", str(out)) == 0
+    rows = csv.DictReader(io.StringIO(out.read_text()))
+    assert [row["batch"] for row in rows if row["name"] == "TOTAL"] == ["1", "16"]
+    with pytest.raises(SystemExit):
+        call(folder, "explain", net, "--batch", *words[:1], "2,3")
+    assert call(folder, "predict", "--batch", "4", net, "--out", str(out)) == 0
+
+
+def test_misspelt_fields_are_on_standard_error_of_every_command(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, out = tmp_path / "net.prototxt", tmp_path / "out.csv"
+    net.write_text(NET.replace("kernel_size: 1 }", "kernel_size: 1 strid: 1 }"))
+    for command in ("predict", "compare", "explain"):
+        assert call(folder, command, str(net), "--out", str(out)) == 0
+        told = f"{net}:9: not sure: unknown field strid of ConvolutionParameter (is it stride?)"
+        assert told in capsys.readouterr().err
+    assert call(folder, "predict", str(net), "--out", str(out)) == 0
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(out.read_text()))}
+    assert rows["branch"]["note"].startswith("not sure: ")
+    assert "; 1 layer not sure" in rows["TOTAL"]["note"]
+
+
+def test_a_part_of_a_network_is_not_ranked(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    part = tmp_path / "part.prototxt"
+    odd = 'layer { name: "odd" type: "Odd" bottom: "conv1" top: "odd" }\n'
+    whole = NET.replace('layer { name: "conv2"', odd + 'layer { name: "conv2"')
+    part.write_text(whole.replace('bottom: "conv1" top: "conv2"', 'bottom: "odd" top: "conv2"'))
+    files = [str(folder / "net.prototxt"), str(part)]
+    assert call(folder, "compare", *files, "--out", str(out)) == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [(row["network"], row["rank"]) for row in rows] == [("net", "1"), ("part", "")]
+    assert rows[1]["note"].startswith("not ranked, figures of a part; covers ")
+    assert "100 % of MACs" not in rows[1]["note"]
+    assert "the work of 3 is unknown" in rows[1]["note"]
+    assert float(rows[1]["coverage"]) == pytest.approx(0.5)
+    assert rows[0]["probability_before_next"] == ""
+    kept = call(folder, "compare", *files, "--assume-elementwise", "--out", str(out))
+    assert kept == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert {row["rank"] for row in rows} == {"1", "2"}
+
+
+def test_nothing_known_is_no_prediction(folder: Path, tmp_path: Path) -> None:
+    net, out = tmp_path / "net.prototxt", tmp_path / "out.csv"
+    for text, why in ((DATA_NET, "give --data-shape CxHxW"), ("", "the file has no layers")):
+        net.write_text(text)
+        assert call(folder, "predict", str(net), "--out", str(out)) == 0
+        total = list(csv.DictReader(io.StringIO(out.read_text())))[-1]
+        assert (total["runtime_ms"], total["source"], total["coverage"]) == ("", "none", "0.0")
+        assert total["note"].startswith("no prediction: ")
+        assert why in total["note"]
+
+
+def test_a_folder_of_platforms_and_a_folder_as_output(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = str(folder / "net.prototxt")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "board").symlink_to(folder / "models")
+    assert main(["predict", net, "--models", str(tmp_path / "models")]) == 2
+    assert "has the models of several platforms: name one, board" in capsys.readouterr().err
+    assert call(folder, "predict", net, "--out", str(tmp_path)) == 2
+    assert f"{tmp_path}: is a folder: name a file in it" in capsys.readouterr().err

@@ -465,6 +465,8 @@ class _Builder:
         )
         if layer.tops and None not in layer.top_shapes:
             layer.known, layer.macs = True, 0
+            if entry.kind is not None and entry.kind.free:
+                entry.notes.append("no computation")
         if not layer.tops or None in given:
             if entry.kind is None and self.options.known_types:
                 entry.refuse(f"{reason}, or correct the type if it is misspelt")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.commands.predict import batch_size, write_rows
-from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.batches import add_batches_argument
+from neuralpower.commands.predict import write_rows
+from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core import files
 from neuralpower.networks import text
 
@@ -18,14 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument(
-        "--batch",
-        action="append",
-        type=batch_size,
-        default=[],
-        metavar="N",
-        help="batch size instead of the files'; give it again for several",
-    )
+    add_batches_argument(parser)
     parser.add_argument(
         "--networks-file",
         type=Path,
@@ -52,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     models = load_models(arguments.models)
     networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
+    warn(networks)
     predicted = predict_networks(networks, models, load_composition(arguments.models))
     facts = arguments.networks_file
     if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.commands.arguments import positive
-from neuralpower.commands.predict import batch_size, write_rows
-from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.batches import one_batch
+from neuralpower.commands.predict import write_rows
+from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.errors import InputError
 
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("prototxt", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument("--batch", type=batch_size, metavar="N", help="instead of the file's")
+    parser.add_argument("--batch", type=one_batch, metavar="N", help="instead of the file's")
     parser.add_argument(
         "--layers", type=positive, default=5, metavar="N", help="how many (default: 5)"
     )
@@ -36,7 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.explaining import COLUMNS, explain, sentences
+    from neuralpower.networks.loading import load_networks
 
+    read = readings(arguments)
+    warn(load_networks([arguments.prototxt], [arguments.batch] if arguments.batch else [], read))
     rows = explain(
         arguments.prototxt,
         load_models(arguments.models),
@@ -44,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         load_composition(arguments.models),
         arguments.batch,
         arguments.layers,
-        readings(arguments),
+        read,
     )
     if not rows:
         raise InputError("no runtime model covers any of its layers", path=arguments.prototxt)

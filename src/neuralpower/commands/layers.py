@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.batches import one_batch
+from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.configuration import LAYER_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, safe_name, write_table, write_text
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say how a prototxt is read; other commands take them too."""
     parser.add_argument(
-        "--batch", type=_positive, metavar="N", help="first size of every network input"
+        "--batch", type=one_batch, metavar="N", help="first size of every network input"
     )
     parser.add_argument("--strict", action="store_true", help="refuse what BVLC Caffe refuses")
     parser.add_argument(
@@ -108,11 +108,8 @@ def _report(network: Network, path: str) -> None:
         f"model family, which do {100 * covered['macs_supported_share']:.1f} % of "
         f"{covered['macs']:.4g} MACs"
     ]
+    if covered["layers_not_sure"]:
+        lines[0] += f"; {covered['layers_not_sure']} not sure"
     lines += [f"{path}: note: {note}" for note in network.notes]
     sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
-
-
-def _positive(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
+    warn([network])

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.batches import one_batch
+from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_bytes
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("prototxt", type=Path, metavar="NET.prototxt", help="the network")
     parser.add_argument("--out", required=True, type=Path, metavar="NET.onnx", help="the model")
-    parser.add_argument("--batch", type=int, help="first dimension of every input")
+    parser.add_argument("--batch", type=one_batch, metavar="N", help="first size of every input")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random parameters")
     parser.add_argument(
         "--caffemodel", type=Path, metavar="FILE", help="take the parameters from this file"
@@ -36,13 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.caffe.network import load_network
     from neuralpower.frameworks.onnx.builder import build_network
 
-    if arguments.batch is not None and arguments.batch < 1:
-        raise InputError(f"--batch {arguments.batch}: must be at least 1")
     network = load_network(
         arguments.prototxt,
         batch=arguments.batch,
         **readings(arguments).of(arguments.prototxt).options(),
     )
+    warn([network])
     weights = None
     if arguments.caffemodel is not None:
         from neuralpower.frameworks.caffemodel import read_caffemodel

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.batches import add_batches_argument
+from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
@@ -19,14 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("prototxts", nargs="*", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument(
-        "--batch",
-        action="append",
-        type=batch_size,
-        default=[],
-        metavar="N",
-        help="batch size instead of the file's; give it again for several",
-    )
+    add_batches_argument(parser)
     parser.add_argument(
         "--table", type=Path, metavar="CSV", help="predict the rows of a table of configurations"
     )
@@ -37,14 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: csv; aligned text on a terminal",
     )
     add_reading_arguments(parser)
-
-
-def batch_size(text: str) -> int:
-    """A batch size given on the command line."""
-    value = int(text) if text.isdecimal() else 0
-    if not 1 <= value <= 1 << 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a batch size from 1 to 1048576")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.loading import load_networks
 
     networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
+    warn(networks)
     rows = predict_networks(networks, models, load_composition(arguments.models))
     write(arguments, rows)
     return 0

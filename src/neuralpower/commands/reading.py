@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.networks.reading import PHASES, Reading, Readings, blob_shape, data_shape
+
+if TYPE_CHECKING:
+    from neuralpower.caffe.network import Network
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +20,12 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--phase", choices=PHASES, help="default: TEST")
     group.add_argument("--stage", action="append", metavar="S", help="a stage of the state")
     group.add_argument("--level", type=int, metavar="N")
+    group.add_argument(
+        "--assume-elementwise",
+        action="store_const",
+        const=True,
+        help="unknown layer types of one bottom and one top keep its shape",
+    )
     group.add_argument(
         "--data-shape",
         type=_argument(data_shape),
@@ -40,12 +50,19 @@ def readings(arguments: argparse.Namespace) -> Readings:
         phase=arguments.phase,
         stages=tuple(arguments.stage) if arguments.stage else None,
         level=arguments.level,
+        assume_elementwise=arguments.assume_elementwise,
         data_shape=arguments.data_shape,
         blob_shapes=tuple(sorted(dict(arguments.blob_shape).items()))
         if arguments.blob_shape
         else None,
     )
     return Readings(arguments.config, given)
+
+
+def warn(networks: Iterable[Network]) -> None:
+    """Write on standard error what makes figures unsure or assumed, once a file."""
+    lines = dict.fromkeys(line for network in networks for line in network.warnings)
+    sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
 
 
 def _argument(read: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -72,6 +72,7 @@ PREDICTION_COLUMNS: tuple[str, ...] = (
     "energy_share",
     "extrapolates",
     "source",
+    "coverage",
     "macs",
     "note",
 )

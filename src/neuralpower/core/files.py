@@ -40,6 +40,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     import tempfile
 
     target = Path(path)
+    if target.is_dir():
+        raise InputError("is a folder: name a file in it", path=target)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

@@ -399,6 +399,11 @@ def load_models(folder: str | Path) -> ModelSet:
     if not root.is_dir():
         raise InputError("no such folder of models: run `neuralpower fit` first", path=root)
     path = root / INDEX
+    if not path.exists():
+        platforms = [found.parent.name for found in sorted(root.glob(f"*/{INDEX}"))]
+        if platforms:
+            some = ", ".join(platforms[:20])
+            raise InputError(f"has the models of several platforms: name one, {some}", path=root)
     index = read_json(path, "a model")
     names = index.get("models") if isinstance(index, dict) else None
     if not isinstance(names, list) or index.get("schema_version") not in READ_VERSIONS:

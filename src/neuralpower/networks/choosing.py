@@ -16,6 +16,8 @@ from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import TOTAL
 
 ALPHAS = (1, 2, 3, 4)
+#: The least share of a network's work that must be predicted for it to be ranked.
+MIN_COVERAGE = 0.9
 _IMAGE = tuple(f"{t}_per_image{e}" for t in ("runtime_ms", "energy_mj") for e in ("", "_lo", "_hi"))
 COLUMNS = (
     "network",
@@ -28,6 +30,7 @@ COLUMNS = (
     "cost",
     "best_batch",
     "rank",
+    "coverage",
     "next_network",
     "probability_before_next",
     "pareto",
@@ -49,15 +52,19 @@ def compare(
     ranked by that cost; ``probability_before_next`` is the probability that the network really
     costs less than the next in rank (log-normal errors, independent between networks).
     ``pareto`` is 1 where no other network of the data set has both a smaller error and a smaller
-    cost. Rows are in order of rank, then of batch size; a network without a figure comes last.
+    cost. Rows are in order of rank, then of batch size; a network without a figure, or one of
+    whose work less than ``MIN_COVERAGE`` is predicted, comes last without a rank, and its note
+    says so.
     """
     totals = [row for row in rows if row["name"] == TOTAL and row["index"] is None]
     found = [_per_image(row, (published or {}).get(row["network"], {})) for row in totals]
-    usable = [row for row in found if row["runtime_ms_per_image"] is not None]
+    usable = [row for row in found if row["runtime_ms_per_image"] is not None and _whole(row)]
     by_energy = bool(usable) and all(r["energy_mj_per_image"] is not None for r in usable)
     cost = "energy_mj" if by_energy else "runtime_ms"
     for row in found:
         row["cost"] = cost
+        if row["runtime_ms_per_image"] is not None and not _whole(row):
+            row["note"] = f"not ranked, figures of a part; {row['note'] or ''}".removesuffix("; ")
         value, error = row[f"{cost}_per_image"], row["error_percent"]
         for alpha in ALPHAS:
             known = value is not None and error is not None
@@ -70,6 +77,10 @@ def compare(
     return sorted(
         found, key=lambda row: (ranks.get(row["network"], order), row["network"], row["batch"])
     )
+
+
+def _whole(row: Mapping[str, Any]) -> bool:
+    return row["coverage"] is None or row["coverage"] >= MIN_COVERAGE
 
 
 def _per_image(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +99,7 @@ def _per_image(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
         "power_w": row["power_w"],
         "best_batch": 0,
         "extrapolates": row["extrapolates"],
+        "coverage": row.get("coverage"),
         "note": row["note"],
     }
 

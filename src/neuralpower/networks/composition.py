@@ -146,9 +146,14 @@ def _share(part: float | None, whole: tuple[float, float, float] | None) -> floa
 
 def computes(layer: Layer) -> bool:
     """Whether a layer does work at inference, so that a total without it is incomplete."""
+    from neuralpower.caffe.layers import find
+
     if layer.family in _IDLE_AT_INFERENCE:
         return False
-    return bool(layer.family) or "no computation" not in layer.note
+    if layer.family:
+        return True
+    kind = find(layer.type)
+    return not (kind is not None and kind.free) and "no computation" not in layer.note
 
 
 def _note(layer: Layer, row: Mapping[str, Any], estimates: Estimates) -> str:
@@ -186,7 +191,8 @@ def _total_row(
         "source": "none" if whole.runtime_ms is None else "model",
         "runtime_share": None if whole.runtime_ms is None else 1.0,
         "energy_share": None if whole.energy_mj is None else 1.0,
-        "note": _total_note(needed),
+        "coverage": coverage(needed),
+        "note": _total_note(network, needed),
     }
     for target in TARGETS:
         ends = getattr(whole, target) or (None, None, None)
@@ -194,13 +200,31 @@ def _total_row(
     return row
 
 
-def _total_note(needed: Sequence[Mapping[str, Any]]) -> str:
+def coverage(needed: Sequence[Mapping[str, Any]]) -> float:
+    """The share (0 to 1) of a network's work that has a runtime, of prediction rows that compute.
+
+    The share of the multiply-accumulates (of the layers, where there are none), times the share of
+    the layers whose work is known at all: a layer without a shape counts as not covered.
+    """
+    known = [row for row in needed if row["macs"] is not None]
+    if not known:
+        return 0.0
+    macs = sum(row["macs"] for row in known)
+    timed = [row for row in known if row["runtime_ms"] is not None]
+    part = sum(row["macs"] for row in timed) / macs if macs else len(timed) / len(known)
+    return float(part * len(known) / len(needed))
+
+
+def _total_note(network: Network, needed: Sequence[Mapping[str, Any]]) -> str:
     """What the total covers, of the layers that compute and of their MACs."""
     timed = [row for row in needed if row["runtime_ms"] is not None]
     powered = [row for row in needed if row["energy_mj"] is not None]
     text = "covers " + _coverage(timed, needed)
+    doubted = sum("not sure" in (row["note"] or "") for row in needed)
+    if doubted:
+        text += f"; {doubted} layer{'s' * (doubted > 1)} not sure"
     if not timed:
-        return "no runtime model covers any of its layers"
+        return _nothing(network)
     if not powered:
         return f"{text}; no power model"
     if len(powered) != len(timed):
@@ -208,11 +232,28 @@ def _total_note(needed: Sequence[Mapping[str, Any]]) -> str:
     return text
 
 
+def _nothing(network: Network) -> str:
+    """Why there is no prediction at all, with the first reason where no shape is known."""
+    if not network.layers:
+        return "no prediction: the file has no layers"
+    unknown = [layer for layer in network.layers if layer.macs is None]
+    if unknown and not any(layer.configuration for layer in network.layers):
+        return f"no prediction: no layer with a model has a known shape ({unknown[0].note})"
+    return "no runtime model covers any of its layers"
+
+
 def _coverage(covered: Sequence[Mapping[str, Any]], needed: Sequence[Mapping[str, Any]]) -> str:
+    unknown = sum(row["macs"] is None for row in needed)
     macs = sum(row["macs"] or 0 for row in needed)
     part = sum(row["macs"] or 0 for row in covered)
     text = f"{len(covered)} of {len(needed)} computing layers"
     if macs:
         # Rounded down: 100 % is said only when it is so.
-        text += f", {np.floor(1000 * part / macs) / 10:g} % of MACs"
+        share = f"{np.floor(1000 * part / macs) / 10:g} %"
+        if not unknown:
+            text += f", {share} of MACs"
+        elif part < macs:
+            text += f", {share} of the MACs that are known"
+    if unknown:
+        text += f"; the work of {unknown} is unknown"
     return text

@@ -10,6 +10,7 @@ The keys are the same in both files::
       phase: TRAIN                     # TEST where nothing is said
       stages: deploy                   # or a list
       level: 1
+      assume_elementwise: true         # unknown types of one bottom and one top keep its shape
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Reading:
     phase: str | None = None
     stages: tuple[str, ...] | None = None
     level: int | None = None
+    assume_elementwise: bool | None = None
     data_shape: tuple[int, ...] | None = None
     blob_shapes: tuple[tuple[str, tuple[int, ...]], ...] | None = None
 
@@ -127,7 +129,7 @@ def read_facts(facts: object, place: str, path: str | Path, *, strict: bool = Fa
             f"{place}: unknown option {unknown[0]!r} (known: {', '.join(KEYS)})", path=path
         )
     readers = {
-        "phase": _phase, "stages": _stages, "level": _level,
+        "phase": _phase, "stages": _stages, "level": _level, "assume_elementwise": _switch,
         "data_shape": data_shape, "blob_shapes": _blob_shapes,
     }  # fmt: skip
     values: dict[str, Any] = {}
@@ -192,6 +194,12 @@ def _stages(value: object) -> tuple[str, ...]:
 def _level(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**31:
         raise ValueError("a whole number is needed")
+    return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is needed")
     return value
 
 

@@ -21,6 +21,7 @@ def load_network(
     batch: int | None = None,
     strict: bool = False,
     known_types: bool = False,
+    assume_elementwise: bool = False,
     data_shape: Sequence[int] | None = None,
     blob_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
@@ -49,6 +50,7 @@ def load_network(
         batch=batch,
         strict=strict,
         known_types=known_types,
+        assume_elementwise=assume_elementwise,
         data_shape=data_shape,
         blob_shapes=blob_shapes,
     )

@@ -21,7 +21,7 @@ from neuralpower.networks.text import TOTAL
 Row = dict[str, Any]
 
 _NUMBERS = frozenset(
-    {"index", "batch", "macs", "runtime_share", "energy_share"}
+    {"index", "batch", "macs", "runtime_share", "energy_share", "coverage"}
     | {t + e for t in TARGETS for e in ("", "_lo", "_hi")}
 )
 

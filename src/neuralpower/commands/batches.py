@@ -1,4 +1,4 @@
-"""Batch sizes on the command line: ``--batch 1 16``, ``--batch 1,16``, or the option given again."""
+"""Batch sizes on the command line: ``--batch 1 16``, ``--batch 1,16``, or the option once more."""
 
 from __future__ import annotations
 

@@ -57,6 +57,10 @@ class FakeNvml:
         power_held_s: Callable[[float], float] = lambda t: 0.0,
         temperature_c: Callable[[float], int] = lambda t: 55,
         field_error: int | None = None,
+        mig: bool = False,
+        limit_w: float | None = 700.0,
+        glitch: Callable[[float], float | None] = lambda t: None,
+        first_error: tuple[int, int] | None = None,
     ) -> None:
         self.clock = clock
         self.load = load
@@ -70,6 +74,9 @@ class FakeNvml:
         self.reasons, self.sm_mhz = reasons, sm_mhz
         self.power_held_s, self.temperature_c = power_held_s, temperature_c
         self.field_error = field_error
+        self.mig, self.limit_w, self.glitch = mig, limit_w, glitch
+        #: Code, and how many calls for fields give it.
+        self.first_error = first_error
         self.calls = 0
         self._energy_j = [0.0]
         self._cache: dict[tuple[int, float], float] = {}
@@ -86,6 +93,19 @@ class FakeNvml:
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
         return index
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:  # noqa: N802
+        if uuid not in ("GPU-0", "GPU-1"):
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return int(uuid[-1])
+
+    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
+        return [int(self.mig), int(self.mig)]
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802
+        if self.limit_w is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return round(1000 * self.limit_w)
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
         return f"GPU-{handle}"
@@ -113,6 +133,8 @@ class FakeNvml:
         self._check()
         self.calls += 1
         self.clock.advance(self.slow_call_s)
+        if self.first_error is not None and self.calls <= self.first_error[1]:
+            raise pynvml.NVMLError(self.first_error[0])
         answers = []
         for field in fields:
             number = field[0] if isinstance(field, tuple) else field
@@ -135,6 +157,8 @@ class FakeNvml:
             return round(held_s * 1e9)
         if field == INSTANT:
             zero = self.zero or self.clock.now_ns / 1e9 >= self.zero_from_s
+            if (watts := self.glitch(self.clock.now_ns / 1e9)) is not None:
+                return round(1000 * watts)
             return 0 if zero else round(self._published(self.averaging_s) * 1000)
         if field == AVERAGE:
             return round(self._published(1.0) * 1000)

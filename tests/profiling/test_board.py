@@ -107,7 +107,7 @@ def test_software_of_the_board_or_why_not() -> None:
     gpu = FakeGpu(init_error=pynvml.NVML_ERROR_NO_PERMISSION)
     assert "ask for access" in board_software("", gpu.nvml)["reason"]
     gpu = FakeGpu()
-    gpu.nvml.nvmlDeviceGetEnforcedPowerLimit = lambda handle: 700_000  # type: ignore[attr-defined]
+    gpu.nvml.nvmlDeviceGetEnforcedPowerLimit = lambda handle: 700_000  # type: ignore[method-assign]
     gpu.nvml.nvmlSystemGetDriverVersion = lambda: b"570.1"  # type: ignore[attr-defined]
     facts = board_software("", gpu.nvml)
     assert facts["power_limit_w"] == 700

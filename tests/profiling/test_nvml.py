@@ -177,16 +177,23 @@ def test_without_field_186_the_slow_average_is_used_and_named() -> None:
         ({"init_error": pynvml.NVML_ERROR_LIBRARY_NOT_FOUND}, "install the NVIDIA driver"),
         ({"init_error": pynvml.NVML_ERROR_DRIVER_NOT_LOADED}, "driver is not loaded"),
         ({"init_error": pynvml.NVML_ERROR_NO_PERMISSION}, "ask for access"),
+        ({"init_error": 18}, "updated while it ran: restart"),
+        ({"init_error": 27}, "try again in a minute"),
+        ({"init_error": 999}, "does nvidia-smi work"),
         ({"zero": True}, "reports a power of 0 W"),
+        ({"mig": True}, "partitioned (MIG)"),
+        ({"glitch": lambda t: 3.7e6}, "which no board draws"),
         ({"lost_at_s": 0.0}, "fallen off the bus"),
         ({"unsupported": frozenset({INSTANT, AVERAGE, ENERGY, 0})}, "no power sensor"),
     ],
 )
 def test_why_there_is_no_power(knobs: dict[str, Any], reason: str) -> None:
     clock = FakeClock()
-    state = NvmlMeter(nvml=FakeNvml(clock, steady, **knobs), clock=clock).available()
+    fake = FakeNvml(clock, steady, **knobs)
+    state = NvmlMeter(nvml=fake, clock=clock, sleep=clock.advance).available()
     assert not state.ok
     assert reason in state.reason
+    assert "\n" not in state.reason
 
 
 def test_devices_are_matched_by_uuid() -> None:
@@ -194,7 +201,77 @@ def test_devices_are_matched_by_uuid() -> None:
     fake = FakeNvml(clock, steady)
     assert NvmlMeter("GPU-1", nvml=fake, clock=clock).available().ok
     state = NvmlMeter("GPU-7", nvml=fake, clock=clock).available()
-    assert state.reason == "NVML shows no GPU with UUID GPU-7"
+    assert state.reason == "NVML shows no GPU with UUID GPU-7; it shows: GPU-0, GPU-1"
+
+
+class Crowded(FakeNvml):
+    """Two GPUs, the first of which does not answer."""
+
+    code = pynvml.NVML_ERROR_GPU_IS_LOST
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        if index == 0:
+            raise pynvml.NVMLError(self.code)
+        return index
+
+
+@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_NO_PERMISSION])
+@pytest.mark.parametrize("uuid", ["", "GPU-1"])
+def test_a_broken_neighbour_hides_no_gpu(code: int, uuid: str) -> None:
+    clock = FakeClock()
+    fake = Crowded(clock, steady)
+    fake.code = code
+    meter = NvmlMeter(uuid, nvml=fake, clock=clock)
+    assert meter.available().ok
+    assert meter.uuid == "GPU-1"
+
+
+@pytest.mark.parametrize(("tries", "ok"), [(3, True), (40, False)])
+@pytest.mark.parametrize("code", [999, 27])
+def test_an_error_at_the_first_look_is_asked_again(code: int, tries: int, ok: bool) -> None:
+    clock = FakeClock()
+    fake = FakeNvml(clock, steady, first_error=(code, tries))
+    state = NvmlMeter(nvml=fake, clock=clock, sleep=clock.advance).available()
+    assert state.ok == ok
+    assert clock.now_ns <= 0.51 * S
+
+
+def test_zero_watts_at_the_first_look_are_asked_again() -> None:
+    clock = FakeClock()
+    fake = FakeNvml(clock, steady, glitch=lambda t: 0.0 if t < 0.3 else None)
+    assert NvmlMeter(nvml=fake, clock=clock, sleep=clock.advance).available().ok
+
+
+def test_without_the_call_for_fields_the_old_one_is_used() -> None:
+    meter, fake = record(steady, first_error=(pynvml.NVML_ERROR_NOT_SUPPORTED, 10**6))
+    assert "one-second average" in meter.info.provenance
+    assert meter.window(2 * S, 4 * S).mean_w == pytest.approx(250, rel=2e-3)
+    assert fake.calls == 1, "asked once, not at every poll"
+
+
+def test_an_old_binding_gives_nulls_for_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter, _ = record(steady, seconds=1.0)
+    for name in ("EventReasons", "ThrottleReasons"):
+        monkeypatch.delattr(FakeNvml, f"nvmlDeviceGetCurrentClocks{name}", raising=False)
+        monkeypatch.delattr(pynvml, f"nvmlDeviceGetCurrentClocks{name}")
+    assert meter.state()[:4] == (1980, 3201, 55, None)
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "watts", "missing"),
+    [(700.0, 1399.0, False), (700.0, 1401.0, True), (None, 2999.0, False), (None, 3001.0, True)],
+)
+def test_a_reading_that_no_board_can_give_is_missing(
+    limit_w: float | None, watts: float, missing: bool
+) -> None:
+    glitch = lambda t: watts if 1.9 < t < 2.0 else None  # noqa: E731
+    meter, _ = record(steady, limit_w=limit_w, glitch=glitch)
+    raw = meter.raw()
+    seen = [p for t, p in zip(raw.t_ns, raw.power_w, strict=True) if 1.91 * S < t < 1.99 * S]
+    assert set(seen) == ({None} if missing else {watts})
+    mean = meter.window(1 * S, 3 * S).mean_w
+    assert mean is not None
+    assert (mean < 251) == missing
 
 
 def test_the_real_library_without_a_driver_says_what_to_do() -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from neuralpower.meters.nvml import publication_period_ns
-from neuralpower.meters.samples import Samples, SampleSource, state_facts
+from neuralpower.meters.samples import IMPOSSIBLE, Samples, SampleSource, state_facts
 from neuralpower.meters.settle import (
     LEAST_BINS,
     phase_bins,
@@ -30,6 +30,9 @@ _MISMATCH = 0.05
 _STALE_PERIODS, _USUAL_PERIOD_NS = 6, 100_000_000
 #: Power of a layer and power that it settles to differ by so much before it is told.
 _CORRECTION = 0.01
+
+#: Publications of a window that no board can give, beyond which it has no power.
+_IMPOSSIBLE_ALLOWED = 1
 
 Span = tuple[int, int]
 
@@ -136,7 +139,7 @@ def power_facts(
     """The record of a window and its flags; ``rules``: drift allowed, tau (s), averaging (s).
 
     Where the sensor has repeated one value throughout, or repeats what it had published of the
-    load before, there is no power.
+    load before, or gave several readings that no board can give, there is no power.
     """
     drift, tau_s, averaging_s = rules
     stats = look.stats
@@ -146,8 +149,15 @@ def power_facts(
     if look.repeats(previous.values):
         flags.append("duplicate_stream")
         stats = WindowStats(stats.t0_ns, stats.t1_ns, flags=stats.flags)
-    if any(t >= stats.t0_ns for t, _ in look.samples.errors):
+    inside_errors = [(t, code) for t, code in look.samples.errors if t >= stats.t0_ns]
+    if any(code != IMPOSSIBLE for _, code in inside_errors):
         flags.append("nvml_error")
+    impossible = _publications_of([t for t, code in inside_errors if code == IMPOSSIBLE], look)
+    if impossible:
+        flags.append("impossible_reading")
+    if impossible > _IMPOSSIBLE_ALLOWED:
+        # Who knows what the others are worth.
+        stats = WindowStats(stats.t0_ns, stats.t1_ns, flags=stats.flags)
     if not any(v is not None for v in look.samples.raw.energy_j):
         flags.append("counter_missing")
     mean, edge = stats.mean_w, stats.energy_mean_w
@@ -174,6 +184,16 @@ def power_facts(
         **state,
     }
     return facts, tuple(dict.fromkeys(flags))
+
+
+def _publications_of(times: Sequence[int], look: Look) -> int:
+    """How many publications the polls at ``times`` saw: those of one period are of one."""
+    period = look.period_ns or _USUAL_PERIOD_NS
+    count, first = 0, -period
+    for t in times:
+        if t - first >= 0.9 * period:
+            count, first = count + 1, t
+    return count
 
 
 def _corrected(

@@ -16,7 +16,13 @@ from typing import Any
 
 from neuralpower.core.errors import RunError
 from neuralpower.meters.meter import Availability, MeterInfo
-from neuralpower.meters.samples import GPU_IS_LOST, BoardState, Samples, lost_reason
+from neuralpower.meters.samples import (
+    GPU_IS_LOST,
+    IMPOSSIBLE,
+    BoardState,
+    Samples,
+    lost_reason,
+)
 from neuralpower.meters.store import Sample, SampleStore
 from neuralpower.meters.window import RawTable, WindowStats, publications, window_stats
 
@@ -24,11 +30,19 @@ INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
 #: Nanoseconds that the power limit and the temperature have held the board back.
 _HELD_FIELDS = (74, 75)
 _SCOPE_GPU = 0
+NO_GPU = "the NVIDIA driver shows no GPU: is there one in this machine or container?"
 NO_MODULE = "Python's module for NVML is not here: pip install nvidia-ml-py"
 #: A board's gain is off by about 5 %, the same at every load (Yang et al., SC'24).
 GAIN_UNCERTAINTY = 0.05
 #: Energy and power of one window may differ by this much before they are told apart.
 _MISMATCH = 0.05
+#: No board draws more than this many times its enforced limit, nor, where that is not known, more
+#: than so many watts: such a reading is a fault of the sensor.
+_LIMITS, _MOST_W = 2.0, 3000.0
+#: Errors that may have gone at the next look: unknown, not ready, busy.
+_TRANSIENT = frozenset((999, 27, 17))
+#: How long the first look is repeated where it brings such an error or 0 W, and how often.
+_FIRST_LOOK_S, _AGAIN_S = 0.5, 0.05
 
 
 class NvmlMeter:
@@ -42,13 +56,15 @@ class NvmlMeter:
         uuid: str = "",
         nvml: Any = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._nvml: Any = _module() if nvml is None else nvml
         self._uuid = uuid
-        self._clock = clock
+        self._clock, self._sleep = clock, sleep
         self._handle: Any = None
         self._sources: tuple[bool, bool, bool] = (False, False, False)
-        self._fallback = False
+        self._fallback = self._no_fields = False
+        self._most_w = _MOST_W
         self._store = SampleStore()
         self.info = MeterInfo(
             name="nvml",
@@ -65,12 +81,14 @@ class NvmlMeter:
             return Availability(False, NO_MODULE)
         try:
             nvml.nvmlInit()
-            self._handle = self._find()
+            self._handle = find_gpu(nvml, self._uuid)
             if self._handle is None:
                 return Availability(False, self._not_shown())
-            return self._probe()
+            if partitioned(nvml, self._handle):
+                return Availability(False, _MIG)
+            return self._look()
         except nvml.NVMLError as error:
-            return Availability(False, why(nvml, error))
+            return Availability(False, why(error))
 
     def start(self) -> None:
         """Forget earlier samples."""
@@ -88,7 +106,9 @@ class NvmlMeter:
             power, average, energy = self._poll()
         except self._nvml.NVMLError as fault:
             # NVML's code says what kind of fault it is: a lost GPU ends the run.
-            error = int(getattr(fault, "value", 0))
+            error = _code(fault)
+        if power is not None and power > self._most_w:
+            power, error = None, IMPOSSIBLE
         self._store.add((self._clock(), power, average, energy), error)
         return power
 
@@ -109,13 +129,13 @@ class NvmlMeter:
             lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
             lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
             lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
-            lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle),
+            lambda: _event_reasons(nvml, handle),
         )
         found: list[int | None] = []
         for ask in asked:
             try:
                 found.append(int(ask()))
-            except nvml.NVMLError:
+            except (nvml.NVMLError, AttributeError):
                 found.append(None)
         found += self._held_back()
         self._store.add_state(BoardState(self._clock(), *found))
@@ -156,46 +176,54 @@ class NvmlMeter:
             return ""
         return _text(self._nvml.nvmlDeviceGetUUID(self._handle))
 
-    def _find(self) -> Any:
-        nvml = self._nvml
-        for index in range(nvml.nvmlDeviceGetCount()):
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            if not self._uuid or _text(nvml.nvmlDeviceGetUUID(handle)) == self._uuid:
-                return handle
-        return None
-
     def _not_shown(self) -> str:
-        if self._uuid.startswith("MIG-") or self._partitioned():
-            return "the GPU is partitioned (MIG): a part of it has no power sensor of its own"
-        return f"NVML shows no GPU with UUID {self._uuid}"
-
-    def _partitioned(self) -> bool:
-        """Whether a GPU is in MIG mode: frameworks see its parts, with UUIDs of their own."""
         nvml = self._nvml
-        for index in range(nvml.nvmlDeviceGetCount()):
-            try:
-                mode, _ = nvml.nvmlDeviceGetMigMode(nvml.nvmlDeviceGetHandleByIndex(index))
-            except nvml.NVMLError:
-                continue
-            if mode == nvml.NVML_DEVICE_MIG_ENABLE:
-                return True
-        return False
+        if not self._uuid:
+            return NO_GPU
+        # Frameworks see the parts of a partitioned GPU, with UUIDs that NVML does not list.
+        if self._uuid.startswith("MIG-") or any(partitioned(nvml, h) for h in handles(nvml)):
+            return _MIG
+        shown = ", ".join(_text(nvml.nvmlDeviceGetUUID(h)) for h in handles(nvml)) or "none"
+        return f"NVML shows no GPU with UUID {self._uuid}; it shows: {shown}"
 
-    def _probe(self) -> Availability:
-        values = self._fields()
+    def _look(self) -> Availability:
+        """``_probe``, again for a while where it fails in a way that may pass."""
+        for _ in range(round(_FIRST_LOOK_S / _AGAIN_S)):
+            try:
+                found, passing = self._probe()
+                if not passing:
+                    return found
+            except self._nvml.NVMLError as error:
+                if _code(error) not in _TRANSIENT:
+                    raise
+            self._sleep(_AGAIN_S)
+        return self._probe()[0]
+
+    def _probe(self) -> tuple[Availability, bool]:
+        """Whether and how the board tells its power, and whether a fault of it may pass."""
+        nvml = self._nvml
+        try:
+            self._most_w = _LIMITS * nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle) / 1e3
+        except (nvml.NVMLError, AttributeError):
+            self._most_w = _MOST_W
+        values = self._fields(first=True)
         self._sources = (values[0] is not None, values[1] is not None, values[2] is not None)
         self._fallback = not self._sources[0]
         source = "field 186 (instantaneous)"
         if self._fallback:
             # May raise NotSupported: then there is no power at all.
-            if self._nvml.nvmlDeviceGetPowerUsage(self._handle) <= 0:
-                return Availability(False, "NVML reports a power of 0 W: the sensor is off")
+            milliwatts = nvml.nvmlDeviceGetPowerUsage(self._handle)
             source = "nvmlDeviceGetPowerUsage (a one-second average since Ampere)"
             self.info = replace(self.info, averaging_ms=1000.0)
-        elif values[0] == 0:
-            return Availability(False, "NVML reports a power of 0 W: the sensor is off")
+        else:
+            milliwatts = values[0]
+        if not milliwatts:
+            return Availability(False, "NVML reports a power of 0 W: the sensor is off"), True
+        if milliwatts > 1e3 * self._most_w:
+            text = f"NVML reports {milliwatts / 1e3:.0f} W, which no board draws: the sensor fails"
+            return Availability(False, text), True
         self.info = replace(self.info, provenance=f"NVML board power, {source}, about 5 % absolute")
-        return Availability(True)
+        return Availability(True), False
 
     def _held_back(self) -> list[int | None]:
         """Asked with the state, ten times more rarely than power: they are no part of a sample."""
@@ -220,16 +248,31 @@ class NvmlMeter:
             None if energy is None else energy / 1e3,
         )
 
-    def _fields(self) -> list[int | None]:
+    def _fields(self, first: bool = False) -> list[int | None]:
+        """Milliwatts now, milliwatts on average, millijoules; at the ``first`` look a field that
+        may come later raises its error.
+        """
+        nvml = self._nvml
+        if self._no_fields:
+            return [None, None, None]
         wanted = [(INSTANT_FIELD, _SCOPE_GPU), (AVERAGE_FIELD, _SCOPE_GPU), ENERGY_FIELD]
-        answers = self._nvml.nvmlDeviceGetFieldValues(self._handle, wanted)
+        try:
+            answers = nvml.nvmlDeviceGetFieldValues(self._handle, wanted)
+        except (nvml.NVMLError, AttributeError) as error:
+            # Old drivers, virtual GPUs and WSL lack the call itself; power may still be told.
+            if not first or _code(error) in (*_TRANSIENT, GPU_IS_LOST):
+                raise
+            self._no_fields = True
+            return [None, None, None]
         found: list[int | None] = []
         for answer, name in zip(answers, ("uiVal", "uiVal", "ullVal"), strict=True):
             # Each field has a return code of its own.
             code = int(answer.nvmlReturn)
-            if code in (GPU_IS_LOST, self._nvml.NVML_ERROR_RESET_REQUIRED):
-                raise self._nvml.NVMLError(code)
-            good = code == self._nvml.NVML_SUCCESS
+            if code in (GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED) or (
+                first and code in _TRANSIENT
+            ):
+                raise nvml.NVMLError(code)
+            good = code == nvml.NVML_SUCCESS
             found.append(int(getattr(answer.value, name)) if good else None)
         return found
 
@@ -253,17 +296,83 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def why(nvml: Any, error: Exception) -> str:
+def _code(error: Exception) -> int:
+    return int(getattr(error, "value", 0) or 0)
+
+
+def handles(nvml: Any) -> list[Any]:
+    """The GPUs that answer, in NVML's order; one that is lost or forbidden hides no other."""
+    found = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        try:
+            found.append(nvml.nvmlDeviceGetHandleByIndex(index))
+        except nvml.NVMLError:
+            continue
+    return found
+
+
+def find_gpu(nvml: Any, uuid: str = "") -> Any:
+    """The handle of a GPU by its UUID, or of the first that answers; ``None`` where there is none.
+
+    Raises NVML's error where GPUs are there and none of them answers, or the wanted one does not.
+    """
+    if not uuid:
+        found = handles(nvml)
+        if found or not nvml.nvmlDeviceGetCount():
+            return found[0] if found else None
+        return nvml.nvmlDeviceGetHandleByIndex(0)
+    for name in dict.fromkeys((uuid, uuid[:4] + uuid[4:].lower())):
+        try:
+            return nvml.nvmlDeviceGetHandleByUUID(name)
+        except nvml.NVMLError as error:
+            if _code(error) not in (nvml.NVML_ERROR_NOT_FOUND, nvml.NVML_ERROR_INVALID_ARGUMENT):
+                raise
+    return None
+
+
+def partitioned(nvml: Any, handle: Any) -> bool:
+    """Whether a GPU is in MIG mode: its power is that of all parts together."""
+    try:
+        mode, _ = nvml.nvmlDeviceGetMigMode(handle)
+    except (nvml.NVMLError, AttributeError):
+        return False
+    return bool(mode == nvml.NVML_DEVICE_MIG_ENABLE)
+
+
+_MIG = "the GPU is partitioned (MIG): a part of it has no power sensor"
+
+
+def processes(nvml: Any, handle: Any) -> int | None:
+    """How many processes compute on a GPU; ``None`` where NVML does not tell."""
+    try:
+        return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    except (nvml.NVMLError, AttributeError):
+        return None
+
+
+def _event_reasons(nvml: Any, handle: Any) -> int:
+    """Why the clocks are what they are; the function had another name before driver 535."""
+    ask = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
+    if ask is None:
+        ask = nvml.nvmlDeviceGetCurrentClocksThrottleReasons
+    return int(ask(handle))
+
+
+#: What a person can do about NVML's errors, by their code.
+_REMEDIES = {
+    3: "this GPU has no power sensor that NVML can read",
+    4: "NVML may not be used by this person: ask for access to the GPU",
+    9: "the NVIDIA driver is not loaded: load it, or restart the machine",
+    12: "NVML is not here: install the NVIDIA driver",
+    13: "the NVIDIA driver is too old for this: update it",
+    GPU_IS_LOST: "the GPU has fallen off the bus: restart the machine",
+    16: "the GPU needs a reset: reset it, or restart the machine",
+    18: "the NVIDIA driver was updated while it ran: restart the machine",
+    27: "the GPU is not ready (in a reset, or held by another tool): try again in a minute",
+    999: "NVML fails without saying why: does nvidia-smi work? Restart the container or machine",
+}
+
+
+def why(error: Exception) -> str:
     """What a person can do about an NVML error, in one line."""
-    remedies = {
-        "LIBRARY_NOT_FOUND": "NVML is not here: install the NVIDIA driver",
-        "DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded: load it, or restart the machine",
-        "NO_PERMISSION": "NVML may not be used by this person: ask for access to the GPU",
-        "GPU_IS_LOST": "the GPU has fallen off the bus: restart the machine",
-        "NOT_SUPPORTED": "this GPU has no power sensor that NVML can read",
-    }
-    for name, remedy in remedies.items():
-        code = getattr(nvml, f"NVML_ERROR_{name}", None)
-        if code is not None and getattr(error, "value", None) == code:
-            return remedy
-    return f"NVML: {error}"
+    return _REMEDIES.get(_code(error)) or f"NVML: {error}"

@@ -22,8 +22,8 @@ from neuralpower.meters.store import Sample
 from neuralpower.meters.window import WindowStats, window_stats
 
 POLL_S = 0.02
-#: Clocks and temperature are asked for every so many polls.
-_STATE_EVERY = 10
+#: Clocks and temperature are asked for every so many polls: at 100 ms.
+_STATE_EVERY = 5
 _START_S = 20.0
 
 

@@ -14,6 +14,8 @@ from neuralpower.meters.window import RawTable
 _POWER_CAPPED, _THERMAL = 0x04 | 0x80, 0x20 | 0x40
 #: NVML's error for a GPU that has fallen off the bus.
 GPU_IS_LOST = 15
+#: Our own code, beside the libraries', of a reading that no board can give: it is missing.
+IMPOSSIBLE = 20_000
 _RESET_REQUIRED = 16
 #: Clocks that differ by more than this within a window have changed.
 _CLOCK_STEP = 0.01

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from neuralpower.frameworks.replay import ReplayWorkload
-from neuralpower.meters.nvml import NO_MODULE, publication_period_ns, why
+from neuralpower.meters.nvml import NO_GPU, NO_MODULE, find_gpu, publication_period_ns, why
 from neuralpower.meters.samples import SampleSource
 from neuralpower.meters.window import (
     edge_energy,
@@ -306,16 +306,10 @@ def board_software(uuid: str = "", nvml: Any = None) -> dict[str, Any]:
         return {"reason": NO_MODULE}
     try:
         nvml.nvmlInit()
-        return software_facts(nvml, find_gpu(nvml, uuid))
+        handle = find_gpu(nvml, uuid)
+        return software_facts(nvml, handle) if handle is not None else {"reason": NO_GPU}
     except nvml.NVMLError as error:
-        return {"reason": why(nvml, error)}
-
-
-def find_gpu(nvml: Any, uuid: str) -> Any:
-    """The handle of a GPU by its UUID; the first where none is given."""
-    if uuid:
-        return nvml.nvmlDeviceGetHandleByUUID(uuid)
-    return nvml.nvmlDeviceGetHandleByIndex(0)
+        return {"reason": why(error)}
 
 
 def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor, anchor_of
 from neuralpower.meters.meter import PowerMeter
-from neuralpower.meters.nvml import why
+from neuralpower.meters.nvml import NO_GPU, find_gpu, why
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.bench import Bench
@@ -23,7 +23,6 @@ from neuralpower.profiling.board import (
     Board,
     board_sections,
     field_facts,
-    find_gpu,
     interference,
     software_facts,
 )
@@ -143,9 +142,11 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
     try:
         nvml.nvmlInit()
         handle = find_gpu(nvml, uuid)
+        if handle is None:
+            return {"reason": NO_GPU}
         return {"fields": field_facts(nvml, handle), "software": software_facts(nvml, handle)}
     except nvml.NVMLError as error:
-        return {"reason": why(nvml, error)}
+        return {"reason": why(error)}
 
 
 def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float:

@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = {
     "gap_in_samples": "the sampler paused within the window",
     "gpu_idle_in_window": "the device waited for the host in the window",
     "host_bound": "the host could not keep the device busy",
+    "impossible_reading": "the sensor read a power that no board draws; that reading is left out",
     "no_sensor": "no power sensor",
     "not_converged": "an interval was still wider than asked for when time ran out",
     "not_run": "the framework could not run it",
@@ -31,6 +32,7 @@ FLAGS: Mapping[str, str] = {
     "ramp": "first and last third of the timed replays differ by more than 0.5 %",
     "settle_corr_gt1pct": "power had not settled: the correction exceeds 1 %",
     "thermal_slowdown": "the board slowed down because of its temperature",
+    "time_changed": "a call took more than 1 % longer or shorter in the power window than timed",
     "zero_reading": "the sensor read 0 W",
 }
 

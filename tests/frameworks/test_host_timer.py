@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from neuralpower.frameworks.base import BaseWorkload
 from neuralpower.frameworks.cuda_device import gpu_facts
 from neuralpower.frameworks.host_timer import BlockingTimer, TokenTimer
 from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue, measure_replays
@@ -14,7 +15,7 @@ from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue, mea
 MS = 1_000_000
 
 
-class Device:
+class Device(BaseWorkload):
     """Works through what is queued, each replay for a known time; the host's clock is fake."""
 
     buffers = 2
@@ -39,6 +40,9 @@ class Device:
         self.now += self.host_ns
         self.free = max(self.free, self.now) + self.replay_ns
         self.timer.latest = self.free
+
+    def call(self) -> None:
+        self.replay()
 
     def close(self) -> None:
         self.timer.latest = None
@@ -77,7 +81,7 @@ def test_a_mark_before_any_work_is_now_and_elapsed_waits() -> None:
     assert device.timer.done(last)
 
 
-class BlockingDevice:
+class BlockingDevice(BaseWorkload):
     """Each replay returns when it is done; in between the host dawdles."""
 
     buffers = 1
@@ -92,6 +96,9 @@ class BlockingDevice:
         self.timer.begin()
         self.now += 8 * MS
         self.timer.end()
+
+    def call(self) -> None:
+        self.replay()
 
     def close(self) -> None:
         self.rest_ns = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from fake_nvml import FakeClock, FakeNvml
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
+from neuralpower.frameworks.protocol import Workload
 from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.nvml import NvmlMeter
@@ -118,7 +120,7 @@ def known_w(key: str) -> float:
     return 150 + 0.5 * (zlib.crc32(key[::-1].encode()) % 1000)
 
 
-class FakeWorkload:
+class FakeWorkload(BaseWorkload):
     """Replays of a known time, with 0.1 % of jitter, and power."""
 
     buffers = 4
@@ -168,7 +170,7 @@ class HalfLoad(FakeWorkload):
             self._gpu.queue(half, self._w / 3)
 
 
-class FakeGpuExecutor:
+class FakeGpuExecutor(BaseExecutor):
     """Prepares fake workloads; preparing takes ``prepare_s`` of the fake clock.
 
     ``memory``: workloads that have room on the device. ``kernels``: name of the only kernel.
@@ -189,7 +191,7 @@ class FakeGpuExecutor:
         self.memory, self.taken, self.most_taken = memory, 0, 0
         self.kernel = kernels
 
-    def memory_share(self) -> float:
+    def memory_share(self, held: Sequence[Workload]) -> float:
         return self.taken / self.memory
 
     def clock_ns(self) -> int:
@@ -205,9 +207,6 @@ class FakeGpuExecutor:
 
     def network(self, network: Any, seed: int) -> FakeWorkload:
         return self._made(network.name)
-
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
-        return []
 
     def _made(self, key: str) -> FakeWorkload:
         self.gpu.clock.advance(self.prepare_s)

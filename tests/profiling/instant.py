@@ -12,9 +12,10 @@ from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 
 
-class InstantExecutor:
+class InstantExecutor(BaseExecutor):
     """Each call of a layer moves the clock on by a time that depends on the layer alone.
 
     ``pause_s``: real seconds that preparing takes, so that a test can kill in the middle.
@@ -48,20 +49,13 @@ class InstantExecutor:
         time.sleep(self._pause_s)
         return InstantWorkload(self, 10 * _duration_ns(network.name))
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
-        """As ``Executor.network_layers``: it cannot tell."""
-        return []
-
     def pass_time(self, nanoseconds: int) -> None:
         """Move the clock on."""
         self._now_ns += nanoseconds
 
 
-class InstantWorkload:
+class InstantWorkload(BaseWorkload):
     """One made-up layer."""
-
-    buffers = 1
-    footprint_bytes = 0
 
     def __init__(self, executor: InstantExecutor, call_ns: int) -> None:
         self._executor = executor
@@ -70,9 +64,6 @@ class InstantWorkload:
     def call(self) -> None:
         """Pass the layer's time."""
         self._executor.pass_time(self._call_ns)
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 def _duration_ns(text: str) -> int:

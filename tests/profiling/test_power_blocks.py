@@ -16,6 +16,7 @@ from neuralpower.cli import main
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import RunError
 from neuralpower.core.files import csv_text
+from neuralpower.frameworks.base import BaseExecutor
 from neuralpower.meters.look import Look, look_at
 from neuralpower.meters.samples import BoardState, state_facts
 from neuralpower.meters.window import RawTable
@@ -97,10 +98,10 @@ def test_what_workloads_hold_closes_a_block_where_no_more_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int, most: int
 ) -> None:
     class Silent(FakeGpuExecutor):
-        memory_share = None  # type: ignore[assignment]
+        memory_share = BaseExecutor.memory_share
 
-    monkeypatch.setattr(Silent, "memory_bytes", memory_bytes, raising=False)
-    monkeypatch.setattr(FakeWorkload, "held_bytes", 100, raising=False)
+    monkeypatch.setattr(Silent, "memory_bytes", memory_bytes)
+    monkeypatch.setattr(FakeWorkload, "held_bytes", 100)
     monkeypatch.setattr(fake_gpu, "FakeGpuExecutor", Silent)
     records, executor = profiled(tmp_path / "out", FakeGpu())
     # Above half of the memory it closes: with six of 100 bytes. Unknown, it holds all visits.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from neuralpower.core.errors import InputError
-from neuralpower.meters.choose import choose_meter
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.rapl import RaplMeter
+from neuralpower.meters.registry import choose_meter
 from neuralpower.profiling.host_power import PowerProtocol, measure_power
 
 WRAP = 262_143_328_850
@@ -188,7 +189,7 @@ def test_why_there_is_no_power(
     state = RaplMeter(root).available()
     assert not state.ok
     assert reason in state.reason
-    monkeypatch.setattr("neuralpower.meters.choose.RaplMeter", lambda: RaplMeter(root))
+    monkeypatch.setattr("neuralpower.meters.rapl.RaplMeter", partial(RaplMeter, root))
     meter = choose_meter("auto")
     assert isinstance(meter, NoMeter)
     assert reason in meter.available().reason

@@ -35,12 +35,11 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
-def board_context(executor: Any) -> dict[str, str]:
-    """``board``: a digest of the UUID of the executor's board, which tells boards apart.
+def board_context(uuid: str) -> dict[str, str]:
+    """``board``: a digest of a board's UUID, which tells boards apart.
 
     The UUID itself is never recorded. Empty where the device has none.
     """
-    uuid = str(getattr(executor, "uuid", "") or "")
     return {"board": hashlib.sha256(uuid.encode()).hexdigest()[:12]} if uuid else {}
 
 

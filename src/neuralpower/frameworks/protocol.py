@@ -1,12 +1,13 @@
 """What runs a layer or a network: the interface that every framework's executor fills.
 
-An executor builds workloads; a workload makes one forward pass a call, on seeded random data that
-is never zero. What was asked for (threads, precision, optimisation) is read back in ``facts``.
+An executor builds workloads; a workload makes one forward pass per call, on seeded random data
+that is never zero. What was asked for (threads, precision, optimisation) is read back in
+``facts``. ``BaseExecutor`` and ``BaseWorkload`` (``base``) have the members that few need to write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +15,10 @@ from neuralpower.core.configuration import Configuration
 
 
 class Workload(Protocol):
-    """A prepared layer or network. ``buffers`` sets of inputs and outputs are rotated."""
+    """A prepared layer or network. ``buffers`` sets of inputs and outputs are rotated.
+
+    One whose calls are recorded and replayed without the host is a ``replay.ReplayWorkload``.
+    """
 
     @property
     def buffers(self) -> int:
@@ -26,8 +30,17 @@ class Workload(Protocol):
         """Bytes of one set of inputs and outputs and of the parameters."""
         ...
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the device's memory that it holds; 0 where that is not known."""
+        ...
+
     def call(self) -> None:
         """One forward pass, finished when this returns."""
+        ...
+
+    def kernels(self) -> list[str] | None:
+        """Names of the kernels of a call, in order; ``None`` where they are not known."""
         ...
 
     def close(self) -> None:
@@ -41,6 +54,21 @@ class Executor(Protocol):
     @property
     def name(self) -> str:
         """Its name on the command line."""
+        ...
+
+    @property
+    def anchor(self) -> Configuration:
+        """The reference layer of its runs."""
+        ...
+
+    @property
+    def replays(self) -> bool:
+        """Whether the device works on its own: workloads are then ``ReplayWorkload``."""
+        ...
+
+    @property
+    def uuid(self) -> str:
+        """The board that computes, as its meter names it; empty where there is none."""
         ...
 
     def clock_ns(self) -> int:
@@ -66,6 +94,17 @@ class Executor(Protocol):
         """
         ...
 
+    def memory_share(self, held: Sequence[Workload]) -> float:
+        """The share (0-1) of the device's memory that is taken while these workloads are held.
+
+        0 where it is not known.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise ``RunError`` when the device can do no more; asked after a fault."""
+        ...
+
 
 #: The anchor on a CPU: a 3x3 convolution like that of the measurement protocol, of about 1 GMAC.
 CPU_ANCHOR = Configuration("conv", 8, 64, 56, 56, 64, 56, 56, 3, 3, 1, 1, 1, 1, bias=1)
@@ -86,9 +125,3 @@ class ExecutorOptions:
     precision: str = "fp32"
     memory_format: str = "nchw"
     autotune: bool = True
-
-
-def anchor_of(executor: Executor) -> Configuration:
-    """The reference layer of runs with this executor: its own, or the CPU's."""
-    found: Configuration = getattr(executor, "anchor", CPU_ANCHOR)
-    return found

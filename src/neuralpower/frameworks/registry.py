@@ -1,35 +1,34 @@
-"""Which executors there are, by name; a framework is imported only when it is asked for."""
+"""Which executors there are, by name; a framework is imported only when it is asked for.
+
+To add one: an entry point of the group ``neuralpower.executors`` whose object is called with
+``(threads, options)`` and gives a ``protocol.Executor``, in any installed package.
+"""
 
 from __future__ import annotations
 
-from neuralpower.core.errors import InputError
+from neuralpower.core.plugins import installed, load
 from neuralpower.frameworks.protocol import Executor, ExecutorOptions
 
-#: Names that ``make_executor`` knows.
-EXECUTORS = ("onnxruntime", "torch", "jax")
+GROUP = "neuralpower.executors"
+#: Ours, as in pyproject.toml.
+BUILT_IN = {
+    "onnxruntime": "neuralpower.frameworks.onnx.executor:make",
+    "torch": "neuralpower.frameworks.torch.executor:TorchExecutor",
+}
+#: How to install ours that are packages of their own.
+HINTS = {"jax": "install it from a checkout of NeuralPower, pip install ./plugins/jax"}
+
+
+def executors() -> tuple[str, ...]:
+    """The names that ``make_executor`` knows here."""
+    return tuple(installed(GROUP, BUILT_IN))
 
 
 def make_executor(name: str, threads: int, options: ExecutorOptions | None = None) -> Executor:
-    """The executor of a name; its framework is imported only here."""
-    if name == "onnxruntime":
-        if options is not None and options.device == "cuda":
-            from neuralpower.frameworks.onnx.cuda import OnnxCudaExecutor
+    """The executor of a name; its framework is imported only here.
 
-            return OnnxCudaExecutor(options)
-        if options not in (None, ExecutorOptions()):
-            raise InputError(
-                "onnxruntime runs on --device cpu or cuda, and on a cpu has no choice of "
-                "precision, memory format and autotuning"
-            )
-        from neuralpower.frameworks.onnx.cpu import OnnxRuntimeExecutor
-
-        return OnnxRuntimeExecutor(threads=threads)
-    if name == "torch":
-        from neuralpower.frameworks.torch.executor import TorchExecutor
-
-        return TorchExecutor(threads, options)
-    if name == "jax":
-        from neuralpower.frameworks.jax.executor import JaxExecutor
-
-        return JaxExecutor(threads, options)
-    raise InputError(f"executor {name!r} is not known: take one of {', '.join(EXECUTORS)}")
+    Raises ``InputError`` for a name that is not installed, and what the executor refuses.
+    """
+    factory = load("executor", name, installed(GROUP, BUILT_IN), HINTS)
+    made: Executor = factory(threads, options or ExecutorOptions())
+    return made

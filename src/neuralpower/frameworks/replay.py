@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol, runtime_checkable
 
+from neuralpower.frameworks.protocol import Workload
+
 
 class ReplayTimer(Protocol):
     """Events on a device's stream."""
@@ -27,7 +29,7 @@ class ReplayTimer(Protocol):
 
 
 @runtime_checkable
-class ReplayWorkload(Protocol):
+class ReplayWorkload(Workload, Protocol):
     """A workload whose calls are recorded once and replayed without the host."""
 
     @property
@@ -42,10 +44,6 @@ class ReplayWorkload(Protocol):
 
     def replay(self) -> None:
         """Queue one replay; does not wait for it."""
-        ...
-
-    def close(self) -> None:
-        """Give the memory back."""
         ...
 
 

@@ -14,7 +14,8 @@ class MeterInfo:
 
     ``kind``: ``sampled`` (publishes power), ``counter`` (accumulates energy) or ``none``.
     ``period_ms``: time between publications; ``averaging_ms``: time that one averages over.
-    ``gain_uncertainty``: relative, fixed for a board; repeats never shrink it.
+    ``gain_uncertainty``: relative, fixed for a board; repeats never shrink it. ``device``: ``cpu``
+    or ``gpu``, whose power it is.
     """
 
     name: str
@@ -24,6 +25,7 @@ class MeterInfo:
     averaging_ms: float | None = None
     gain_uncertainty: float | None = None
     provenance: str = ""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

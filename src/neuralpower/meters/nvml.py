@@ -72,6 +72,7 @@ class NvmlMeter:
             kind="sampled",
             gain_uncertainty=GAIN_UNCERTAINTY,
             provenance="NVML board power, about 5 % absolute",
+            device="gpu",
         )
 
     def available(self) -> Availability:

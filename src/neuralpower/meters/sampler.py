@@ -48,7 +48,8 @@ class SampledMeter:
         self._poll_s = poll_s
         self._process: Any = None
         self._stop: Any = None
-        self._uuid = ""
+        #: The GPU that is read; empty where the meter does not tell, or was not asked yet.
+        self.uuid = ""
         self.info: MeterInfo = _make(factory, arguments).info
 
     def again(self, log: str | Path, poll_s: float) -> SampledMeter:
@@ -60,7 +61,7 @@ class SampledMeter:
         meter = _make(self._factory, self._arguments)
         state = meter.available()
         self.info = meter.info
-        self._uuid = str(getattr(meter, "uuid", ""))
+        self.uuid = meter.uuid
         return state
 
     def start(self) -> None:
@@ -105,10 +106,6 @@ class SampledMeter:
             self._process.join(5)
             self._process = None
 
-    def uuid(self) -> str:
-        """UUID of the GPU that is read; empty where the meter does not tell."""
-        return self._uuid
-
     def read(self) -> float | None:
         """The last sample's power."""
         self._log.update()
@@ -130,8 +127,21 @@ class SampledMeter:
 class PolledMeter(PowerMeter, Protocol):
     """A meter that a sampler can poll: it keeps its last sample."""
 
+    @property
+    def uuid(self) -> str:
+        """The board that is read; empty where it has no name."""
+        ...
+
     def last(self) -> Sample:
         """Time, power, slow average, energy of the last ``read``."""
+        ...
+
+    def last_error(self) -> int | None:
+        """The library's code when the last ``read`` failed."""
+        ...
+
+    def state(self) -> tuple[int | None, ...]:
+        """The board's state now, in the order of ``log.STATE_COLUMNS``; shorter where not known."""
         ...
 
 
@@ -148,8 +158,6 @@ def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, s
     meter = _make(factory, arguments)
     meter.available()
     meter.start()
-    state = getattr(meter, "state", None)
-    error = getattr(meter, "last_error", lambda: None)
     parent = multiprocessing.parent_process()
     due = time.monotonic()
     polls = 0
@@ -158,9 +166,9 @@ def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, s
         # A killed parent leaves no one who would read on.
         while not stop.is_set() and (parent is None or parent.is_alive()):
             meter.read()
-            states = tuple(state()) if state and polls % _STATE_EVERY == 0 else ()
+            states = meter.state() if polls % _STATE_EVERY == 0 else ()
             states += (None,) * (len(STATE_COLUMNS) - len(states))
-            values = (*meter.last(), *states, error())
+            values = (*meter.last(), *states, meter.last_error())
             stream.write(",".join("" if v is None else str(v) for v in values) + "\n")
             stream.flush()
             polls += 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from neuralpower.meters.meter import Availability, MeterInfo
+from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.window import RawTable
 
 #: NVML's clocks-event reasons: power cap (software, hardware brake), thermal slowdown (software,
@@ -50,25 +50,8 @@ class Samples:
 
 
 @runtime_checkable
-class SampleSource(Protocol):
+class SampleSource(PowerMeter, Protocol):
     """A meter that is polled while the device works on its own."""
-
-    @property
-    def info(self) -> MeterInfo:
-        """What it is."""
-        ...
-
-    def available(self) -> Availability:
-        """Whether it works; never raises."""
-        ...
-
-    def start(self) -> None:
-        """Begin to record."""
-        ...
-
-    def stop(self) -> None:
-        """End recording."""
-        ...
 
     def check(self) -> None:
         """Raise ``RunError`` when no more samples can come."""

@@ -11,19 +11,12 @@ from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.protocol import Executor
-from neuralpower.meters.choose import choose_meter
 from neuralpower.meters.log import compress_logs, next_log
 from neuralpower.meters.meter import NoMeter, PowerMeter
+from neuralpower.meters.registry import choose_meter, meters_for
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.profiling.device_power import idle_power
 from neuralpower.records.journal import locked
-
-NVML_FACTORY = "neuralpower.meters.nvml:NvmlMeter"
-#: Meters of a GPU by name, in the order in which ``auto`` tries them.
-FACTORIES = {
-    "nvml": NVML_FACTORY,
-    "amd": "neuralpower.meters.amd:AmdMeter",
-}
 
 
 @dataclass(frozen=True)
@@ -47,16 +40,12 @@ def measuring(
 ) -> Iterator[Bench]:
     """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
 
-    ``factory`` stands in for those of ``FACTORIES``. Raises ``InputError`` when a meter was asked
+    ``factory`` stands in for that of the meter. Raises ``InputError`` when a meter was asked
     for by name and does not work.
     """
     if device != "cuda":
         yield Bench(make(), choose_meter(meter))
         return
-    if meter not in ("auto", "none", *FACTORIES):
-        raise InputError(
-            f"meter {meter} measures no GPU: take {', '.join(FACTORIES)}, auto or none"
-        )
     if meter == "none":
         yield Bench(make(), NoMeter("power was not asked for (meter none)"))
         return
@@ -73,8 +62,8 @@ def measuring(
         try:
             idle: Mapping[str, Any] | None = idle_power(sampled)
             executor = make()
-            uuid = str(getattr(executor, "uuid", ""))
-            if uuid and uuid != sampled.uuid():
+            uuid = executor.uuid
+            if uuid and uuid != sampled.uuid:
                 # Not the first GPU that the meter shows: measure the one that computes.
                 sampled.stop()
                 sampled = SampledMeter(factory, next_log(logs), arguments=(uuid,))
@@ -98,13 +87,18 @@ def measuring(
 
 def _working(meter: str, stand_in: str, logs: Path) -> tuple[SampledMeter | None, str, str]:
     """The first meter that works and its factory, or why none does."""
-    named = {meter: stand_in} if stand_in else FACTORIES
+    if stand_in:
+        sampled = SampledMeter(stand_in, next_log(logs))
+        state = sampled.available()
+        return (sampled, stand_in, "") if state.ok else (None, "", state.reason)
     reasons = []
-    for name, factory in named.items():
-        if meter in ("auto", name):
-            sampled = SampledMeter(factory, next_log(logs))
-            state = sampled.available()
-            if state.ok:
-                return sampled, factory, ""
-            reasons.append(state.reason)
+    for entry in meters_for("gpu", meter):
+        if isinstance(entry.meter, NoMeter):
+            reasons.append(entry.meter.available().reason)
+            continue
+        sampled = SampledMeter(entry.factory, next_log(logs))
+        state = sampled.available()
+        if state.ok:
+            return sampled, entry.factory, ""
+        reasons.append(state.reason)
     return None, "", "; ".join(reasons)

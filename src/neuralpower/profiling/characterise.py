@@ -13,10 +13,7 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.machine import load_average, machine_facts
 from neuralpower.core.statistics import quantile
 from neuralpower.frameworks.protocol import Executor
-from neuralpower.meters.amd import AmdMeter
-from neuralpower.meters.choose import meters
-from neuralpower.meters.nvml import NvmlMeter
-from neuralpower.profiling.design import CPU_ANCHOR
+from neuralpower.meters.registry import meters
 from neuralpower.profiling.host_timing import TimingProtocol, measure
 from neuralpower.profiling.probe import probe
 
@@ -41,7 +38,7 @@ def characterise(
     report("smallest layer")
     smallest = _median_ms(executor, _SMALLEST, seed, TimingProtocol())
     report("anchor")
-    visits = [_median_ms(executor, CPU_ANCHOR, seed, _ANCHOR) for _ in range(anchors)]
+    visits = [_median_ms(executor, executor.anchor, seed, _ANCHOR) for _ in range(anchors)]
     report("interference")
     interference = interference_facts(executor, seed, rounds=max(1, min(3, anchors // 4)))
     report("peak")
@@ -53,7 +50,7 @@ def characterise(
         "clock": clock,
         "sensors": sensors,
         "call_overhead_ms": smallest,
-        "anchor": {"configuration": CPU_ANCHOR.as_row(), **anchor_facts(visits)},
+        "anchor": {"configuration": executor.anchor.as_row(), **anchor_facts(visits)},
         "interference": interference,
         "load_average": load_average(),
         **probe(executor, seed),
@@ -75,14 +72,14 @@ def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, A
 
 
 def sensor_facts() -> list[dict[str, Any]]:
-    """Each power meter that is known: whether it works here, and if not, why."""
+    """Each power meter that is installed: whether it works here, and if not, why."""
     found = []
-    # Meters of a GPU are told of, though no executor here measures with them.
-    for meter in (*meters(), NvmlMeter(), AmdMeter()):
-        state = meter.available()
+    # Those of a GPU too, though no executor here measures with them.
+    for entry in meters():
+        meter, state = entry.meter, entry.meter.available()
         found.append(
             {
-                "meter": meter.info.name,
+                "meter": entry.name,
                 "domain": meter.info.domain or None,
                 "kind": meter.info.kind,
                 "available": state.ok,
@@ -112,14 +109,14 @@ def interference_facts(executor: Executor, seed: int, rounds: int = 3) -> dict[s
     beside: list[float] = []
     context = multiprocessing.get_context("spawn")
     for _ in range(rounds):
-        alone.append(_median_ms(executor, CPU_ANCHOR, seed, _ANCHOR))
+        alone.append(_median_ms(executor, executor.anchor, seed, _ANCHOR))
         ready, stop = context.Event(), context.Event()
         other = context.Process(target=_spin, args=(ready, stop), daemon=True)
         other.start()
         try:
             if not ready.wait(30):
                 return {"reason": "the busy process did not start"}
-            beside.append(_median_ms(executor, CPU_ANCHOR, seed, _ANCHOR))
+            beside.append(_median_ms(executor, executor.anchor, seed, _ANCHOR))
         finally:
             stop.set()
             other.join(10)

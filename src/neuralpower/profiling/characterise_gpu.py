@@ -13,7 +13,7 @@ from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.machine import machine_facts
-from neuralpower.frameworks.protocol import Executor, anchor_of
+from neuralpower.frameworks.protocol import Executor
 from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.nvml import NO_GPU, find_gpu, why
 from neuralpower.meters.sampler import SampledMeter
@@ -117,7 +117,7 @@ def _board(facts: _Facts, bench: Bench, source: SampleSource, seed: int, seconds
     loads: list[Any] = []
 
     def make() -> dict[str, Any]:
-        loads.append(bench.executor.layer(anchor_of(bench.executor), seed))
+        loads.append(bench.executor.layer(bench.executor.anchor, seed))
         loads.append(bench.executor.layer(_LIGHT, seed))
         return {"board": {}}
 
@@ -150,7 +150,7 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
 
 
 def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float:
-    workload: Any = executor.layer(anchor_of(executor), seed)
+    workload: Any = executor.layer(executor.anchor, seed)
     try:
         return measure_replays(workload, ReplayProtocol(), clock).median_ms
     finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import Configuration
-from neuralpower.frameworks.protocol import CPU_ANCHOR as CPU_ANCHOR
+from neuralpower.frameworks.protocol import CPU_ANCHOR
 from neuralpower.records.repeatability import ANCHOR_REPEAT
 
 

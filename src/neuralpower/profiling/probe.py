@@ -27,7 +27,7 @@ def probe(executor: Executor, seed: int) -> dict[str, Any]:
 
     Without them, and with the reason, when the executor cannot run the probe's layers.
     """
-    gpu = bool(getattr(executor, "replays", False))
+    gpu = executor.replays
     multiply, move = (_GPU_PRODUCT, _GPU_PASS) if gpu else (_PRODUCT, _PASS)
     try:
         product = _fastest_ms(executor, multiply, seed)

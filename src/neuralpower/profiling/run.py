@@ -14,7 +14,7 @@ from neuralpower import __version__
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import machine_facts
-from neuralpower.frameworks.protocol import Executor, anchor_of
+from neuralpower.frameworks.protocol import Executor
 from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.board import board_software
@@ -109,7 +109,7 @@ def run(
     all.
     """
     begin = now()
-    visits = plan(counts, items, settings.design, settings.seed, anchor_of(executor))
+    visits = plan(counts, items, settings.design, settings.seed, executor.anchor)
     if not visits:
         raise InputError("nothing to measure: the tables have no rows")
     folder = settings.out
@@ -117,12 +117,11 @@ def run(
         facts, replayed = _run_record(settings, executor, meter, visits), None
         # What the run's first call measured of the machine is kept.
         kept = read_run(folder) or facts
-        if getattr(executor, "replays", False):
+        if executor.replays:
             facts = replace(
                 facts,
                 idle=kept.idle or _idle(settings, executor, meter),
-                gpu_software=kept.gpu_software
-                or board_software(str(getattr(executor, "uuid", ""))),
+                gpu_software=kept.gpu_software or board_software(executor.uuid),
                 warm_ups=kept.warm_ups,
             )
             replayed = _replayed(settings, items, facts.idle)
@@ -186,7 +185,7 @@ def _warmed_up(
     if rules.cap_s <= 0:
         return facts
     source = meter if meter.available().ok and isinstance(meter, SampleSource) else None
-    load: Any = executor.layer(anchor_of(executor), settings.seed)
+    load: Any = executor.layer(executor.anchor, settings.seed)
     try:
         found = warm_up(load, source, rules, settings.clock)
     finally:
@@ -216,7 +215,7 @@ def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str
     if not (meter.available().ok and isinstance(meter, SampleSource)):
         return None
     context = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
-    workload: Any = executor.layer(anchor_of(executor), settings.seed)
+    workload: Any = executor.layer(executor.anchor, settings.seed)
     measure_replays(workload, ReplayProtocol(min_time_s=0.5), settings.clock)
     workload.close()
     after = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
@@ -239,7 +238,7 @@ def _run_record(
         "design": settings.design.as_dict(),
         "power": settings.power.as_dict() if state.ok else None,
     }
-    if getattr(executor, "replays", False):
+    if executor.replays:
         protocol |= {
             "timing": settings.replays.as_dict(),
             "power": settings.adaptive.as_dict() if state.ok else None,

@@ -182,12 +182,11 @@ class Visitor:
 
     def _with_kernels(self, record: VisitRecord, workload: Workload) -> VisitRecord:
         """Names of the kernels; cuDNN keeps its choice as long as the process lives."""
-        names = getattr(workload, "kernels", None)
-        if names is None or not self.replayed.kernels:
+        if not (self.executor.replays and self.replayed.kernels):
             return record
         key = record.key
         if key not in self._own_kernels:
-            self._own_kernels[key] = names()
+            self._own_kernels[key] = workload.kernels()
         found = self._own_kernels[key]
         if not found:
             return record
@@ -208,7 +207,7 @@ class Visitor:
         # A framework's own fault with this layer (its exceptions share no base): told in the
         # record, and the run goes on with the next.
         try:
-            getattr(self.executor, "check", lambda: None)()
+            self.executor.check()
         except RunError as fault:
             self.broken = fault
         text = " ".join(str(error).split())[:300]

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.machine import board_context
@@ -80,7 +79,7 @@ class Visiting:
         self._visitor, self._log, self._report = visitor, log, report
         self._deadline, self._now = limit
         self._failed = 0
-        self._board = board_context(visitor.executor).get("board")
+        self._board = board_context(visitor.executor.uuid).get("board")
         before = ["", *(visit.item.key() for visit in visits)]
         self._before = {v.visit_id: key for v, key in zip(visits, before, strict=False)}
         for record in records.values():
@@ -147,7 +146,7 @@ class Visiting:
             else:
                 assert isinstance(made, ReplayWorkload)
                 block.kept.append((visit, record, made))
-            if block.memory_share(visitor.executor) > rules.memory_share:
+            if visitor.executor.memory_share(block.workloads) > rules.memory_share:
                 break
         return True
 
@@ -200,18 +199,9 @@ class _Block:
     def visits(self) -> list[Visit]:
         return [visit for visit, _, _ in self.kept]
 
-    def memory_share(self, executor: Any) -> float:
-        """Share of the device's memory that is taken, as the executor tells it.
-
-        Else what the kept workloads are known to hold, of the device's memory; 0 where that is
-        not known either: the block then closes when the memory runs out.
-        """
-        tell: Callable[[], float] | None = getattr(executor, "memory_share", None)
-        if tell is not None:
-            return tell()
-        whole = getattr(executor, "memory_bytes", 0)
-        held = sum(getattr(workload, "held_bytes", 0) for _, _, workload in self.kept)
-        return held / whole if whole else 0.0
+    @property
+    def workloads(self) -> list[ReplayWorkload]:
+        return [workload for _, _, workload in self.kept]
 
     def close(self) -> None:
         for _, _, workload in self.kept:

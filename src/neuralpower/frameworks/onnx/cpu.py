@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.machine import caches, memory_available
+from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import Built, build_layer, build_network
 from neuralpower.frameworks.onnx.session import open_session, session_options
@@ -32,7 +32,7 @@ _MAX_BUFFERS = 16
 _L2_DEFAULT = 1 << 20
 
 
-class OnnxRuntimeExecutor:
+class OnnxRuntimeExecutor(BaseExecutor):
     """ONNX Runtime's CPU provider with a fixed number of threads."""
 
     name = "onnxruntime"
@@ -42,10 +42,6 @@ class OnnxRuntimeExecutor:
         self.optimise = optimise
         self._l2 = caches().get("L2", _L2_DEFAULT)
         self._options = session_options(threads, optimise)
-
-    def clock_ns(self) -> int:
-        """As ``Executor.clock_ns``."""
-        return time.perf_counter_ns()
 
     def facts(self) -> Mapping[str, Any]:
         """Versions and settings, threads as the session options read back."""
@@ -102,7 +98,7 @@ class OnnxRuntimeExecutor:
             )
 
 
-class OnnxWorkload:
+class OnnxWorkload(BaseWorkload):
     """One model in a session, with rotated buffers bound before the first call."""
 
     def __init__(self, built: Built, options: Any, l2_bytes: int, seed: int) -> None:

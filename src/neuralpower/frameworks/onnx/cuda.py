@@ -20,6 +20,7 @@ import onnxruntime
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
+from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.cuda_device import gpu_facts
 from neuralpower.frameworks.host_timer import BlockingTimer
 from neuralpower.frameworks.inputs import random_input
@@ -56,7 +57,7 @@ class Provider:
         return made
 
 
-class OnnxCudaExecutor:
+class OnnxCudaExecutor(BaseExecutor):
     """ONNX Runtime's CUDA provider. ``InputError`` when it does not run or refuses a setting."""
 
     name = "onnxruntime"
@@ -77,24 +78,12 @@ class OnnxCudaExecutor:
             },
         )
         self._gpu = gpu_facts()
+        self.uuid = str((self._gpu or {}).get("uuid") or "")
+        self.memory_bytes = int((self._gpu or {}).get("memory_bytes") or 0)
         self._l2 = int((self._gpu or {}).get("l2_bytes") or _L2_DEFAULT)
         with _faults():
             session, _ = open_checked(build_layer(_SMALLEST), self.provider)
         self._told = dict(session.get_provider_options()[_PROVIDER])
-
-    def clock_ns(self) -> int:
-        """As ``Executor.clock_ns``."""
-        return time.perf_counter_ns()
-
-    @property
-    def uuid(self) -> str:
-        """The GPU's UUID as NVML writes it; empty where the driver does not tell."""
-        return str(self._gpu["uuid"]) if self._gpu else ""
-
-    @property
-    def memory_bytes(self) -> int:
-        """Memory of the GPU; 0 where it is not known."""
-        return int((self._gpu or {}).get("memory_bytes") or 0)
 
     def facts(self) -> Mapping[str, Any]:
         """As ``Executor.facts``; the provider's options as the session tells them."""
@@ -136,10 +125,6 @@ class OnnxCudaExecutor:
         """As ``Executor.network``."""
         return self._workload(build_network(network, seed), seed)
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
-        """As ``Executor.network_layers``: not told."""
-        return []
-
     def _workload(self, built: Built, seed: int) -> ReplaySession:
         with _faults():
             return ReplaySession(built, self.provider, self._l2, seed)
@@ -159,7 +144,7 @@ class OnnxCudaExecutor:
             )
 
 
-class ReplaySession:
+class ReplaySession(BaseWorkload):
     """K calls over R sets of device-resident inputs and outputs, bound once, run as one."""
 
     def __init__(

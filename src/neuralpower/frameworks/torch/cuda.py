@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from neuralpower.core.errors import InputError
+from neuralpower.frameworks.base import BaseWorkload
 from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower.frameworks.torch.kernels import kernel_names
 from neuralpower.frameworks.torch.model import TorchModel
@@ -46,7 +47,7 @@ class CudaTimer:
         return float(first.elapsed_time(last))
 
 
-class CudaWorkload:
+class CudaWorkload(BaseWorkload):
     """A captured model.
 
     ``InputError`` when a graph of it cannot be captured or the memory does not suffice.

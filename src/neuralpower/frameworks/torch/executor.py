@@ -6,8 +6,7 @@ import gc
 import itertools
 import math
 import os
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -15,7 +14,8 @@ import numpy
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import caches, memory_available
-from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions
+from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
+from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions, Workload
 
 try:
     import torch
@@ -40,7 +40,7 @@ _MAX_BUFFERS = {"cpu": 16, "cuda": 64}
 _L2_DEFAULT = 1 << 20
 
 
-class TorchExecutor:
+class TorchExecutor(BaseExecutor):
     """PyTorch on one device. ``InputError`` when the device or the precision is not there."""
 
     name = "torch"
@@ -63,18 +63,9 @@ class TorchExecutor:
             self._begin()
             self.anchor = GPU_ANCHOR
             self.replays = True
-
-    def clock_ns(self) -> int:
-        """As ``Executor.clock_ns``."""
-        return time.perf_counter_ns()
-
-    @property
-    def uuid(self) -> str:
-        """The GPU's UUID as NVML writes it; empty on a CPU or where PyTorch does not tell."""
-        if self.device != "cuda":
-            return ""
-        found = getattr(torch.cuda.get_device_properties(0), "uuid", None)
-        return f"GPU-{found}" if found else ""
+            found = getattr(torch.cuda.get_device_properties(0), "uuid", None)
+            # As NVML writes it; older versions of PyTorch do not have it.
+            self.uuid = f"GPU-{found}" if found else ""
 
     def facts(self) -> Mapping[str, Any]:
         """As ``Executor.facts``; every setting as PyTorch reports it."""
@@ -123,7 +114,7 @@ class TorchExecutor:
         with _faults():
             return layer_times(network_model(network, self._place, seed), seed)
 
-    def memory_share(self) -> float:
+    def memory_share(self, held: Sequence[Workload]) -> float:
         """The share of the GPU's memory that is taken, without what PyTorch only keeps."""
         if self.device != "cuda":
             return 0.0
@@ -194,7 +185,7 @@ class TorchExecutor:
         }
 
 
-class CpuWorkload:
+class CpuWorkload(BaseWorkload):
     """One model on the CPU, called eagerly."""
 
     def __init__(self, model: TorchModel, buffers: int, seed: int) -> None:

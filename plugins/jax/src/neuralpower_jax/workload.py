@@ -11,15 +11,16 @@ from typing import Any
 import jax
 from jax import lax
 
+from neuralpower.frameworks.base import BaseWorkload
 from neuralpower.frameworks.host_timer import TokenTimer
-from neuralpower.frameworks.jax.model import JaxModel
 from neuralpower.frameworks.replay import calls_per_replay
+from neuralpower_jax.model import JaxModel
 
 #: Calls that tell, queued one behind the other, about how long one takes.
 _TRIAL_CALLS = 10
 
 
-class CpuWorkload:
+class CpuWorkload(BaseWorkload):
     """One executable; its outputs are written into the buffers that the set's last call filled.
 
     The buffers are handed over (donated): otherwise every call would get fresh memory, whose
@@ -49,7 +50,7 @@ class CpuWorkload:
         del self._run, self._next
 
 
-class ReplayWorkload:
+class ReplayWorkload(BaseWorkload):
     """K calls over R sets of inputs and outputs in one executable: a loop of K / R rounds.
 
     Barriers stand before and after every call, over parameters, inputs and what the set's last

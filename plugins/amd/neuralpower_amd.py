@@ -64,6 +64,7 @@ class AmdMeter:
             domain="GPU socket",
             kind="sampled",
             provenance="amdsmi socket power, whole watts; its gain is not known",
+            device="gpu",
         )
 
     def available(self) -> Availability:

@@ -15,10 +15,10 @@ from neuralpower.caffe.network import Network
 from neuralpower.caffe.operation import Weight
 from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.inputs import random_input
-from neuralpower.frameworks.jax.ops import losses, pointwise, recurrent, shaping, windows
-from neuralpower.frameworks.jax.ops.registry import Array, makes
 from neuralpower.frameworks.program import Program, layer_program, network_program
 from neuralpower.frameworks.weights import RandomWeights
+from neuralpower_jax.ops import losses, pointwise, recurrent, shaping, windows
+from neuralpower_jax.ops.registry import Array, makes
 
 #: Their functions are registered when they are imported.
 FORMS = (losses, pointwise, recurrent, shaping, windows)

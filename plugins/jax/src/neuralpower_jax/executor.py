@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import caches, memory_available
+from neuralpower.frameworks.base import BaseExecutor
 from neuralpower.frameworks.cuda_device import gpu_facts
 from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions
 
@@ -29,11 +29,11 @@ try:
     import jax.numpy as jnp
 except ImportError:
     raise InputError(
-        "JAX is not installed: install the extra, pip install 'neuralpower[jax]'"
+        "JAX is not installed: pip install jax, or jax[cuda12] for an NVIDIA GPU"
     ) from None
 
-from neuralpower.frameworks.jax.model import JaxModel, layer_model, network_model
-from neuralpower.frameworks.jax.workload import CpuWorkload, ReplayWorkload
+from neuralpower_jax.model import JaxModel, layer_model, network_model
+from neuralpower_jax.workload import CpuWorkload, ReplayWorkload
 
 _DTYPES = {
     "fp32": jnp.float32,
@@ -52,7 +52,7 @@ _L2_DEFAULT = {"cpu": 1 << 20, "cuda": 50 << 20}
 _POOL = "tf_XLAEigen"
 
 
-class JaxExecutor:
+class JaxExecutor(BaseExecutor):
     """JAX on one device. ``InputError`` when the device or a setting is not to be had.
 
     Threads, autotuning and the wait for results are settled when XLA starts, once a process.
@@ -74,6 +74,8 @@ class JaxExecutor:
                 f"({text})"
             ) from None
         self._gpu = gpu_facts() if self.device == "cuda" else None
+        self.uuid = str((self._gpu or {}).get("uuid") or "")
+        self.memory_bytes = int((self._gpu or {}).get("memory_bytes") or 0)
         self._threads = pool_threads() if self.device == "cpu" else None
         if self._threads not in (None, 0, threads):
             raise InputError(
@@ -86,20 +88,6 @@ class JaxExecutor:
             jax.block_until_ready(jax.device_put(numpy.zeros(1, numpy.float32), self._device))
             self.anchor = GPU_ANCHOR
             self.replays = True
-
-    def clock_ns(self) -> int:
-        """As ``Executor.clock_ns``."""
-        return time.perf_counter_ns()
-
-    @property
-    def uuid(self) -> str:
-        """The GPU's UUID as NVML writes it; empty on a CPU or where the driver does not tell."""
-        return str(self._gpu["uuid"]) if self._gpu else ""
-
-    @property
-    def memory_bytes(self) -> int:
-        """Memory of the GPU; 0 where it is not known."""
-        return int((self._gpu or {}).get("memory_bytes") or 0)
 
     def facts(self) -> Mapping[str, Any]:
         """As ``Executor.facts``; every setting as JAX and XLA report it."""
@@ -156,10 +144,6 @@ class JaxExecutor:
             raise InputError("out of memory: the parameters do not fit")
         dtype = _DTYPES[self.options.precision]
         return self._workload(lambda: network_model(network, self._device, dtype, seed), seed)
-
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
-        """As ``Executor.network_layers``: fused, so not told."""
-        return []
 
     def _workload(self, make: Any, seed: int) -> Any:
         try:

@@ -21,15 +21,15 @@ onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is no
 import jax.numpy as jnp  # noqa: E402
 from forms import LAYERS as FORMS  # noqa: E402
 from forms import SEED, one_layer_network, reference  # noqa: E402
+from neuralpower_jax.executor import JaxExecutor, pool_threads  # noqa: E402
+from neuralpower_jax.model import layer_model, network_model  # noqa: E402
+from neuralpower_jax.ops.registry import makes  # noqa: E402
+from neuralpower_jax.workload import CpuWorkload, ReplayWorkload  # noqa: E402
 
 from neuralpower.caffe.network import load_network  # noqa: E402
 from neuralpower.cli import main  # noqa: E402
 from neuralpower.core.files import csv_text  # noqa: E402
 from neuralpower.frameworks.inputs import random_input  # noqa: E402
-from neuralpower.frameworks.jax.executor import JaxExecutor, pool_threads  # noqa: E402
-from neuralpower.frameworks.jax.model import layer_model, network_model  # noqa: E402
-from neuralpower.frameworks.jax.ops.registry import makes  # noqa: E402
-from neuralpower.frameworks.jax.workload import CpuWorkload, ReplayWorkload  # noqa: E402
 from neuralpower.frameworks.onnx.builder import build_layer, build_network  # noqa: E402
 from neuralpower.frameworks.onnx.ops.registry import emits  # noqa: E402
 from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from neuralpower.caffe.layers.dense import LSTM, RNN, LSTMUnit, Recurrent
-from neuralpower.frameworks.jax.ops.registry import Forward, Store, makes
+from neuralpower_jax.ops.registry import Forward, Store, makes
 
 
 @makes(LSTM)

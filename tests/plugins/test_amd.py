@@ -8,9 +8,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from neuralpower_amd import ERROR_BASE, AmdMeter
 
 from neuralpower.core.errors import InputError
-from neuralpower.meters.amd import ERROR_BASE, AmdMeter
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.meters.samples import SampleSource
@@ -241,9 +241,9 @@ def test_the_sampler_polls_it_from_a_process_of_its_own(
     # A spawned process takes over the search path.
     monkeypatch.syspath_prepend(str(module.parent))
     monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
-    source = SampledMeter("neuralpower.meters.amd:AmdMeter", tmp_path / "raw.csv")
+    source = SampledMeter("neuralpower_amd:AmdMeter", tmp_path / "raw.csv")
     assert source.available().ok
-    assert source.uuid() == "only"
+    assert source.uuid == "only"
     source.start()
     found = idle_power(source, seconds=1.0)
     source.stop()

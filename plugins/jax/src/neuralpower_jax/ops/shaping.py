@@ -24,7 +24,7 @@ from neuralpower.caffe.layers.data import Parameter
 from neuralpower.caffe.layers.dense import Embed
 from neuralpower.caffe.layers.forks import Permute, ShuffleChannel
 from neuralpower.caffe.operation import Identity, Silence
-from neuralpower.frameworks.jax.ops.registry import Forward, Store, makes, one
+from neuralpower_jax.ops.registry import Forward, Store, makes, one
 
 
 @makes(Identity)

@@ -34,7 +34,7 @@ from neuralpower.caffe.layers.normalisation import (
     Scale,
     Softmax,
 )
-from neuralpower.frameworks.jax.ops.registry import Forward, Store, channels, makes, one
+from neuralpower_jax.ops.registry import Forward, Store, channels, makes, one
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "sigmoid": jax.nn.sigmoid,

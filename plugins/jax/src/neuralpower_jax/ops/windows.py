@@ -12,8 +12,8 @@ from jax import lax
 from neuralpower.caffe.layers.convolution import Convolution, Im2col
 from neuralpower.caffe.layers.normalisation import LRN
 from neuralpower.caffe.layers.pooling import SPP, Pooling
-from neuralpower.frameworks.jax.ops.registry import Array, Forward, Store, channels, makes, one
 from neuralpower.frameworks.windows import check_windows, divisors
+from neuralpower_jax.ops.registry import Array, Forward, Store, channels, makes, one
 
 
 @makes(Convolution)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from neuralpower.meters.ina3221 import Ina3221Meter
+from neuralpower_ina3221 import Ina3221Meter
 
 
 def board(root: Path, labels: dict[int, str], name: str = "ina3221") -> Path:
@@ -67,7 +66,7 @@ def test_channels_that_are_off_and_files_that_are_forbidden_say_so(
     folder = board(tmp_path, {1: "POM_5V_IN"})
     assert Ina3221Meter(tmp_path).available().ok
     (folder / "curr1_input").write_text("0\n")
-    assert "channels are off" in Ina3221Meter(tmp_path).available().reason
+    assert "reports no power" in Ina3221Meter(tmp_path).available().reason
     real = Path.read_text
 
     def refuse(path: Path, *args: str, **kwargs: str) -> str:

@@ -20,7 +20,7 @@ from neuralpower.caffe.layers.losses import (
     SigmoidCrossEntropyLoss,
     SoftmaxWithLoss,
 )
-from neuralpower.frameworks.jax.ops.registry import Forward, Store, makes
+from neuralpower_jax.ops.registry import Forward, Store, makes
 
 
 def _labels(op: Labelled, value: Any) -> tuple[Any, Any]:

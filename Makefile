@@ -4,12 +4,13 @@ CORES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: all test test-slow lint bench measure clean help
+.PHONY: all test test-frameworks test-slow lint bench measure clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make all      install into $(VENV) and make results/report/index.html"
 	@echo "make test     install the test tools and run the tests with coverage"
+	@echo "make test-frameworks  install PyTorch and JAX (processor) and run the tests that need them"
 	@echo "make test-slow  the tests that take longer: kills at every stage, packages, the gate"
 	@echo "make lint     ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make bench    benchmarks, as ratios to a peer or a floor"
@@ -21,6 +22,10 @@ all: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+# What `make test` skips where PyTorch and JAX are not installed; here nothing is skipped for that.
+test-frameworks: $(VENV)/installed-frameworks
+	NEURALPOWER_FRAMEWORKS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m frameworks
 
 # Whole workflows killed at every stage, gate and module use through Snakemake, built packages.
 test-slow: $(VENV)/installed-dev
@@ -54,6 +59,13 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.lock
+	@touch $@
+
+$(VENV)/installed-frameworks: envs/frameworks.txt $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
+	  -c envs/requirements-dev.lock -r envs/frameworks.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e plugins/jax -e plugins/amd -e plugins/ina3221
 	@touch $@
 
 clean:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy
 import pytest
+from needed import needed
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.frameworks.registry import make_executor
 
-torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch: Any = needed("torch")
 
 from neuralpower.frameworks.inputs import InputSpec, random_input  # noqa: E402
 from neuralpower.frameworks.program import Program  # noqa: E402
@@ -25,6 +26,7 @@ from neuralpower.frameworks.torch.model import Place, TorchModel, layer_model  #
 from neuralpower.frameworks.weights import DRAWN, RandomWeights  # noqa: E402
 from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402
 
+pytestmark = pytest.mark.frameworks
 CONV = Configuration("conv", 2, 4, 12, 12, 8, 12, 12, 3, 3, 1, 1, 1, 1, bias=1)
 PLACE = Place("cpu", torch.float32, False)
 

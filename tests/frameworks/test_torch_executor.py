@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy
 import pytest
+from needed import needed
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.protocol import ExecutorOptions
 from neuralpower.frameworks.registry import make_executor
 
-torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch: Any = needed("torch")
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
 from forms import LAYERS as FORMS  # noqa: E402
@@ -25,6 +26,7 @@ from neuralpower.frameworks.onnx.ops.registry import emits  # noqa: E402
 from neuralpower.frameworks.torch.model import Place, layer_model, network_model  # noqa: E402
 from neuralpower.frameworks.torch.ops.registry import makes  # noqa: E402
 
+pytestmark = pytest.mark.frameworks
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 LAYERS = (
     Configuration("conv", 2, 4, 12, 12, 8, 12, 12, 3, 3, 1, 1, 1, 1, bias=1),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from needed import needed
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES
@@ -18,10 +19,11 @@ from neuralpower.networks.composition import predict_networks
 from neuralpower.networks.estimates import Columns
 from neuralpower.onnx_in.loading import load_network
 
-pytest.importorskip("torch", reason="PyTorch is not installed (extra torch)")
+needed("torch")
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 networks: Any = pytest.importorskip("torch_networks")
 
+pytestmark = pytest.mark.frameworks
 ROOT = Path(__file__).resolve().parents[2]
 
 

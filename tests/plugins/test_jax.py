@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy
 import pytest
+from needed import needed
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.protocol import ExecutorOptions
 from neuralpower.frameworks.registry import make_executor
 
-jax: Any = pytest.importorskip("jax", reason="JAX is not installed (extra jax)")
+jax: Any = needed("jax")
 onnxruntime: Any = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
 import jax.numpy as jnp  # noqa: E402
@@ -34,6 +35,7 @@ from neuralpower.frameworks.onnx.builder import build_layer, build_network  # no
 from neuralpower.frameworks.onnx.ops.registry import emits  # noqa: E402
 from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays  # noqa: E402
 
+pytestmark = pytest.mark.frameworks
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 
 

@@ -75,6 +75,17 @@ def test_a_package_imports_only_what_lies_below_it(name: str) -> None:
     assert not wrong
 
 
+def test_plugins_use_what_a_package_of_others_may_use() -> None:
+    allowed = {"core", "caffe", "frameworks", "meters"}
+    files = sorted((ROOT.parents[1] / "plugins").rglob("*.py"))
+    assert len(files) > 5
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            if name.startswith("neuralpower."):
+                assert name.split(".")[1] in allowed, (path, name)
+
+
 def test_every_package_has_its_place_in_the_table() -> None:
     found = {package(name) for name in MODULES} - {"", "cli", "__main__", "commands"}
     assert found <= set(MAY_IMPORT)

@@ -11,6 +11,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from neuralpower.core.plugins import versions
+from neuralpower.frameworks import registry as executors
+from neuralpower.meters import registry as meters
+
 _ROOT = Path(__file__).resolve().parents[1]
 _NAME = "neuralpower"
 _DATA_SUFFIXES = (".proto", ".html", ".css", ".js")
@@ -18,15 +22,24 @@ _IMPORT = re.compile(
     rf"^[ \t]*from[ \t]+({_NAME}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE
 )
 
+#: Commands that measure: with what other packages bring too.
+MEASURING = ("profile", "characterise")
+
 #: Packages whose modules are imported by name while a command runs: they count as a whole.
 BY_NAME = ("neuralpower.caffe.layers", "neuralpower.frameworks", "neuralpower.meters")
 
 
 def code_hash(command: str) -> str:
-    """A fingerprint of the source behind ``neuralpower COMMAND``, templates and schema included."""
+    """A fingerprint of the source behind ``neuralpower COMMAND``, templates and schema included.
+
+    Of executors and meters that other packages bring, their versions.
+    """
     digest = hashlib.sha256()
     for path in code_files(command):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    if command in MEASURING:
+        for registry in (executors, meters):
+            digest.update("\0".join(versions(registry.GROUP, registry.BUILT_IN)).encode())
     return digest.hexdigest()[:16]
 
 

@@ -242,6 +242,15 @@ def test_an_unknown_type_keeps_its_shape_on_request_only() -> None:
         parse_network(text, known_types=True, assume_elementwise=True)
 
 
+def test_an_unknown_type_with_known_parameters_is_read_by_them() -> None:
+    options = "convolution_param { num_output: 6 kernel_size: 3 }"
+    for kind, params in (("PrunedConvolution", 6 * 54 + 6), ("MyDepthwiseConv", 6 * 9 + 6)):
+        layer = last(one_layer(kind, "1x6x8x8", options))
+        assert (tops(layer), layer.params) == ("1x6x6x6", params)
+        assert layer.note.startswith(f"not sure: unknown layer type '{kind}', read as ")
+    assert last(one_layer("QFc", "1x6", "inner_product_param { num_output: 3 }")).params == 21
+
+
 MOVED = [
     ("Transpose", "4x5x6x7", "transpose_param { dim: 3 dim: 2 dim: 0 dim: 1 }", "7x6x4x5"),
     ("Squeeze", "1x5x1x7", "", "5x7"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from neuralpower.caffe.configuration import configuration
-from neuralpower.caffe.layers import canonical, find
+from neuralpower.caffe.layers import canonical, described, find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
 from neuralpower.caffe.rules import State, elsewhere, included
@@ -143,8 +143,8 @@ class _Entry:
         return "; ".join(dict.fromkeys([*doubts, *assumed, *self.notes]))
 
     def respell(self) -> None:
-        """Take the type that a name in another spelling means: RELU, Relu, SOFTMAX_LOSS."""
-        name = canonical(self.param.type)
+        """Take the type that another spelling means, or the one whose parameters a layer has."""
+        name = canonical(self.param.type) or described(self.param)
         if name is not None:
             self.doubts.append(f"unknown layer type '{self.param.type[:60]}', read as {name}")
             self.param.type, self.kind = name, find(name)

@@ -50,7 +50,7 @@ _HARMLESS = re.compile(
     | propagate.* | reshape_every_iter | force_nd.* | share_in_parallel | workspace.* | .*memory.*
     | negative_slope | relu | conv_algos_override | .*smooth.* | .*coeff_schedule.* | forward_type
     | .*backend.* | device.* | net_id | .*parallel.* | temperature | .*per_fla_fuse.*
-    | .*winograd.* | unpool | evaluation_method | reorg_(in|out)put | out_pad
+    | .*winograd.* | unpool | strict_dim | evaluation_method | reorg_(in|out)put | out_pad
     | eltwise_.* | .*(detection|evaluat|nms).* | .*transform_param | .*_data_param | python_param
     """
 )

@@ -7,6 +7,7 @@ of these modules, an operation beside it (``caffe.operation``); then ``tools/com
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from neuralpower.caffe.layers.index import MODULES
 from neuralpower.caffe.registry import LAYER_TYPES, LayerType
@@ -30,6 +31,28 @@ def canonical(name: str) -> str | None:
     Forks of the V1 format spell their types as V1 does; None where no type is meant.
     """
     return _SPELLINGS.get(name.replace("_", "").lower())
+
+
+#: Parameter blocks that say what a layer does, whatever its type is called.
+_BLOCKS = {
+    "convolution_param": "Convolution",
+    "inner_product_param": "InnerProduct",
+    "pooling_param": "Pooling",
+    "batch_norm_param": "BatchNorm",
+    "relu_param": "ReLU",
+}
+
+
+def described(param: Any) -> str | None:
+    """The type whose parameters a layer of an unknown type has (a pruned convolution, say)."""
+    kind = next((kind for block, kind in _BLOCKS.items() if param.HasField(block)), None)
+    if kind != "Convolution":
+        return kind
+    name = param.type.lower()
+    return next((made for word, made in _CONVOLUTIONS.items() if word in name), kind)
+
+
+_CONVOLUTIONS = {"depthwise": "DepthwiseConvolution", "deconv": "Deconvolution"}
 
 
 def find(name: str) -> LayerType | None:

@@ -16,7 +16,12 @@ from neuralpower.caffe.shapes import Shape, check, check_blob, count, dims
 
 #: One datum of data sets that the name of their database gives away, as Caffe's examples and its
 #: documentation store them.
-_DATA_SETS: dict[str, Shape] = {"mnist": (1, 28, 28), "cifar": (3, 32, 32)}
+_DATA_SETS: dict[str, Shape] = {
+    "mnist": (1, 28, 28),
+    "cifar": (3, 32, 32),
+    "ilsvrc": (3, 256, 256),
+    "imagenet": (3, 256, 256),
+}
 
 
 @layer_type("Input", bottoms=(0, 0), tops=(1, None), source=True, free=True)

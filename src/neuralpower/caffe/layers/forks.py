@@ -212,6 +212,13 @@ def label_specific(setup: Setup) -> list[Shape]:
     return [setup.bottom, (1,)][: setup.n_tops]
 
 
+@layer_type("DenseCRF", "MultiStageMeanfield", "DomainTransform", bottoms=(1, None), fork=True)
+def refined(setup: Setup) -> list[Shape]:
+    """DeepLab and CRF-as-RNN: scores made smoother by the image; the work is not counted."""
+    setup.notes.append("the work of its filters is not counted")
+    return [setup.bottom]
+
+
 @dataclass(frozen=True, slots=True)
 class Permute(Operation):
     """The axes in another order."""

@@ -30,11 +30,11 @@ MODULES: dict[str, str] = {
     ),
     "forks": (
         "Add ArcFace Attention Axpy BN BatchRenorm BroadcastAdd BroadcastDiv BroadcastMul "
-        "BroadcastSub ChannelNorm ChannelScale ChannelwiseScale CosinAdd CosineAdd Div ExpandDims "
-        "GN GroupNorm GroupNormalization L2Norm L2Normalization L2Normalize LabelSpecificAdd "
-        "LabelSpecificMargin LabelSpecificRescale Maximum Minimum Mul Normalization Normalize "
-        "Permute ShuffleChannel SpatialScale Squeeze Stack Sub SyncBN SyncBatchNorm Transpose "
-        "Unsqueeze"
+        "BroadcastSub ChannelNorm ChannelScale ChannelwiseScale CosinAdd CosineAdd DenseCRF Div "
+        "DomainTransform ExpandDims GN GroupNorm GroupNormalization L2Norm L2Normalization "
+        "L2Normalize LabelSpecificAdd LabelSpecificMargin LabelSpecificRescale Maximum Minimum "
+        "Mul MultiStageMeanfield Normalization Normalize Permute ShuffleChannel SpatialScale "
+        "Squeeze Stack Sub SyncBN SyncBatchNorm Transpose Unsqueeze"
     ),
     "losses": (
         "Accuracy BoxAnnotatorOHEM CenterLoss ContrastiveLoss EuclideanLoss Figure HingeLoss "

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from neuralpower.caffe.build import Layer
 from neuralpower.caffe.layers import find
 from neuralpower.caffe.operation import LayerFacts, Operation, Source, Weight, unsupported
+from neuralpower.caffe.refusal import Refusal
+from neuralpower.caffe.registry import check_counts
 from neuralpower.caffe.shapes import Shape
 
 
@@ -22,8 +24,14 @@ def resolve(layer: Layer) -> Operation:
         why = "this layer type has no operation: it cannot be run"
         raise unsupported(layer.name, layer.type, why)
     bottoms, tops = _known(layer, layer.bottom_shapes), _known(layer, layer.top_shapes)
+    if not layer.known:
+        raise unsupported(layer.name, layer.type, layer.note)
     facts = LayerFacts(layer.name, layer.type, bottoms, tops, _weights(layer, kind.kinds))
-    made: Operation = kind.operation(facts, layer.param)
+    try:
+        check_counts(kind, layer.param, len(bottoms), len(tops))
+        made: Operation = kind.operation(facts, layer.param)
+    except Refusal as refusal:
+        raise unsupported(layer.name, layer.type, refusal.reason) from None
     return made
 
 

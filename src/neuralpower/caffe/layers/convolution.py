@@ -322,6 +322,8 @@ def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
     fields = _sliding(layer, param.convolution_param)
     transposed = param.type.startswith("Deconvolution")
     channels = (layer.tops if transposed else layer.bottoms)[0][fields[0]]
+    check(0 not in layer.weights[0].shape, "the filters are empty")
+    check(len(layer.bottoms) == len(layer.tops), "a fused sum has no form of its own")
     group = channels // layer.weights[0].shape[1]
     return Convolution(layer, *fields, group, transposed)
 

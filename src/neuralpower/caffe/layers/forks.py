@@ -87,7 +87,7 @@ def normalize(setup: Setup) -> list[Shape]:
         shared = setup.param.norm_param.channel_shared
         setup.params = [() if shared else (dim(bottom, 1),)]
     setup.macs = (2 if setup.params else 1) * count(bottom)
-    return [bottom, (bottom[0], 1, *bottom[2:])][: setup.n_tops]
+    return [bottom, (*bottom[:1], 1, *bottom[2:])][: setup.n_tops]
 
 
 @layer_type("L2Normalization", "L2Norm", "L2Normalize", "Normalization", fork=True)

@@ -172,7 +172,7 @@ def center_loss(setup: Setup) -> list[Shape]:
 def loss_of_examples(setup: Setup) -> list[Shape]:
     """R-FCN: a number, the probabilities (Softmax only), and the loss of each example."""
     bottom = setup.bottom
-    padded = (*bottom, 1, 1, 1)
+    padded = (*bottom, 1, 1, 1, 1)
     each: Shape = (padded[0], 1, padded[2], padded[3])
     tops = [SCALAR, bottom, each] if setup.type.startswith("Softmax") else [SCALAR, each, each]
     return tops[: setup.n_tops]
@@ -181,7 +181,7 @@ def loss_of_examples(setup: Setup) -> list[Shape]:
 @layer_type("BoxAnnotatorOHEM", bottoms=(5, 5), tops=(2, 2), fork=True)
 def box_annotator(setup: Setup) -> list[Shape]:
     """R-FCN: labels and weights of the hard examples."""
-    padded = (*setup.bottoms[1], 1, 1, 1)
+    padded = (*setup.bottoms[1], 1, 1, 1, 1)
     return [(padded[0], 1, padded[2], padded[3]), setup.bottoms[4]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def test_a_package_imports_only_what_lies_below_it(name: str) -> None:
         if package(other) not in allowed
     ]
     assert not wrong
+
+
+def test_the_guide_has_the_same_table() -> None:
+    guide = (ROOT.parents[1] / "docs/guides/extending.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([`\w -]+) \|$", guide, re.MULTILINE)
+    assert {name: " ".join(re.findall(r"\w+", cells)) for name, cells in rows} == MAY_IMPORT
 
 
 def test_plugins_use_what_a_package_of_others_may_use() -> None:

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="the facts")
     parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
     add_device_arguments(parser)
-    parser.add_argument("--meter", default="auto", help="of a GPU: auto, none, nvml, amd")
+    parser.add_argument(
+        "--meter", default="auto", help="of a GPU: auto, none, nvml, or an installed one"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of a layer")
     parser.add_argument("--pin", type=int, metavar="CORE", help="bind the process to one core")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data")

@@ -49,14 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         help="batch sizes of the networks (default: what the prototxt says)",
     )
-    parser.add_argument("--executor", default="onnxruntime", help="what runs the layers")
+    parser.add_argument(
+        "--executor",
+        default="onnxruntime",
+        help="what runs the layers: onnxruntime, torch, or an installed one",
+    )
     parser.add_argument("--threads", type=positive, default=1, help="threads of a layer")
     parser.add_argument(
         "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
     )
     add_device_arguments(parser)
     parser.add_argument(
-        "--meter", default="auto", help="power meter: auto, none, nvml, amd, rapl, ina3221"
+        "--meter",
+        default="auto",
+        help="power meter: auto, none, nvml (GPU), rapl, or an installed one",
     )
     parser.add_argument(
         "--power-share",

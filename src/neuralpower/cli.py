@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "profile": "measure configurations or whole networks (resumable)",
     "onnx": "a network as an ONNX model with seeded or given parameters",
     "measurements": "check a folder of recorded measurements",
+    "import": "logs of other tools (caffe time, trtexec, ...) as measurements",
     "fit": "fit and cross-validate models of a platform",
     "calibrate": "learn from measured whole passes how layers add up",
     "transfer": "models of a new device from another's and a few measurements",
@@ -71,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
+def _module(command: str) -> str:
+    """The module of a command; a word of the language has an underscore behind it."""
+    return f"{command}_" if keyword.iskeyword(command) else command
+
+
 def _fail(message: str, status: int = 2) -> int:
     text = " ".join(message.split())
     sys.stderr.write(f"neuralpower: {text}\n")
@@ -88,7 +95,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == chosen:
-            module = importlib.import_module(f"neuralpower.commands.{name}")
+            module = importlib.import_module(f"neuralpower.commands.{_module(name)}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     return parser

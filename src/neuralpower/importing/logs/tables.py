@@ -1,0 +1,105 @@
+"""Tables with other people's columns: decimal commas, semicolons, and a mapping to our names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text
+from neuralpower.importing.logs.timings import TimedRow, Timing, check_size
+
+#: Units of a time in ms.
+UNITS = {"ms": 1.0, "us": 1e-3, "s": 1e3, "ns": 1e-6}
+Rows = list[dict[str, str]]
+
+
+def read_foreign(path: str | Path) -> tuple[list[str], Rows]:
+    """The header and rows of a CSV file whose fields are parted by commas, semicolons or tabs.
+
+    Raises ``InputError`` with the row whose number of fields differs.
+    """
+    check_size(path)
+    text = read_text(path)
+    first = text.partition("\n")[0]
+    mark = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=mark)
+    header = [name.strip() for name in next(reader, [])]
+    if not any(header) or len(set(header)) != len(header):
+        raise InputError("a header with different names is needed", path=path, line=1)
+    rows: Rows = []
+    for number, fields in enumerate((f for f in reader if any(f)), 1):
+        if len(fields) != len(header):
+            text = f"{len(fields)} fields where the header has {len(header)}"
+            raise InputError(text, path=path, row=number)
+        rows.append(dict(zip(header, (f.strip() for f in fields), strict=True)))
+    return header, rows
+
+
+def number(text: str) -> float:
+    """A number with a point or a comma before its decimals; ``ValueError`` for anything else.
+
+    Where both stand the last one is the decimal mark: 1.234,5 and 1,234.5 are the same.
+    """
+    plain = text.strip().replace("\u00a0", "").replace(" ", "")
+    comma, point = plain.rfind(","), plain.rfind(".")
+    if comma > point:
+        plain = plain.replace(".", "").replace(",", ".")
+    elif comma >= 0:
+        plain = plain.replace(",", "")
+    if "_" in plain:
+        raise ValueError(text)
+    return float(plain)
+
+
+def field(row: Mapping[str, str], column: str, path: str | Path, place: int) -> float | None:
+    """A number of a row, None where it is empty; ``InputError`` where it is none."""
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = number(text)
+    except ValueError:
+        raise InputError(
+            f"column {column}: {text[:40]!r} is not a number", path=path, row=place
+        ) from None
+    return value
+
+
+def check_columns(wanted: Sequence[str], header: Sequence[str], path: str | Path) -> None:
+    """``InputError`` for the first column that the header does not have."""
+    for name in wanted:
+        if name not in header:
+            known = ", ".join(header[:12])
+            raise InputError(f"no column {name!r} (there are: {known})", path=path, line=1)
+
+
+def read_named_times(path: str | Path, mapping: Mapping[str, str], unit: str) -> Timing:
+    """A table of layer names and times; ``mapping`` (``name``, ``runtime``, ``runs``) to columns.
+
+    Rows of one name are repeats: their median counts. Raises ``InputError`` naming row and column.
+    """
+    from statistics import median
+
+    header, rows = read_foreign(path)
+    columns = {"name": "name", "runtime": "runtime_ms", **mapping}
+    check_columns(list(columns.values()), header, path)
+    times: dict[str, list[float]] = {}
+    first: dict[str, int] = {}
+    runs = 1
+    for place, row in enumerate(rows, 1):
+        value = field(row, columns["runtime"], path, place)
+        if value is None:
+            continue
+        if not 0 <= value < 1e12:
+            raise InputError(f"the time {value:g} is not positive", path=path, row=place)
+        name = row[columns["name"]]
+        first.setdefault(name, place)
+        times.setdefault(name, []).append(value * UNITS[unit])
+        if "runs" in columns:
+            runs = int(field(row, columns["runs"], path, place) or 1)
+    if not times:
+        raise InputError("no times in it", path=path)
+    found = [TimedRow(n, median(v), runs * len(v), first[n]) for n, v in times.items()]
+    return Timing(found, runs, "a table", facts={"unit": unit})

@@ -359,9 +359,13 @@ def _shares(log: Mapping[str, Any]) -> str:
     parts = []
     for how, share in log["shares"].items():
         if how in ("moved data", "unmatched"):
-            parts.append(f"{100 * share:.1f} % {how}")
+            shown = "under 0.1" if 0 < share < 5e-4 else f"{100 * share:.1f}"
+            parts.append(f"{shown} % {how}")
         else:
             matched += share
+    together = sum(row["share"] for row in log["rows"] if row["side_by_side"])
+    if together:
+        parts.append(f"{100 * together:.1f} % in kernels of several layers, which are not divided")
     return ", ".join([f"{100 * matched:.1f} % of the time matched", *parts])
 
 

@@ -1,8 +1,8 @@
 """Logs of power sensors, and the mean power of windows of time.
 
 ``nvidia-smi --query-gpu=timestamp,power.draw --format=csv -lms 100`` writes a table,
-``tegrastats`` a line of words a sample. Power is averaged over a window by the trapezoid rule, after a time in which
-the sensor settles; a window with few samples has no power.
+``tegrastats`` a line of words a sample. Power is averaged over a window by the trapezoid rule,
+after a time in which the sensor settles; a window with few samples has no power.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A table of what ran when, joined to a power log: measurement tables with power.
 
-The windows' table has ``start`` and ``end`` (seconds since 1970, or date and time) and the columns of
-what was measured: ``network`` and ``batch``, or ``family`` and the configuration; ``runtime_ms`` of one
-inference, or ``runs`` in the window, from which it follows.
+The windows' table has ``start`` and ``end`` (seconds since 1970, or date and time) and the columns
+of what was measured: ``network`` and ``batch``, or ``family`` and the configuration;
+``runtime_ms`` of one inference, or ``runs`` in the window, from which it follows.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def _write_network(network: Network, folder: Path) -> None:
 
 
 def write_folder(out: Path, tables: Tables, facts: Mapping[str, Any]) -> None:
-    """Write the folder whole or not at all. ``InputError`` where ``out`` holds something already."""
+    """Write the folder whole or not at all; ``InputError`` where ``out`` holds something."""
     name = safe_name(out.resolve().name, "platform")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(

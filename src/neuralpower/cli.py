@@ -21,7 +21,7 @@ COMMANDS: dict[str, str] = {
     "characterise": "sensor and board facts of a platform",
     "profile": "measure configurations or whole networks (resumable)",
     "onnx": "a network as an ONNX model with seeded or given parameters",
-    "measurements": "check a folder of recorded measurements",
+    "measurements": "check, merge, export and begin folders of measurements",
     "import": "logs of other tools (caffe time, trtexec, ...) as measurements",
     "fit": "fit and cross-validate models of a platform",
     "calibrate": "learn from measured whole passes how layers add up",
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
-def _module(command: str) -> str:
+def module_name(command: str) -> str:
     """The module of a command; a word of the language has an underscore behind it."""
     return f"{command}_" if keyword.iskeyword(command) else command
 
@@ -95,7 +95,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == chosen:
-            module = importlib.import_module(f"neuralpower.commands.{_module(name)}")
+            module = importlib.import_module(f"neuralpower.commands.{module_name(name)}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     return parser

@@ -57,7 +57,7 @@ def test_help_of_every_command_is_light(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_has_its_module(name: str) -> None:
-    module = importlib.import_module(f"neuralpower.commands.{name}")
+    module = importlib.import_module(f"neuralpower.commands.{cli.module_name(name)}")
     assert callable(module.add_arguments)
     assert callable(module.run)
 

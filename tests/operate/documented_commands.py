@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shlex
@@ -28,6 +29,7 @@ OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 #: Words of synopses and what stands for them in the small project.
 VALUES = {
     "C": "config/config.yaml",
+    "FAMILY": "conv",
     "KIND": "device",
     "N": "1",
     "NAME": "mine",
@@ -49,6 +51,8 @@ AFTER = {
 }
 #: Commands that no test runs: what they hold, and why. Their flags are checked.
 NOT_RUN = {"--device cuda": "needs a GPU", "--meter nvml": "needs a GPU"}
+if not find_spec("onnx"):
+    NOT_RUN[".onnx"] = "needs the extra `onnx`"
 if not find_spec("pyarrow"):
     NOT_RUN["--format parquet"] = "needs the extra `parquet`"
 
@@ -159,6 +163,29 @@ def furnish(project: Path) -> None:
     }.items():
         link = project / name
         link.symlink_to(os.path.relpath(project / place, link.parent))
+    # The guide to imported logs; LeNet's stand under the name that the small project has for it.
+    logs = ROOT / "tests/importing/logs"
+    shutil.copy(logs / "lenet.log", project / "mini.log")
+    for name in ("alexnet", "squeezenet_v1_1", "googlenet"):
+        text = gzip.decompress((logs / f"{name}.log.gz").read_bytes())
+        (project / f"{name.partition('_')[0]}.log").write_bytes(text)
+    if find_spec("onnx"):
+        _onnx_models(project)
     activate = project / ".venv/bin/activate"
     activate.parent.mkdir(parents=True)
     activate.touch()
+
+
+def _onnx_models(project: Path) -> None:
+    """Small models under the names that the page on ONNX has."""
+    from onnx import TensorProto, helper
+
+    for name, given in (("resnet50", "data"), ("detector", "images")):
+        value = helper.make_tensor_value_info(given, TensorProto.FLOAT, ["n", 8, "h", "w"])
+        if name == "resnet50":
+            value = helper.make_tensor_value_info(given, TensorProto.FLOAT, ["n", 8, 12, 12])
+        out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+        node = helper.make_node("Relu", [given], ["y"], "relu")
+        graph = helper.make_graph([node], name, [value], [out])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        (project / f"{name}.onnx").write_bytes(model.SerializeToString())

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from neuralpower.core.cells import SIZE_COLUMNS
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.families import FAMILY
+from neuralpower.records.blocks import iter_blocks
 from neuralpower.records.faults import faults
 from neuralpower.records.folder import (
     discover,
@@ -35,7 +38,7 @@ REFERENCE_ROWS = {
 
 def folder_with(tmp_path: Path, *lines: str, header: str = HEADER, name: str = "any.csv") -> Path:
     folder = tmp_path / "board"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     (folder / name).write_text("\n".join((header, *lines)) + "\n")
     return folder
 
@@ -67,15 +70,37 @@ def test_the_same_shard_twice_is_refused(tmp_path: Path) -> None:
         load_platform(folder)
 
 
-@pytest.mark.parametrize("name", [*CONFIGURATION_COLUMNS[:-1], "runtime_ms", "power_w"])
-def test_missing_column_names_file_and_column(tmp_path: Path, name: str) -> None:
+def without(tmp_path: Path, name: str, row: str = CONV) -> Path:
+    """A table of one row that lacks a column."""
     names = HEADER.split(",")
     at = names.index(name)
     header = ",".join(names[:at] + names[at + 1 :])
-    cells = CONV.split(",")
-    folder = folder_with(tmp_path, ",".join(cells[:at] + cells[at + 1 :]), header=header)
+    cells = row.split(",")
+    return folder_with(tmp_path, ",".join(cells[:at] + cells[at + 1 :]), header=header)
+
+
+@pytest.mark.parametrize("name", [*SIZE_COLUMNS, "runtime_ms"])
+def test_missing_column_names_file_and_column(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"any\.csv:1: column '{name}' is missing"):
-        load_rows(folder)
+        load_rows(without(tmp_path, name))
+
+
+@pytest.mark.parametrize("name", FAMILY["conv"].cells)
+def test_a_column_that_the_family_needs_is_told_by_row(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"any\.csv, row 1: column {name} is empty or missing"):
+        load_rows(without(tmp_path, name))
+
+
+@pytest.mark.parametrize(
+    "name", ["dilation_height", "pool_method", "bias", "inputs", "power_w", "repeat"]
+)
+def test_a_column_that_no_row_needs_may_be_absent(tmp_path: Path, name: str) -> None:
+    (row,) = load_rows(without(tmp_path, name))
+    (same,) = load_rows(folder_with(tmp_path / "whole", CONV.replace(",1,1,46", ",0,1,46")
+                                    if name == "bias" else CONV))  # fmt: skip
+    assert {**row.values, name: None} == {**same.values, name: None}
+    (block,) = [block for part in iter_blocks(tmp_path / "board") for block in part]
+    assert block.runtime_ms.tolist() == [46.4774]
 
 
 @pytest.mark.parametrize(

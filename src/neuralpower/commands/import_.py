@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         facts = _energies(arguments, tables)
     facts = {
-        "device": arguments.device or "not said",
+        "device": arguments.device,
         "software": arguments.software or facts.pop("tool"),
         "imported_from": {"format": kind, "files": [path.name for path in arguments.files]},
         **facts,

@@ -1,4 +1,4 @@
-"""``neuralpower measurements``: check, merge, export and seal folders of measurements."""
+"""``neuralpower measurements``: check, merge, export, seal and begin measurements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.core.cells import SIZE_COLUMNS
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import aligned_text, safe_name
+from neuralpower.core.families import FAMILIES, FAMILY
+from neuralpower.core.files import aligned_text, csv_text, safe_name, write_table
 
 if TYPE_CHECKING:
     from neuralpower.records.checks import Report
     from neuralpower.records.folder import Platform
 
+#: Columns with a sensible default that change what a layer of a family costs.
+_OPTIONAL = {
+    "conv": ("dilation_height", "dilation_width", "bias"),
+    "deconv": ("dilation_height", "dilation_width", "bias"),
+    "fc": ("bias",),
+    "scale": ("bias",),
+}
 #: Kinds of differences between runs that can be allowed (``profiling.merging.compatible``).
 _DIFFERENCES = ("anchor", "device", "precision", "protocol", "software")
 
@@ -49,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("folder", type=Path, metavar="DIR", help="a platform")
     export.add_argument("--format", choices=("parquet", "csv"), default="parquet")
     export.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
+    template = actions.add_parser(
+        "template", help="an empty table of a family, with the columns that must be filled"
+    )
+    template.add_argument("family", choices=FAMILIES, metavar="FAMILY", help=", ".join(FAMILIES))
+    template.add_argument("--out", type=Path, metavar="FILE.csv", help="default: standard output")
     seal = actions.add_parser("seal", help="take files that came later into the manifest")
     seal.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")
 
@@ -59,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments.folders, arguments.show)
     if arguments.action == "merge":
         return _merge(arguments)
+    if arguments.action == "template":
+        return _template(arguments.family, arguments.out)
     if arguments.action == "export":
         from neuralpower.records.export import export
 
@@ -72,6 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.folders:
         added = seal(load_platform(folder))
         sys.stderr.write(f"{folder}: {', '.join(added) or 'nothing'} added to the manifest\n")
+    return 0
+
+
+def _template(family: str, out: Path | None) -> int:
+    """The header of a table; what may stand in it besides goes to standard error."""
+    needed = (*SIZE_COLUMNS, *FAMILY[family].cells, "runtime_ms")
+    optional = [name for name in _OPTIONAL.get(family, ()) if name not in needed]
+    write_table(out, needed, []) if out is not None else sys.stdout.write(csv_text(needed, []))
+    sys.stderr.write(
+        f"a row a measurement; may be added: {', '.join([*optional, 'power_w', 'repeat'])} "
+        "(docs/measurements_format.md)\n"
+    )
     return 0
 
 

@@ -34,7 +34,7 @@ from neuralpower.modeling.intervals import (
 )
 from neuralpower.modeling.metrics import coverage, scores
 from neuralpower.modeling.models import Anchor, Correction, Equation, Model, within
-from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, select
+from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, TooFewError, select
 
 #: Fewer configurations than this cannot be cross-validated: the family gets no model.
 FEWEST = 5
@@ -81,10 +81,6 @@ class Fitted:
             "out_of_fold": self.out_of_fold,
             "baselines": self.baselines,
         }
-
-
-class TooFewError(ValueError):
-    """Not enough configurations for a cross-validated model."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ def stepwise(gram: Gram, b: Array, sizes: Sequence[int], ridge: float = RIDGE) -
             j = int(np.argmax(gain))
             if gain[j] <= 0.0:
                 break
-        root = np.sqrt(left[j])
+        # No rows are left in some nested folds: the solution is unknown, and never chosen.
+        root = np.sqrt(left[j]) if left[j] > 0 else np.nan
         row = gram.row(j) - rows[:k, j] @ rows[:k]
         row[j] += ridge * diagonal[j]
         row /= root

@@ -27,10 +27,10 @@ from neuralpower.modeling.fitting import (
     OUT_OF_FOLD_COLUMNS,
     FitOptions,
     Fitted,
-    TooFewError,
     fit_layers,
 )
 from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
+from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.faults import refuse_negative
 from neuralpower.records.folder import Platform, load_platform
 

@@ -38,6 +38,10 @@ SHARES = (0.25, 0.5, 0.75)
 TOLERANCE = 0.01
 
 
+class TooFewError(ValueError):
+    """Too few configurations for a model; the message says how many and what is needed."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One equation (trial, size) or a blend of two, the first with ``share``."""
@@ -116,7 +120,9 @@ class _View:
         errors = (values / self.measured[:, None] - 1.0) ** 2
         sums = np.zeros((len(self.sizes), errors.shape[1]))
         np.add.at(sums, self.folds, errors)
-        return sums / self.sizes[:, None]
+        means = sums / self.sizes[:, None]
+        # A candidate that some folds without others do not determine has no error: never chosen.
+        return np.where(np.isnan(means), np.inf, means)
 
     def options(self) -> tuple[list[Option], Array]:
         """Every option and its (folds, options) errors."""
@@ -141,6 +147,12 @@ class _View:
         options, errors = self.options()
         weights = self.sizes / self.sizes.sum()
         mean = weights @ errors
+        best = int(np.argmin(mean))
+        if not np.isfinite(mean[best]):
+            raise TooFewError("too few configurations that differ: no candidate is determined")
+        fitted = np.isfinite(mean)
+        options = [option for option, good in zip(options, fitted, strict=True) if good]
+        errors, mean = errors[:, fitted], mean[fitted]
         best = int(np.argmin(mean))
         # One standard error of the paired difference to the best, fold by fold.
         worse = errors - errors[:, [best]]

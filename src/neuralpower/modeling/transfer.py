@@ -17,7 +17,6 @@ from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.fitting import (
     FitOptions,
     Fitted,
-    TooFewError,
     build_model,
     choose,
     finish,
@@ -25,6 +24,7 @@ from neuralpower.modeling.fitting import (
 )
 from neuralpower.modeling.models import Correction, Model, load_models
 from neuralpower.modeling.platforms import PARTS, Work, write_models
+from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.folder import load_platform
 
 CANDIDATES = (Candidate("corrections", "log", "stepwise"),)

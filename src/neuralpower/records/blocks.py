@@ -99,12 +99,13 @@ def _fast_block(
 ) -> Block:
     n = len(places)
     integers = {name: integer_column(part.get(name), name, family, n) for name in INTEGER_COLUMNS}
-    methods = list(map(Cells(str).__getitem__, part["pool_method"]))
+    methods = list(map(Cells(str).__getitem__, part.get("pool_method") or [""] * n))
     if family == "pool" and not set(methods) <= set(POOL_METHODS):
         raise ValueError("pool_method")
     numbers = {name: _numbers(part[name]) for name in NUMBERS if name in part}
-    runtime, power = numbers["runtime_ms"], numbers["power_w"]
-    odd = _odd(family, integers, runtime, power, _filled(power, part["power_w"]))
+    runtime, power = numbers["runtime_ms"], numbers.get("power_w", np.full(n, np.nan))
+    filled = _filled(power, part.get("power_w") or [""] * n)
+    odd = _odd(family, integers, runtime, power, filled)
     if "valid" in part:
         odd |= _invalid(part["valid"])
     networks = part.get("network")

@@ -14,19 +14,19 @@ from typing import Any
 
 from neuralpower.core.cells import (
     INTEGER_COLUMNS,
+    SIZE_COLUMNS,
     check_words,
     integer_cell,
     number_of,
     whole_number,
 )
-from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import Piece, read_pieces, safe_name
 
-#: Columns that a layer table must have. ``power_w`` may be empty throughout; ``inputs`` may be
-#: absent (then 1) where no family of the table has several, ``repeat`` too (then 1).
-REQUIRED_COLUMNS: tuple[str, ...] = (*CONFIGURATION_COLUMNS[:-1], "runtime_ms", "power_w")
-NETWORK_REQUIRED: tuple[str, ...] = ("network", "batch", "runtime_ms", "power_w")
+#: Columns that a layer table must have; those that a family needs beside them (``Family.cells``)
+#: are asked for row by row. Any other may be absent: an empty cell and none are the same.
+REQUIRED_COLUMNS: tuple[str, ...] = (*SIZE_COLUMNS, "runtime_ms")
+NETWORK_REQUIRED: tuple[str, ...] = ("network", "batch", "runtime_ms")
 NETWORK_LAYER_REQUIRED: tuple[str, ...] = ("network", "batch", "index", "name", "runtime_ms")
 
 #: Number columns of the short and the full form beside the configuration; empty is missing.
@@ -112,8 +112,8 @@ def _layer_values(
 ) -> dict[str, Any]:
     family = record["family"]
     try:
-        check_words(family, record["pool_method"])
-        values: dict[str, Any] = dict(record)
+        check_words(family, record.get("pool_method", ""))
+        values: dict[str, Any] = {"pool_method": "", **record}
         for name in INTEGER_COLUMNS:
             values[name] = integer_cell(record.get(name, ""), name, family)
     except ValueError as error:

@@ -30,6 +30,8 @@ HOSTS = frozenset({"conv", "deconv", "fc"})
 _FOLLOWERS = frozenset({"batchnorm", "scale", "relu", "sigmoid", "tanh", "elu", "prelu", "eltwise"})
 #: What tools put around the names that they join or change.
 _WRAPPED = re.compile(r"(?:PWN|fused|Fused) ?\((.*)\)")
+#: An ending that ONNX Runtime adds to the name of a value, which may be a layer's name too.
+_OF_VALUES = "_nchwc"
 _ADDED = re.compile(r"(_nchwc|_kernel_time|_output_\d+|:\d+)$")
 #: More rows or layers than this are not compared in order: it takes their product.
 _MOST = 5000
@@ -84,6 +86,8 @@ class _Finder:
     def by_name(self, row: TimedRow) -> Match:
         if row.moves:
             return Match(row)
+        if row.name.endswith(_OF_VALUES) and (match := self.by_blob(row)).layers:
+            return match
         whole = self.find(row.name)
         if whole is not None:
             chain = self.chain(whole, row.family)

@@ -31,6 +31,7 @@ class Sample:
     power_w: float
 
 
+_LONGEST_LINE = 10_000
 _MISSING = frozenset({"", "[n/a]", "n/a", "[not supported]", "[unknown error]"})
 
 
@@ -42,6 +43,8 @@ def read_nvidia_smi(path: str | Path, gpu: str = "") -> list[Sample]:
     """
     check_size(path)
     lines = read_text(path).split("\n")
+    if max(map(len, lines)) > _LONGEST_LINE:
+        raise InputError("no log of nvidia-smi: its lines are too long", path=path)
     header = [_column(name) for name in next(csv.reader(lines[:1]), [])]
     power = next((n for n in ("power.draw.instant", "power.draw", "power.draw.average")
                   if n in header), None)  # fmt: skip

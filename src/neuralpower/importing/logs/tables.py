@@ -22,6 +22,13 @@ def read_foreign(path: str | Path) -> tuple[list[str], Rows]:
     """
     check_size(path)
     text = read_text(path)
+    try:
+        return _parsed(text, path)
+    except csv.Error as error:
+        raise InputError(f"not a CSV table: {error}", path=path) from None
+
+
+def _parsed(text: str, path: str | Path) -> tuple[list[str], Rows]:
     first = text.partition("\n")[0]
     mark = max(",;\t", key=first.count)
     reader = csv.reader(text.splitlines(), delimiter=mark)
@@ -71,7 +78,7 @@ def check_columns(wanted: Sequence[str], header: Sequence[str], path: str | Path
     """``InputError`` for the first column that the header does not have."""
     for name in wanted:
         if name not in header:
-            known = ", ".join(header[:12])
+            known = ", ".join(column[:30] for column in header[:12])
             raise InputError(f"no column {name!r} (there are: {known})", path=path, line=1)
 
 

@@ -15,7 +15,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, safe_name, sha256_file, write_text
 from neuralpower.importing.logs.alignment import Match, shares
 from neuralpower.importing.logs.timings import Timing
-from neuralpower.records.manifest import write_manifest
+from neuralpower.records.manifest import Manifest, write_manifest
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
@@ -173,7 +173,7 @@ def write_folder(out: Path, tables: Tables, facts: Mapping[str, Any]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         names = _write(part, tables)
-        write_manifest(part, {"platform": name, **facts}, names)
+        write_manifest(part, Manifest.of({"platform": name, **facts}), names)
         if out.exists():
             out.rmdir()
         os.replace(part, out)

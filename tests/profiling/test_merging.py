@@ -113,7 +113,7 @@ def test_the_boards_gain_is_found_and_can_be_levelled(runs: Path, tmp_path: Path
         assert other.values["power_w_corrected"] == pytest.approx(
             row.values["power_w_corrected"] / factor, rel=1e-5
         )
-        energy = other.values["power_w"] * other.values["runtime_ms"]
+        energy = other.values["power_w"] * other.values["power_runtime_ms"]
         assert other.values["energy_mj"] == pytest.approx(energy, rel=1e-5)
     assert main(["measurements", "check", str(level)]) == 0
 

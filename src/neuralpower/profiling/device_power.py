@@ -32,6 +32,8 @@ from neuralpower.records.visits import Power
 _SETTLE_LOOK_NS = 700_000_000
 #: A window in which the device rested for more than this share of the time is told.
 _IDLE_SHARE = 0.005
+#: A call's time in the power window and in the timing may differ by so much.
+_TIME_CHANGED = 0.01
 #: Time to settle after a pause that a random delay made.
 _RESUME_S = 0.1
 
@@ -125,6 +127,8 @@ class PowerPhase:
         seen_ms, idle_share = _device_time(queue, workload.timer, replay_ms)
         if idle_share > _IDLE_SHARE:
             found.append("gpu_idle_in_window")
+        if seen_ms is not None and abs(seen_ms / replay_ms - 1) > _TIME_CHANGED:
+            found.append("time_changed")
         power = Power(
             **facts,
             settle_s=(t0 - start) / 1e9,

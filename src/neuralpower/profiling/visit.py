@@ -14,13 +14,21 @@ from neuralpower.core.machine import load_average
 from neuralpower.frameworks.protocol import Executor, Workload
 from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.meter import PowerMeter
+from neuralpower.meters.samples import SampleSource, state_facts
 from neuralpower.profiling.design import NetworkItem, Visit
 from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
 from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol, measure_power
 from neuralpower.profiling.host_timing import TimingProtocol, measure
-from neuralpower.records.visits import LayerTime, Power, VisitRecord
+from neuralpower.records.visits import (
+    LayerTime,
+    Power,
+    State,
+    Timing,
+    VisitRecord,
+    cache_mode,
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Visitor:
         self.load = load
         self.replayed = replayed or Replayed()
         self.powered = meter.available().ok
+        self._cache_bytes = int(getattr(executor, "cache_bytes", 0))
         self._inside = layers_of_networks
         #: Kernels of each item at its first visit, and as this process found them.
         self._first_kernels: dict[str, Sequence[str]] = {}
@@ -167,18 +176,33 @@ class Visitor:
         return self.executor.network(self.load(visit.item), self.seed)
 
     def _with_times(self, record: VisitRecord, workload: Workload) -> VisitRecord:
+        replayed = isinstance(workload, ReplayWorkload)
         if isinstance(workload, ReplayWorkload):
             timing = measure_replays(workload, self.replayed.timing, self.replayed.clock)
         else:
             timing = measure(workload.call, self.timing, self.executor.clock_ns)
+        state, flags = self._state(timing) if replayed else (None, ())
+        parameters = int(getattr(workload, "parameter_bytes", 0))
+        moved = workload.footprint_bytes - parameters
         return replace(
             record,
             timing=replace(timing, flags=()),
             buffers=workload.buffers,
             footprint_bytes=workload.footprint_bytes,
-            flags=timing.flags,
+            parameter_bytes=parameters,
+            cache=cache_mode(moved, parameters, workload.buffers, self._cache_bytes),
+            state=state,
+            flags=tuple(dict.fromkeys(timing.flags + flags)),
             valid=math.isfinite(timing.median_ms) and timing.median_ms > 0,
         )
+
+    def _state(self, timing: Timing) -> tuple[State | None, tuple[str, ...]]:
+        """The board while it was timed; the meter's samples have the same clock."""
+        if not (self.powered and isinstance(self.meter, SampleSource)):
+            return None, ()
+        states = self.meter.samples(timing.t0_ns, timing.t1_ns).states
+        facts, flags = state_facts(states)
+        return State(**facts), flags
 
     def _with_kernels(self, record: VisitRecord, workload: Workload) -> VisitRecord:
         """Names of the kernels; cuDNN keeps its choice as long as the process lives."""

@@ -89,7 +89,8 @@ def check(platform: Platform) -> Report:
 #: What is looked at: rows in full take half as much memory again.
 _LOOKED_AT = (
     *CONFIGURATION_COLUMNS,
-    *("runtime_ms", "power_w", "power_w_raw", "power_w_u_within", "energy_edge_mj"),
+    *("runtime_ms", "power_runtime_ms", "power_w", "power_w_raw", "power_w_u_within"),
+    "energy_edge_mj",
     *("repeat", "run", "run_repeat", "order", "board", "config_key", "flags", "valid"),
 )
 

@@ -56,10 +56,11 @@ def power_figures(rows: Sequence[Row]) -> PowerFigures | None:
         if (half := positive(row.values.get("power_w_u_within"))) is not None
     )
     counters = [
-        edge / (watt * float(row.values["runtime_ms"]))
+        edge / (watt * ms)
         for row, watt in zip(powered, watts, strict=True)
         if (edge := positive(row.values.get("energy_edge_mj"))) is not None
-        and positive(row.values.get("runtime_ms")) is not None
+        and (ms := positive(row.values.get("power_runtime_ms") or row.values.get("runtime_ms")))
+        is not None
     ]
     anchors: dict[str, list[tuple[float, float]]] = {}
     visits: dict[str, list[float]] = {}

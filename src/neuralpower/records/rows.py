@@ -42,6 +42,7 @@ NUMBERS: tuple[str, ...] = (
     "power_w_corrected",
     "power_w_drift_corrected",
     "power_w_u_within",
+    "power_runtime_ms",
     "energy_j",
     "energy_mj",
     "n_calls",

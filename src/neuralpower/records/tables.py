@@ -68,17 +68,23 @@ _POWER: Columns = {
     "power_slope_percent_s": lambda m: _percent(m.power.slope_per_s),
     "n_publications": lambda m: m.power.publications,
     "n_eff": lambda m: m.power.n_eff,
+    "power_runtime_ms": lambda m: m.power.call_ms,
     "energy_mj": lambda m: m.record.energy_mj,
     "energy_edge_mj": lambda m: m.record.energy_edge_mj,
     "idle_w": lambda m: m.power.idle_w,
     "predecessor_w": lambda m: m.power.predecessor_w,
 }
-_BOARD: Columns = {"board": lambda m: m.record.board}
+#: Columns that are there where a row fills them.
+_SOMETIMES: Columns = {
+    "cache_mode": lambda m: m.record.cache,
+    "footprint_bytes": lambda m: m.record.footprint_bytes if m.record.cache else None,
+    "board": lambda m: m.record.board,
+}
 _NETWORK: Columns = {
     "network": lambda m: m.record.network,
     "batch": lambda m: m.record.batch,
     **_FIGURES,
-    "energy_j": lambda m: _joules(_short(m.power.mean_w), _short(m.timing.median_ms)),
+    "energy_j": lambda m: _joules(_short(m.power.mean_w), _short(m.record.power_runtime_ms)),
     "runs": lambda _: 1,
     **_REPEAT,
 }
@@ -118,10 +124,10 @@ def write_tables(
             continue
         made = Made(record, record.timing, record.power or Power(""), drift)
         if record.configuration is None:
-            networks.append(_cells(made, {**_NETWORK, **_TIMING, **_PLACE, **_POWER, **_BOARD}))
+            networks.append(_cells(made, {**_NETWORK, **_TIMING, **_PLACE, **_POWER, **_SOMETIMES}))
             inside += _inside_rows(record)
         else:
-            cells = _cells(made, {**_MEASURED, **_POWER, **_BOARD})
+            cells = _cells(made, {**_MEASURED, **_POWER, **_SOMETIMES})
             row = {**asdict(record.configuration), **cells}
             layers.setdefault(record.configuration.family, []).append(row)
     written: dict[str, tuple[Sequence[str], list[Row]]] = {
@@ -134,7 +140,7 @@ def write_tables(
         written["network_layers.csv.gz"] = (NETWORK_LAYER_COLUMNS, inside)
     for name, (columns, rows) in written.items():
         own = list(POWER_COLUMNS) if any(row.get("power_w") is not None for row in rows) else []
-        own += [name for name in _BOARD if any(row.get(name) for row in rows)]
+        own += [name for name in _SOMETIMES if any(row.get(name) for row in rows)]
         write_text(folder / name, csv_text((*columns, *own), rows))
     for name in earlier:
         if name not in written and name.endswith((".csv", ".csv.gz")):

@@ -8,6 +8,9 @@ bytes.
 History of the format (``schema_version``); a version that is not listed here is refused:
 
 1. The first.
+2. Energy of a call is power times ``power.call_ms``, the time of the same replays, and no longer
+   times the median of the timing. ``state``: the board during timing; ``cache``: what the
+   second-level cache holds of a call's data; ``parameter_bytes``.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from neuralpower.records.codec import decode, encode
 VISIT_RECORDS = "visits.jsonl.gz"
 #: Records of a run that still goes on, read where nothing is published yet.
 VISITS = "visits.jsonl"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KINDS = ("layer", "anchor", "network")
 
 
@@ -113,6 +116,23 @@ _OF_ANY_WINDOW = tuple(f.name for f in fields(Power))[:11]
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Ranges of a board's clocks (MHz) and temperature (C) in a window, NVML's clock event reasons
+    (their bits, all that were seen), and for how long (ms) limits have held it back.
+    """
+
+    sm_mhz_lo: int | None = None
+    sm_mhz_hi: int | None = None
+    memory_mhz_lo: int | None = None
+    memory_mhz_hi: int | None = None
+    temperature_c_lo: int | None = None
+    temperature_c_hi: int | None = None
+    clock_event_reasons: int | None = None
+    power_held_ms: float | None = None
+    thermal_held_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LayerTime:
     """A layer timed inside a network's visit: its place in the network's layer table, and time."""
 
@@ -129,7 +149,8 @@ class VisitRecord:
 
     ``kind``: one of ``KINDS``; a network has ``network``, ``batch`` and the SHA-256 of its
     ``prototxt``, anything else a ``configuration``. ``timing`` is ``None`` where the visit failed,
-    with ``error``. ``board``: digest of the board's UUID. ``run``: of a merged platform.
+    with ``error``. ``cache``: ``hot``, ``partly`` or ``cold`` (``cache_mode``). ``board``: digest
+    of the board's UUID. ``run``: of a merged platform.
     """
 
     visit: str
@@ -151,6 +172,9 @@ class VisitRecord:
     wall_s: float = 0.0
     schema_version: int = SCHEMA_VERSION
     footprint_bytes: int | None = None
+    parameter_bytes: int | None = None
+    cache: str | None = None
+    state: State | None = None
     configuration: Configuration | None = None
     network: str | None = None
     batch: int | None = None
@@ -171,14 +195,21 @@ class VisitRecord:
         return None if self.power is None else self.power.mean_w
 
     @property
+    def power_runtime_ms(self) -> float | None:
+        """Milliseconds of a call while its power was measured; the timing's where not known."""
+        if self.power is None or self.power.call_ms is None or self.schema_version < 2:
+            return self.runtime_ms
+        return self.power.call_ms
+
+    @property
     def energy_mj(self) -> float | None:
-        """Energy of a call: W x ms."""
-        return _product(self.power_w, self.runtime_ms)
+        """Energy of a call, of one regime: W x ms of the same replays."""
+        return _product(self.power_w, self.power_runtime_ms)
 
     @property
     def energy_edge_mj(self) -> float | None:
         """Energy of a call by the sensor's energy counter."""
-        return _product(self.power.energy_mean_w if self.power else None, self.runtime_ms)
+        return _product(self.power.energy_mean_w if self.power else None, self.power_runtime_ms)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not apply to this kind of visit is left out."""
@@ -195,6 +226,24 @@ _NULL_IF_MISSING = frozenset(("seed", "load_average", "timing", "power", "buffer
 
 def _product(watts: float | None, ms: float | None) -> float | None:
     return None if watts is None or ms is None else watts * ms
+
+
+def cache_mode(
+    moved_bytes: int, parameter_bytes: int, buffers: int, cache_bytes: int | None
+) -> str | None:
+    """What a cache of ``cache_bytes`` holds of a call's data when the call comes: by reuse.
+
+    Inputs and outputs come round again after ``buffers`` calls, parameters with every call. What
+    lies between is at least twice the cache: not in it. ``cold``: nothing is; ``hot``: all fits;
+    else ``partly`` (parameters mostly: they do not rotate). ``None``: the cache is not known.
+    """
+    if not cache_bytes:
+        return None
+    all_bytes = buffers * moved_bytes + parameter_bytes
+    if all_bytes <= cache_bytes:
+        return "hot"
+    parameters_cold = not parameter_bytes or moved_bytes + parameter_bytes >= 2 * cache_bytes
+    return "cold" if all_bytes >= 2 * cache_bytes and parameters_cold else "partly"
 
 
 def record_of(text: str) -> VisitRecord:

@@ -36,6 +36,9 @@ class Device(BaseWorkload):
     def block(self, token: int) -> None:
         self.now = max(self.now, token)
 
+    def record(self, calls: int) -> None:
+        self.calls_per_replay = calls
+
     def replay(self) -> None:
         self.now += self.host_ns
         self.free = max(self.free, self.now) + self.replay_ns
@@ -90,6 +93,9 @@ class BlockingDevice(BaseWorkload):
     def __init__(self, rest_ns: int) -> None:
         self.now, self.rest_ns = 0, rest_ns
         self.timer = BlockingTimer(lambda: self.now)
+
+    def record(self, calls: int) -> None:
+        self.calls_per_replay = calls
 
     def replay(self) -> None:
         self.now += self.rest_ns

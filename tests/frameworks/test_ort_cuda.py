@@ -53,8 +53,9 @@ def test_every_set_of_buffers_gets_its_own_results(layer: str) -> None:
         built = build_layer(Configuration("eltwise", 1, 8, 6, 6, 8, 6, 6, inputs=3), SEED)
     moved = 4 * sum(numpy.prod(s.shape) for s in built.inputs)
     moved += 4 * sum(numpy.prod(shape) for shape in built.outputs.values())
-    workload = ReplaySession(built, CPU, int(moved), SEED, calls=6)
+    workload = ReplaySession(built, CPU, int(moved), SEED)
     assert isinstance(workload, ReplayWorkload)
+    workload.record(6)
     assert (workload.buffers, workload.calls_per_replay) == (3, 6)
     assert workload.held_bytes == 3 * moved + built.parameter_bytes
     workload.replay()
@@ -197,6 +198,8 @@ def test_settings_are_given_and_read_back(fake: type[FakeSession]) -> None:
 
 def test_data_stay_on_the_device_and_buffers_rotate(fake: type[FakeSession]) -> None:
     workload: Any = make_executor("onnxruntime", 1, CUDA).layer(CONVOLUTION, SEED)
+    assert workload.calls_per_replay == workload.buffers
+    workload.record(1000)
     session = fake.made[-1]
     calls, sets = workload.calls_per_replay, workload.buffers
     assert (sets, calls) == (2, 64)

@@ -19,7 +19,7 @@ torch: Any = needed("torch")
 
 from neuralpower.frameworks.inputs import InputSpec, random_input  # noqa: E402
 from neuralpower.frameworks.program import Program  # noqa: E402
-from neuralpower.frameworks.torch.cuda import CudaWorkload, out_of_memory  # noqa: E402
+from neuralpower.frameworks.torch.cuda import CudaWorkload, _capture_stream, out_of_memory  # noqa: E402
 from neuralpower.frameworks.torch.executor import rounds_products  # noqa: E402
 from neuralpower.frameworks.torch.kernels import kernel_names  # noqa: E402
 from neuralpower.frameworks.torch.model import Place, TorchModel, layer_model  # noqa: E402
@@ -62,9 +62,15 @@ class Graph:
 def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stand-ins; ``state`` holds free memory, the current stream and a fault of the capture."""
     state: dict[str, Any] = {"free": 8 << 30, "stream": "default", "fault": None, "captures": 0}
+    state["cleared"] = False
 
     @contextlib.contextmanager
-    def graph(made: Graph) -> Iterator[None]:
+    def stream(_: object) -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def graph(made: Graph, stream: object) -> Iterator[None]:
+        assert state["cleared"], "cuBLAS' workspaces are given back before a capture"
         state["captures"] += 1
         state["stream"] = "capture"
         try:
@@ -78,6 +84,8 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     calls = {
         "Event": Event,
         "CUDAGraph": Graph,
+        "Stream": object,
+        "stream": stream,
         "graph": graph,
         "synchronize": lambda: None,
         "empty_cache": lambda: None,
@@ -91,13 +99,23 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
     for name, call in calls.items():
         monkeypatch.setattr(torch.cuda, name, call)
+    monkeypatch.setattr(
+        torch._C,
+        "_cuda_clearCublasWorkspaces",
+        lambda: state.update(cleared=True),
+        raising=False,
+    )
+    _capture_stream.cache_clear()
     return state
 
 
-def test_a_workload_is_captured_once_and_replayed(cuda: dict[str, Any]) -> None:
+def test_a_workload_is_captured_and_replayed(cuda: dict[str, Any]) -> None:
     workload = CudaWorkload(layer_model(CONV, PLACE, 1), 4, 1)
-    assert cuda["captures"] == 1
-    assert workload.calls_per_replay % 4 == 0
+    assert (cuda["captures"], workload.calls_per_replay) == (1, 4)
+    workload.record(4)
+    assert cuda["captures"] == 1, "as it was: not captured again"
+    workload.record(12)
+    assert (cuda["captures"], workload.calls_per_replay) == (2, 12)
     assert all(kept is not None for kept in workload._kept)
     timing = measure_replays(workload, ReplayProtocol(warm_up_s=0.001, max_time_s=0.01))
     assert timing.calls == timing.samples * workload.calls_per_replay

@@ -19,7 +19,6 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.protocol import Workload
-from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.nvml import NvmlMeter
 from neuralpower.profiling.bench import Bench
@@ -136,9 +135,12 @@ class FakeWorkload(BaseWorkload):
     ) -> None:
         self._executor = executor
         self.timer = gpu
-        self.calls_per_replay = calls_per_replay(call_ms, self.buffers)
+        self.calls_per_replay = self.buffers
         self._gpu, self._ms, self._w, self._host_s = gpu, call_ms, watts, host_s
         self._random = numpy.random.default_rng(round(call_ms * 1e6))
+
+    def record(self, calls: int) -> None:
+        self.calls_per_replay = calls
 
     def replay(self) -> None:
         self._gpu.clock.advance(self._host_s)

@@ -29,10 +29,13 @@ from neuralpower.cli import main
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import RunError
 from neuralpower.core.files import csv_text
-from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower.profiling import bench
 from neuralpower.profiling.device_power import AdaptiveProtocol, measure_adaptive
-from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.device_timing import (
+    ReplayProtocol,
+    calls_per_replay,
+    measure_replays,
+)
 from neuralpower.profiling.subset import spread
 from neuralpower.records.folder import load_network_rows, load_rows
 
@@ -260,7 +263,7 @@ def test_calls_of_a_replay_are_whole_rounds_of_the_buffers() -> None:
 @pytest.mark.parametrize(
     ("knobs", "flag", "power"),
     [
-        ({"counter_reset_at_s": 60.0}, "counter_reset", True),
+        ({"counter_reset_at_s": 50.5}, "counter_reset", True),
         ({"unsupported": frozenset({83})}, "counter_missing", True),
         ({"unsupported": frozenset({186, 185, 83})}, "counter_missing", True),
         ({"zero_from_s": 60.0}, "zero_reading", False),

@@ -22,7 +22,12 @@ from neuralpower.meters.samples import BoardState, state_facts
 from neuralpower.meters.window import RawTable
 from neuralpower.profiling import bench
 from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase, measure_adaptive
-from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue, measure_replays
+from neuralpower.profiling.device_timing import (
+    ReplayProtocol,
+    ReplayQueue,
+    choose_calls,
+    measure_replays,
+)
 from neuralpower.profiling.run import Settings, run
 from neuralpower.profiling.visiting import BlockProtocol
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
@@ -49,6 +54,7 @@ def profiled(
 
 def measured(*arguments: Any) -> tuple[Any, tuple[str, ...]]:
     """A window's power, whose figures are there."""
+    choose_calls(arguments[0])
     return measure_adaptive(*arguments)
 
 

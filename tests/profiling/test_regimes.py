@@ -15,7 +15,12 @@ from recorded_fake import record
 
 from neuralpower.core.files import read_rows
 from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase, measure_adaptive
-from neuralpower.profiling.device_timing import ReplayProtocol, change_of_thirds, measure_replays
+from neuralpower.profiling.device_timing import (
+    ReplayProtocol,
+    change_of_thirds,
+    choose_calls,
+    measure_replays,
+)
 from neuralpower.records.folder import load_network_rows, load_rows
 from neuralpower.records.visits import VisitRecord, cache_mode, read_visit_records, record_of
 
@@ -96,6 +101,34 @@ def test_impossible_readings_never_reach_a_mean(seconds: float, power: bool) -> 
     else:
         assert found.mean_w is None
         assert found.corrected_w is None
+
+
+def test_calls_in_a_replay_come_from_replays_and_stay(tmp_path: Path) -> None:
+    folder = record(tmp_path / "run", "--twice", "1", "--thrice", "1", n=4)
+    calls: dict[str, set[int]] = {}
+    for visit in read_visit_records(folder):
+        assert visit.timing is not None
+        calls.setdefault(visit.key, set()).add(visit.timing.calls_per_sample)
+        replay_ms = visit.timing.calls_per_sample * visit.timing.median_ms
+        assert 4.9 < replay_ms < 25 or visit.timing.calls_per_sample == 512
+    assert all(len(own) == 1 for own in calls.values())
+
+
+class HostBound(FakeWorkload):
+    """Single calls take the host 20 times as long as the device."""
+
+    def call(self) -> None:
+        self._gpu.clock.advance(20 * self._ms / 1e3)
+
+
+def test_a_slow_host_does_not_shorten_replays() -> None:
+    gpu = FakeGpu()
+    workload = HostBound(gpu, 0.02, 300)
+    assert workload.calls_per_replay == 4
+    choose_calls(workload)
+    assert workload.calls_per_replay == 252  # 5 ms of 20 us, in rounds of four
+    choose_calls(workload, 16)
+    assert workload.calls_per_replay == 16
 
 
 class Ramping(FakeWorkload):

@@ -22,6 +22,7 @@ class BaseExecutor:
 
     anchor: Configuration = CPU_ANCHOR
     replays: bool = False
+    cache_bytes: int = 0
     uuid: str = ""
     memory_bytes: int = 0
 
@@ -47,6 +48,7 @@ class BaseWorkload:
 
     buffers: int = 1
     footprint_bytes: int = 0
+    parameter_bytes: int = 0
     held_bytes: int = 0
 
     def kernels(self) -> list[str] | None:

@@ -31,6 +31,11 @@ class Workload(Protocol):
         ...
 
     @property
+    def parameter_bytes(self) -> int:
+        """Bytes of the parameters, which every call uses; 0 where that is not known."""
+        ...
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of the device's memory that it holds; 0 where that is not known."""
         ...
@@ -64,6 +69,11 @@ class Executor(Protocol):
     @property
     def replays(self) -> bool:
         """Whether the device works on its own: workloads are then ``ReplayWorkload``."""
+        ...
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of the cache that the rotated buffers exceed; 0 where it is not known."""
         ...
 
     @property

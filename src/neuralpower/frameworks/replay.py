@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol, runtime_checkable
 
 from neuralpower.frameworks.protocol import Workload
@@ -42,15 +41,13 @@ class ReplayWorkload(Workload, Protocol):
         """K: calls in one replay."""
         ...
 
+    def record(self, calls: int) -> None:
+        """Record anew with so many calls in a replay, or as many as the framework can.
+
+        A new one has one call per set of buffers. ``calls`` is a multiple of ``buffers``.
+        """
+        ...
+
     def replay(self) -> None:
         """Queue one replay; does not wait for it."""
         ...
-
-
-def calls_per_replay(call_ms: float, buffers: int, replay_ms: float = 5.0, most: int = 512) -> int:
-    """K = clamp(ceil(5 ms / t), 1, 512), rounded up to a multiple of the buffer sets.
-
-    The protocol's 10 ms would make 20 replays last twice the 0.1 s that it asks for.
-    """
-    wanted = max(1, min(math.ceil(replay_ms / max(call_ms, 1e-6)), most))
-    return buffers * math.ceil(wanted / buffers)

@@ -26,7 +26,7 @@ from neuralpower.profiling.board import (
     interference,
     software_facts,
 )
-from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
 from neuralpower.profiling.probe import probe
 
 SCHEMA_VERSION = 1
@@ -119,6 +119,8 @@ def _board(facts: _Facts, bench: Bench, source: SampleSource, seed: int, seconds
     def make() -> dict[str, Any]:
         loads.append(bench.executor.layer(bench.executor.anchor, seed))
         loads.append(bench.executor.layer(_LIGHT, seed))
+        for load in loads:
+            choose_calls(load)
         return {"board": {}}
 
     facts.section("loads", 1.0, make)
@@ -152,6 +154,7 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
 def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float:
     workload: Any = executor.layer(executor.anchor, seed)
     try:
+        choose_calls(workload)
         return measure_replays(workload, ReplayProtocol(), clock).median_ms
     finally:
         workload.close()
@@ -172,6 +175,7 @@ def sampler_interference(executor: Executor, seed: int, meter: PowerMeter) -> di
 
             def make(kept: list[Any] = made) -> Any:
                 kept.append(executor.layer(_SHORT, seed))
+                choose_calls(kept[0])
                 return kept[0]
 
             found[f"poll_{poll_ms}_ms"] = interference(make, sampler.start, sampler.stop)

@@ -20,6 +20,8 @@ from neuralpower.records.visits import Timing
 
 #: Share of the replays before which the device ran dry, above which the host sets the pace.
 _HOST_BOUND = 0.05
+#: Replays that show about how long a call takes.
+_TRIAL_REPLAYS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,29 @@ class ReplayQueue:
 def queue_depth(replay_ms: float, least: int, ahead_s: float) -> int:
     """Replays ahead: at least ``least``, and as many as last ``ahead_s`` (at most 64)."""
     return max(least, min(64, math.ceil(ahead_s * 1e3 / max(replay_ms, 1e-3))))
+
+
+def calls_per_replay(call_ms: float, buffers: int, replay_ms: float = 5.0, most: int = 512) -> int:
+    """K = clamp(ceil(5 ms / t), 1, 512), rounded up to a multiple of the buffer sets.
+
+    The protocol's 10 ms would make 20 replays last twice the 0.1 s that it asks for.
+    """
+    wanted = max(1, min(math.ceil(replay_ms / max(call_ms, 1e-6)), most))
+    return buffers * math.ceil(wanted / buffers)
+
+
+def choose_calls(workload: ReplayWorkload, calls: int | None = None) -> None:
+    """Record so many calls in a replay; without ``calls``, as a few replays show how long one
+    takes: single calls would show how long the host takes to queue them.
+    """
+    if calls is None:
+        timer, queue = workload.timer, ReplayQueue(workload, _TRIAL_REPLAYS)
+        marks = [queue.submit() for _ in range(_TRIAL_REPLAYS)]
+        queue.drain()
+        gaps = [timer.elapsed_ms(a, b) for a, b in itertools.pairwise(marks)]
+        call_ms = statistics.median(gaps[1:]) / workload.calls_per_replay
+        calls = calls_per_replay(call_ms, workload.buffers)
+    workload.record(calls)
 
 
 def measure_replays(

@@ -11,7 +11,7 @@ from typing import Any
 from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.protocol import Executor
 from neuralpower.frameworks.replay import ReplayWorkload
-from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
 from neuralpower.profiling.host_timing import TimingProtocol, measure
 
 _PRODUCT = Configuration("fc", 512, 1024, 1, 1, 1024, 1, 1)
@@ -51,6 +51,7 @@ def _fastest_ms(executor: Executor, configuration: Configuration, seed: int) -> 
     workload = executor.layer(configuration, seed)
     try:
         if isinstance(workload, ReplayWorkload):
+            choose_calls(workload)
             return measure_replays(
                 workload, ReplayProtocol(min_time_s=0.3), executor.clock_ns
             ).min_ms

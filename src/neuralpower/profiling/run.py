@@ -20,7 +20,7 @@ from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.board import board_software
 from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
 from neuralpower.profiling.device_power import AdaptiveProtocol, idle_power
-from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol
 from neuralpower.profiling.host_timing import TimingProtocol
@@ -187,6 +187,7 @@ def _warmed_up(
     source = meter if meter.available().ok and isinstance(meter, SampleSource) else None
     load: Any = executor.layer(executor.anchor, settings.seed)
     try:
+        choose_calls(load)
         found = warm_up(load, source, rules, settings.clock)
     finally:
         load.close()
@@ -216,6 +217,7 @@ def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str
         return None
     context = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
     workload: Any = executor.layer(executor.anchor, settings.seed)
+    choose_calls(workload)
     measure_replays(workload, ReplayProtocol(min_time_s=0.5), settings.clock)
     workload.close()
     after = idle_power(meter, clock=settings.clock, sleep=settings.sleep)

@@ -17,7 +17,7 @@ from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.samples import SampleSource, state_facts
 from neuralpower.profiling.design import NetworkItem, Visit
 from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
-from neuralpower.profiling.device_timing import ReplayProtocol, measure_replays
+from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol, measure_power
 from neuralpower.profiling.host_timing import TimingProtocol, measure
@@ -77,16 +77,20 @@ class Visitor:
         self.load = load
         self.replayed = replayed or Replayed()
         self.powered = meter.available().ok
-        self._cache_bytes = int(getattr(executor, "cache_bytes", 0))
+        self._cache_bytes = executor.cache_bytes
         self._inside = layers_of_networks
         #: Kernels of each item at its first visit, and as this process found them.
         self._first_kernels: dict[str, Sequence[str]] = {}
         self._own_kernels: dict[str, Sequence[str] | None] = {}
+        #: Calls in a replay of each item.
+        self._calls: dict[str, int] = {}
         #: Why the device can do no more, once a visit has broken it; that visit is told as failed.
         self.broken: RunError | None = None
 
     def remember(self, record: VisitRecord) -> None:
-        """Take over what an earlier record tells of an item's kernels."""
+        """Take over what an earlier record says of an item's kernels and calls in a replay."""
+        if record.timing is not None and self.executor.replays:
+            self._calls.setdefault(record.key, record.timing.calls_per_sample)
         if record.kernels:
             self._first_kernels.setdefault(record.key, record.kernels)
 
@@ -178,11 +182,14 @@ class Visitor:
     def _with_times(self, record: VisitRecord, workload: Workload) -> VisitRecord:
         replayed = isinstance(workload, ReplayWorkload)
         if isinstance(workload, ReplayWorkload):
+            # The same in all visits of an item: figures of a call depend on it a little.
+            choose_calls(workload, self._calls.get(record.key))
+            self._calls[record.key] = workload.calls_per_replay
             timing = measure_replays(workload, self.replayed.timing, self.replayed.clock)
         else:
             timing = measure(workload.call, self.timing, self.executor.clock_ns)
         state, flags = self._state(timing) if replayed else (None, ())
-        parameters = int(getattr(workload, "parameter_bytes", 0))
+        parameters = workload.parameter_bytes
         moved = workload.footprint_bytes - parameters
         return replace(
             record,

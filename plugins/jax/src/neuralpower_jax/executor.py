@@ -82,7 +82,7 @@ class JaxExecutor(BaseExecutor):
                 f"JAX computes with {self._threads} threads, not {threads}: it had started "
                 "before, or the process may use fewer cores; start anew"
             )
-        self._l2 = self._cache_bytes()
+        self.cache_bytes = self._cache_bytes()
         if self.device == "cuda":
             # Idle power with a context is measured next.
             jax.block_until_ready(jax.device_put(numpy.zeros(1, numpy.float32), self._device))
@@ -126,7 +126,7 @@ class JaxExecutor(BaseExecutor):
             "data": "normal(0, 1), seeded",
             "parameters": "normal with variance 2 / fan-in, seeded, never zero; arguments, not "
             "constants",
-            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self._l2} B), at most "
+            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self.cache_bytes} B), at most "
             f"{_MAX_BUFFERS[self.device]} sets"
             + (f" and {_MAX_COMPILED} layers in a round" if cuda else ""),
         }
@@ -148,7 +148,7 @@ class JaxExecutor(BaseExecutor):
     def _workload(self, make: Any, seed: int) -> Any:
         try:
             model: JaxModel = make()
-            wanted = math.ceil(_CACHE_FACTOR * self._l2 / max(model.moved_bytes, 1))
+            wanted = math.ceil(_CACHE_FACTOR * self.cache_bytes / max(model.moved_bytes, 1))
             buffers = max(1, min(wanted, _MAX_BUFFERS[self.device]))
             if self.device == "cpu":
                 return CpuWorkload(model, buffers, seed)

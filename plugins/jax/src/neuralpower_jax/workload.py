@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +11,7 @@ from jax import lax
 
 from neuralpower.frameworks.base import BaseWorkload
 from neuralpower.frameworks.host_timer import TokenTimer
-from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower_jax.model import JaxModel
-
-#: Calls that tell, queued one behind the other, about how long one takes.
-_TRIAL_CALLS = 10
 
 
 class CpuWorkload(BaseWorkload):
@@ -30,6 +24,7 @@ class CpuWorkload(BaseWorkload):
     def __init__(self, model: JaxModel, buffers: int, seed: int) -> None:
         self.buffers = buffers
         self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        self.parameter_bytes = model.parameter_bytes
         self._parameters = tuple(model.parameters)
         self._feeds = [model.feed(seed, number) for number in range(buffers)]
         self.outputs: list[Any] = [model.spare() for _ in range(buffers)]
@@ -61,6 +56,7 @@ class ReplayWorkload(BaseWorkload):
     def __init__(self, model: JaxModel, buffers: int, seed: int, rounds: int | None = None) -> None:
         self.buffers = buffers
         self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        self.parameter_bytes = model.parameter_bytes
         #: What it takes of the device's memory, the spare set of a single call included.
         self.held_bytes = (buffers + 1) * model.moved_bytes + model.parameter_bytes
         self.timer = TokenTimer(lambda token: token.is_ready(), lambda t: t.block_until_ready())
@@ -69,11 +65,16 @@ class ReplayWorkload(BaseWorkload):
         self.outputs: Any = tuple(model.spare() for _ in range(buffers))
         self._spare = model.spare()
         self._single = compile_call(model, self._parameters, self._feeds[0], self._spare)
-        if rounds is None:
-            rounds = calls_per_replay(self._trial_ms(), buffers) // buffers
-        self.calls_per_replay = rounds * buffers
+        self._model = model
         self._token = jax.device_put(0, model.device)
-        self._run = compile_rounds(model, rounds, self._arguments())
+        self.calls_per_replay = 0
+        self.record(buffers * (rounds or 1))
+
+    def record(self, calls: int) -> None:
+        """As ``ReplayWorkload.record``."""
+        if calls != self.calls_per_replay:
+            self._run = compile_rounds(self._model, calls // self.buffers, self._arguments())
+            self.calls_per_replay = calls
 
     def replay(self) -> None:
         """As ``ReplayWorkload.replay``."""
@@ -98,14 +99,6 @@ class ReplayWorkload(BaseWorkload):
 
     def _arguments(self) -> tuple[Any, ...]:
         return self._parameters, self._feeds, self.outputs, self._token
-
-    def _trial_ms(self) -> float:
-        self.call()
-        begin = time.perf_counter_ns()
-        for _ in range(_TRIAL_CALLS):
-            self._spare = self._single(self._parameters, self._feeds[0], self._spare)
-        jax.block_until_ready(self._spare)
-        return (time.perf_counter_ns() - begin) / _TRIAL_CALLS / 1e6 or math.nan
 
 
 def compile_call(model: JaxModel, parameters: Any, feed: Any, spare: Any) -> Any:

@@ -40,7 +40,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
     def __init__(self, threads: int = 1, optimise: bool = False) -> None:
         self.threads = threads
         self.optimise = optimise
-        self._l2 = caches().get("L2", _L2_DEFAULT)
+        self.cache_bytes = caches().get("L2", _L2_DEFAULT)
         self._options = session_options(threads, optimise)
 
     def facts(self) -> Mapping[str, Any]:
@@ -61,14 +61,14 @@ class OnnxRuntimeExecutor(BaseExecutor):
             "memory_format": "NCHW",
             "data": "normal(0, 1), seeded",
             "parameters": "normal with variance 2 / fan-in, seeded, never zero",
-            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self._l2} B), at most "
+            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self.cache_bytes} B), at most "
             f"{_MAX_BUFFERS} sets",
         }
 
     def layer(self, configuration: Configuration, seed: int) -> OnnxWorkload:
         """As ``Executor.layer``."""
         self._check_memory(_configuration_bytes(configuration))
-        return OnnxWorkload(build_layer(configuration, seed), self._fresh(), self._l2, seed)
+        return OnnxWorkload(build_layer(configuration, seed), self._fresh(), self.cache_bytes, seed)
 
     def network(self, network: Any, seed: int) -> OnnxWorkload:
         """As ``Executor.network``."""
@@ -79,7 +79,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
         )
         # Parameters stand three times while a session is made: arrays, message, session.
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
-        return OnnxWorkload(build_network(network, seed), self._fresh(), self._l2, seed)
+        return OnnxWorkload(build_network(network, seed), self._fresh(), self.cache_bytes, seed)
 
     def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
         """As ``Executor.network_layers``: medians of five passes under the profiler."""
@@ -106,6 +106,7 @@ class OnnxWorkload(BaseWorkload):
         moved = sum(4 * math.prod(spec.shape) for spec in built.inputs)
         moved += sum(4 * math.prod(shape) for shape in built.outputs.values())
         self.footprint_bytes = moved + built.parameter_bytes
+        self.parameter_bytes = built.parameter_bytes
         wanted = math.ceil(_CACHE_FACTOR * l2_bytes / max(moved, 1))
         self.buffers = max(1, min(wanted, _MAX_BUFFERS))
         bindings = [self._bind(built, seed, number) for number in range(self.buffers)]

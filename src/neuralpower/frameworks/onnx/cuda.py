@@ -8,7 +8,6 @@ search for convolution algorithms, made for every copy of a convolution, allows.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +27,6 @@ from neuralpower.frameworks.onnx.builder import Built, build_layer, build_networ
 from neuralpower.frameworks.onnx.ops.repeat import call_name, repeated, set_name
 from neuralpower.frameworks.onnx.session import open_session, session_options
 from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions
-from neuralpower.frameworks.replay import calls_per_replay
 
 _PROVIDER = "CUDAExecutionProvider"
 _CACHE_FACTOR = 3
@@ -80,7 +78,7 @@ class OnnxCudaExecutor(BaseExecutor):
         self._gpu = gpu_facts()
         self.uuid = str((self._gpu or {}).get("uuid") or "")
         self.memory_bytes = int((self._gpu or {}).get("memory_bytes") or 0)
-        self._l2 = int((self._gpu or {}).get("l2_bytes") or _L2_DEFAULT)
+        self.cache_bytes = int((self._gpu or {}).get("l2_bytes") or _L2_DEFAULT)
         with _faults():
             session, _ = open_checked(build_layer(_SMALLEST), self.provider)
         self._told = dict(session.get_provider_options()[_PROVIDER])
@@ -111,7 +109,7 @@ class OnnxCudaExecutor(BaseExecutor):
             "replay_clock": "the host's clock (a run returns when the device has finished)",
             "data": "normal(0, 1), seeded",
             "parameters": "normal with variance 2 / fan-in, seeded, never zero",
-            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self._l2} B), at most "
+            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self.cache_bytes} B), at most "
             f"{_MAX_BUFFERS} sets",
         }
 
@@ -127,7 +125,7 @@ class OnnxCudaExecutor(BaseExecutor):
 
     def _workload(self, built: Built, seed: int) -> ReplaySession:
         with _faults():
-            return ReplaySession(built, self.provider, self._l2, seed)
+            return ReplaySession(built, self.provider, self.cache_bytes, seed)
 
     def _check(self) -> None:
         if self.options.precision not in ("fp32", "tf32"):
@@ -153,13 +151,13 @@ class ReplaySession(BaseWorkload):
         provider: Provider,
         l2_bytes: int,
         seed: int,
-        calls: int | None = None,
     ) -> None:
         self.timer = BlockingTimer()
         moved = 4 * sum(math.prod(spec.shape) for spec in built.inputs)
         moved += 4 * sum(math.prod(shape) for shape in built.outputs.values())
         self.footprint_bytes = moved + built.parameter_bytes
-        most = most_calls(built)
+        self.parameter_bytes = built.parameter_bytes
+        self._most = most = most_calls(built)
         wanted = math.ceil(_CACHE_FACTOR * l2_bytes / max(moved, 1))
         self.buffers = max(1, min(wanted, _MAX_BUFFERS, most))
         #: What it takes of the device's memory, without what lies between the layers of a network.
@@ -173,14 +171,15 @@ class ReplaySession(BaseWorkload):
             {name: self._empty(shape) for name, shape in built.outputs.items()}
             for _ in range(self.buffers)
         ]
-        self.calls_per_replay = self.buffers if calls is None else calls
-        self._open()
-        if calls is None:
-            wanted = calls_per_replay(self._replay_ms() / self.buffers, self.buffers)
-            most = most // self.buffers * self.buffers
-            self.calls_per_replay = max(self.buffers, min(wanted, most))
-            if self.calls_per_replay != self.buffers:
-                self._open()
+        self.calls_per_replay = 0
+        self.record(self.buffers)
+
+    def record(self, calls: int) -> None:
+        """As ``ReplayWorkload.record``: at most ``most_calls``."""
+        calls = max(self.buffers, min(calls, self._most // self.buffers * self.buffers))
+        if calls != self.calls_per_replay:
+            self.calls_per_replay = calls
+            self._open()
 
     def replay(self) -> None:
         """As ``ReplayWorkload.replay``; returns when it is done."""
@@ -211,14 +210,6 @@ class ReplaySession(BaseWorkload):
                 self._binding.bind_ortvalue_output(call_name(name, call), value)
         for _ in range(_WARM_UP_RUNS):
             self.replay()
-
-    def _replay_ms(self) -> float:
-        found = []
-        for _ in range(3):
-            begin = time.perf_counter_ns()
-            self.replay()
-            found.append((time.perf_counter_ns() - begin) / 1e6)
-        return min(found)
 
     def _resident(self, values: Any) -> Any:
         return onnxruntime.OrtValue.ortvalue_from_numpy(values, self._provider.memory, 0)

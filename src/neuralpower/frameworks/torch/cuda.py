@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.base import BaseWorkload
-from neuralpower.frameworks.replay import calls_per_replay
 from neuralpower.frameworks.torch.kernels import kernel_names
 from neuralpower.frameworks.torch.model import TorchModel
 
 #: Calls before the capture: cuDNN times its algorithms in the first.
 _WARM_UP_CALLS = 3
-#: Calls that tell about how long one takes.
-_TRIAL_CALLS = 4
 #: Unused memory that PyTorch may keep between layers.
 _KEPT_BYTES = 8 << 30
 #: A capture that runs out of memory leaves the allocator unsound: so much more than a call needs
@@ -61,9 +59,19 @@ class CudaWorkload(BaseWorkload):
         self._output_bytes = model.output_bytes
         self._sets = model.sets(seed, buffers)
         self._kept: list[Any] = [None] * buffers
-        call_ms, call_bytes = self._try()
-        self.calls_per_replay = calls_per_replay(call_ms, buffers)
-        self._graph: Any = self._capture(self.calls_per_replay, call_bytes)
+        self.parameter_bytes = model.parameter_bytes
+        self._stream = _capture_stream()
+        self._call_bytes = self._try()
+        self.calls_per_replay = 0
+        self._graph: Any = None
+        self.record(buffers)
+
+    def record(self, calls: int) -> None:
+        """As ``ReplayWorkload.record``."""
+        if calls != self.calls_per_replay:
+            self._graph = None
+            self._graph = self._capture(calls)
+            self.calls_per_replay = calls
 
     def replay(self) -> None:
         """As ``ReplayWorkload.replay``."""
@@ -91,35 +99,34 @@ class CudaWorkload(BaseWorkload):
             # A broken device: whoever closes knows, or finds out with the next call.
             self._graph = self._model = None
 
-    def _try(self) -> tuple[float, int]:
-        """Autotune and warm up; about how long a call takes (ms) and the memory it needs.
-
-        Time includes the host where that is slower: the graph then holds fewer calls, no worse.
+    def _try(self) -> int:
+        """Autotune and warm up, on the stream of the capture: cuBLAS has a workspace per stream,
+        and one that is made during a capture belongs to that graph. The bytes that a call needs.
         """
-        with torch.inference_mode():
+        stream = self._stream
+        with torch.inference_mode(), torch.cuda.stream(stream):
             for _ in range(_WARM_UP_CALLS):
                 self._model(self._sets[0])
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
-            first = self.timer.mark()
-            for _ in range(_TRIAL_CALLS):
-                self._model(self._sets[0])
-            last = self.timer.mark()
-        self.timer.wait(last)
-        peak = torch.cuda.max_memory_allocated() - before
-        return self.timer.elapsed_ms(first, last) / _TRIAL_CALLS, peak
+            self._model(self._sets[0])
+        torch.cuda.synchronize()
+        return int(torch.cuda.max_memory_allocated() - before)
 
-    def _capture(self, calls: int, call_bytes: int) -> Any:
+    def _capture(self, calls: int) -> Any:
         # Memory of a graph is its own: what PyTorch keeps for others is given back first.
+        _clear_workspaces()
         torch.cuda.empty_cache()
-        needed = _SPARE_SHARE * (call_bytes + self.buffers * self._output_bytes) + _SPARE_BYTES
+        needed = (
+            _SPARE_SHARE * (self._call_bytes + self.buffers * self._output_bytes) + _SPARE_BYTES
+        )
         if needed > torch.cuda.mem_get_info()[0]:
             raise InputError("out of memory on the GPU")
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream()
         try:
-            with torch.inference_mode(), torch.cuda.graph(graph):
+            with torch.inference_mode(), torch.cuda.graph(graph, stream=self._stream):
                 for number in range(calls):
                     # Outputs stay until their set comes round again: they rotate too.
                     self._kept[number % self.buffers] = self._model(
@@ -136,6 +143,19 @@ class CudaWorkload(BaseWorkload):
             # A capture that fails leaves its own stream the current one.
             torch.cuda.set_stream(stream)
         return graph
+
+
+@cache
+def _capture_stream() -> Any:
+    """The one stream on which calls are warmed up and captured."""
+    return torch.cuda.Stream()
+
+
+def _clear_workspaces() -> None:
+    """Give back what cuBLAS keeps: a capture would take it into its graph's memory."""
+    clear = getattr(torch._C, "_cuda_clearCublasWorkspaces", None)
+    if clear is not None:
+        clear()
 
 
 def out_of_memory(error: BaseException | None) -> bool:

@@ -58,7 +58,7 @@ class TorchExecutor(BaseExecutor):
         torch.backends.cudnn.benchmark = self.options.autotune
         channels_last = self.options.memory_format == "channels_last"
         self._place = Place(self.device, _DTYPES[self.options.precision], channels_last)
-        self._l2 = self._cache_bytes()
+        self.cache_bytes = self._cache_bytes()
         if self.device == "cuda":
             self._begin()
             self.anchor = GPU_ANCHOR
@@ -91,7 +91,7 @@ class TorchExecutor(BaseExecutor):
             "calls": "CUDA graph replays" if cuda else "eager, one at a time",
             "data": "normal(0, 1), seeded",
             "parameters": "normal with variance 2 / fan-in, seeded, never zero",
-            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self._l2} B), at most "
+            "buffers": f"rotated, together {_CACHE_FACTOR} x L2 ({self.cache_bytes} B), at most "
             f"{_MAX_BUFFERS[self.device]} sets",
         }
 
@@ -138,7 +138,7 @@ class TorchExecutor(BaseExecutor):
             ) from None
 
     def _workload(self, model: TorchModel, seed: int) -> Any:
-        wanted = math.ceil(_CACHE_FACTOR * self._l2 / max(model.passed_bytes, 1))
+        wanted = math.ceil(_CACHE_FACTOR * self.cache_bytes / max(model.passed_bytes, 1))
         buffers = max(1, min(wanted, _MAX_BUFFERS[self.device]))
         if self.device == "cuda":
             return CudaWorkload(model, buffers, seed)
@@ -180,7 +180,7 @@ class TorchExecutor(BaseExecutor):
             "name": found.name,
             "multiprocessors": found.multi_processor_count,
             "memory_bytes": found.total_memory,
-            "l2_bytes": self._l2,
+            "l2_bytes": self.cache_bytes,
             "compute_capability": f"{found.major}.{found.minor}",
         }
 
@@ -191,6 +191,7 @@ class CpuWorkload(BaseWorkload):
     def __init__(self, model: TorchModel, buffers: int, seed: int) -> None:
         self.buffers = buffers
         self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        self.parameter_bytes = model.parameter_bytes
         sets = [model.values(seed, number) for number in range(buffers)]
         self._model: TorchModel | None = model
         self._next = itertools.cycle(sets).__next__

@@ -82,7 +82,7 @@ def test_stochastic_pooling_weighs_a_window_by_itself(executor: JaxExecutor) -> 
 def test_networks_compute_what_onnx_does(executor: JaxExecutor, name: str) -> None:
     network = load_network(PROTOTXTS / f"{name}.prototxt", batch=1)
     expected = reference(build_network(network, SEED))
-    workload = executor.network(network, SEED)
+    workload: Any = executor.network(network, SEED)
     workload.call()
     for ours, theirs in zip(workload.outputs[0], expected, strict=True):
         assert ours.shape == theirs.shape

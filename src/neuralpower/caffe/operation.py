@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.registry import LAYER_TYPES
 from neuralpower.caffe.shapes import Shape
 from neuralpower.core.errors import InputError
@@ -112,7 +112,7 @@ def elements(shape: Shape) -> int:
 
 
 #: Facts of a layer and its message to its operation.
-Resolver = Callable[[LayerFacts, Any], Operation]
+Resolver = Callable[[LayerFacts, LayerParameter], Operation]
 
 
 def operation(*names: str, kinds: str = "") -> Callable[[Resolver], Resolver]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.protocol import CPU_ANCHOR, Workload
 
@@ -30,7 +31,7 @@ class BaseExecutor:
         """As ``Executor.clock_ns``: the host's clock."""
         return time.perf_counter_ns()
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
         """As ``Executor.network_layers``: not known."""
         return []
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 
 
@@ -93,11 +94,11 @@ class Executor(Protocol):
         """Prepare one layer. ``InputError`` when it cannot be run."""
         ...
 
-    def network(self, network: Any, seed: int) -> Workload:
-        """Prepare a whole ``caffe.network.Network``. ``InputError`` when it cannot be run."""
+    def network(self, network: Network, seed: int) -> Workload:
+        """Prepare a whole network. ``InputError`` when it cannot be run."""
         ...
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
         """Times of a network's layers inside it: ``index name type runtime_ms n_calls``.
 
         Empty when the framework cannot tell.

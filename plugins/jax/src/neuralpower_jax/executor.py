@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy
 
+from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import caches, memory_available
 from neuralpower.frameworks.base import BaseExecutor
 from neuralpower.frameworks.cuda_device import gpu_facts
-from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions
+from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions, Workload
 
 try:
     import jax
@@ -131,12 +132,12 @@ class JaxExecutor(BaseExecutor):
             + (f" and {_MAX_COMPILED} layers in a round" if cuda else ""),
         }
 
-    def layer(self, configuration: Configuration, seed: int) -> Any:
+    def layer(self, configuration: Configuration, seed: int) -> Workload:
         """As ``Executor.layer``."""
         dtype = _DTYPES[self.options.precision]
         return self._workload(lambda: layer_model(configuration, self._device, dtype, seed), seed)
 
-    def network(self, network: Any, seed: int) -> Any:
+    def network(self, network: Network, seed: int) -> Workload:
         """As ``Executor.network``."""
         parameters = sum(layer.params or 0 for layer in network.layers)
         available = memory_available()
@@ -145,7 +146,7 @@ class JaxExecutor(BaseExecutor):
         dtype = _DTYPES[self.options.precision]
         return self._workload(lambda: network_model(network, self._device, dtype, seed), seed)
 
-    def _workload(self, make: Any, seed: int) -> Any:
+    def _workload(self, make: Any, seed: int) -> Workload:
         try:
             model: JaxModel = make()
             wanted = math.ceil(_CACHE_FACTOR * self.cache_bytes / max(model.moved_bytes, 1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.operation import Identity, LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
@@ -303,7 +304,7 @@ class ArgMax(Operation):
 
 
 @operation("Concat")
-def concat_operation(layer: LayerFacts, param: Any) -> Operation:
+def concat_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """``concat_dim`` is the old name of the axis."""
     options = param.concat_param
     axis = options.concat_dim if options.HasField("concat_dim") else options.axis
@@ -311,7 +312,7 @@ def concat_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Slice")
-def slice_operation(layer: LayerFacts, param: Any) -> Operation:
+def slice_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """``slice_dim`` is the old name of the axis."""
     options = param.slice_param
     axis = options.slice_dim if options.HasField("slice_dim") else options.axis
@@ -320,19 +321,19 @@ def slice_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Split")
-def split_operation(layer: LayerFacts, param: Any) -> Operation:
+def split_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The same blob under several names."""
     return Identity(layer)
 
 
 @operation("Silence")
-def silence_operation(layer: LayerFacts, param: Any) -> Operation:
+def silence_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Nothing."""
     return Silence(layer)
 
 
 @operation("Eltwise")
-def eltwise_operation(layer: LayerFacts, param: Any) -> Operation:
+def eltwise_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Coefficients belong to sums."""
     options = param.eltwise_param
     how: dict[int, Literal["product", "sum", "maximum"]] = {
@@ -348,13 +349,13 @@ def eltwise_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Flatten", "Reshape")
-def reshape_operation(layer: LayerFacts, param: Any) -> Operation:
+def reshape_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The layer table has worked out the shape."""
     return Reshape(layer)
 
 
 @operation("Crop")
-def crop_operation(layer: LayerFacts, param: Any) -> Operation:
+def crop_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Whole before ``axis``; from there on with the size of the second bottom."""
     options, bottom = param.crop_param, layer.bottoms[0]
     axis = axis_index(bottom, options.axis)
@@ -366,20 +367,20 @@ def crop_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Tile")
-def tile_operation(layer: LayerFacts, param: Any) -> Operation:
+def tile_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Along one axis."""
     options = param.tile_param
     return Tile(layer, axis_index(layer.bottoms[0], options.axis), options.tiles)
 
 
 @operation("BatchReindex")
-def batch_reindex_operation(layer: LayerFacts, param: Any) -> Operation:
+def batch_reindex_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The second bottom holds the indices."""
     return BatchReindex(layer)
 
 
 @operation("Reduction")
-def reduction_operation(layer: LayerFacts, param: Any) -> Operation:
+def reduction_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The axes from ``axis`` on."""
     options = param.reduction_param
     how: dict[int, Literal["sum", "absolute", "squares", "mean"]] = {
@@ -393,7 +394,7 @@ def reduction_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("ArgMax")
-def argmax_operation(layer: LayerFacts, param: Any) -> Operation:
+def argmax_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Along an axis, or of whole items."""
     options = param.argmax_param
     axis = axis_index(layer.bottoms[0], options.axis) if options.HasField("axis") else None

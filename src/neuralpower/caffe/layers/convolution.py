@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -315,7 +316,7 @@ def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, S
     *("ConvolutionRistretto", "DeconvolutionRistretto", "ConvolutionData"),
     *("CudnnConvolution", "SqueezeConvolution"),
 )
-def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
+def convolution_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The group follows from the filters: depthwise types do not say it."""
     if len(layer.bottoms) != len(layer.tops):
         raise Operation(layer).refuse("a top for each bottom is needed")
@@ -329,6 +330,6 @@ def convolution_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Im2col")
-def im2col_operation(layer: LayerFacts, param: Any) -> Operation:
+def im2col_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The window of its ``convolution_param``."""
     return Im2col(layer, *_sliding(layer, param.convolution_param))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
@@ -274,12 +275,12 @@ class Parameter(Operation):
 
 
 @operation("Parameter", kinds="filter")
-def parameter_operation(layer: LayerFacts, param: Any) -> Operation:
+def parameter_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Its blob is a filter, whatever its axes."""
     return Parameter(layer)
 
 
 @operation("HDF5Output")
-def output_operation(layer: LayerFacts, param: Any) -> Operation:
+def output_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Nothing is written: files that a network names are not touched."""
     return Silence(layer)

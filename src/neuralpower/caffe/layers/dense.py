@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -260,7 +261,7 @@ class LSTMUnit(Operation):
 
 
 @operation("InnerProduct")
-def inner_product_operation(layer: LayerFacts, param: Any) -> Operation:
+def inner_product_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The axes from ``axis`` on are flattened."""
     options, bottom = param.inner_product_param, layer.bottoms[0]
     axis = axis_index(bottom, options.axis)
@@ -269,30 +270,30 @@ def inner_product_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Embed", kinds="gain bias")
-def embed_operation(layer: LayerFacts, param: Any) -> Operation:
+def embed_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The table is its parameter."""
     return Embed(layer)
 
 
-def _recurrent(layer: LayerFacts, param: Any, states: int) -> tuple[bool, bool, int]:
+def _recurrent(layer: LayerFacts, param: LayerParameter, states: int) -> tuple[bool, bool, int]:
     options = param.recurrent_param
     static = len(layer.bottoms) > 2 + states * options.expose_hidden
     return static, options.expose_hidden, options.num_output
 
 
 @operation("LSTM")
-def lstm_operation(layer: LayerFacts, param: Any) -> Operation:
+def lstm_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Two states: hidden and cell."""
     return LSTM(layer, *_recurrent(layer, param, 2))
 
 
 @operation("RNN")
-def rnn_operation(layer: LayerFacts, param: Any) -> Operation:
+def rnn_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """One state."""
     return RNN(layer, *_recurrent(layer, param, 1))
 
 
 @operation("LSTMUnit")
-def lstm_unit_operation(layer: LayerFacts, param: Any) -> Operation:
+def lstm_unit_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """It has no parameters."""
     return LSTMUnit(layer)

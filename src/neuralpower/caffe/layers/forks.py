@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
@@ -116,13 +117,13 @@ class GroupNorm(Operation):
 
 
 @operation("GroupNorm", "GN", "GroupNormalization")
-def group_norm_operation(layer: LayerFacts, param: Any) -> Operation:
+def group_norm_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Forks name the number of groups in their own ways."""
     options = _group_norm_param(param)
     return GroupNorm(layer, _groups(options), options.eps)
 
 
-def _group_norm_param(param: Any) -> Any:
+def _group_norm_param(param: LayerParameter) -> Any:
     return param.group_norm_param if param.HasField("group_norm_param") else param.gn_param
 
 
@@ -246,7 +247,7 @@ class Normalize(Operation):
 
 
 @operation("Permute")
-def permute_operation(layer: LayerFacts, param: Any) -> Operation:
+def permute_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Axes that are not named follow in their old order."""
     order = tuple(param.permute_param.order)
     rest = (axis for axis in range(len(layer.bottoms[0])) if axis not in order)
@@ -254,19 +255,19 @@ def permute_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("ShuffleChannel")
-def shuffle_channel_operation(layer: LayerFacts, param: Any) -> Operation:
+def shuffle_channel_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The groups."""
     return ShuffleChannel(layer, param.shuffle_channel_param.group)
 
 
 @operation("Axpy")
-def axpy_operation(layer: LayerFacts, param: Any) -> Operation:
+def axpy_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """It has no parameters."""
     return Axpy(layer)
 
 
 @operation("Normalize", kinds="gain")
-def normalize_operation(layer: LayerFacts, param: Any) -> Operation:
+def normalize_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Across the channels, or all of an image."""
     options = param.norm_param
     axes = tuple(range(1, len(layer.bottoms[0]))) if options.across_spatial else (1,)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import SCALAR, Shape, axis_index, count, dim, legacy_dim, shape_text
@@ -324,30 +325,35 @@ def _number(divisor: Divisor, ignored: int | None, outer: int, places: int) -> f
     return float(max(1, numbers[divisor]))
 
 
-def _ignored(param: Any) -> int | None:
+def _ignored(param: LayerParameter) -> int | None:
     return param.loss_param.ignore_label if param.loss_param.HasField("ignore_label") else None
 
 
-def _divisor(param: Any, usual: Divisor) -> Divisor:
+def _divisor(param: LayerParameter, usual: Divisor) -> Divisor:
     """``normalize`` is the old way to say it."""
     options = param.loss_param
     if options.HasField("normalization"):
-        name: Divisor = options.NormalizationMode.Name(options.normalization).lower()
-        return name
+        names: dict[int, Divisor] = {
+            options.FULL: "full",
+            options.VALID: "valid",
+            options.BATCH_SIZE: "batch_size",
+            options.NONE: "none",
+        }
+        return names[options.normalization]
     if options.HasField("normalize"):
         return "valid" if options.normalize else "batch_size"
     return usual
 
 
 @operation("SoftmaxWithLoss")
-def softmax_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def softmax_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Over the valid labels unless it says otherwise."""
     axis = axis_index(layer.bottoms[0], param.softmax_param.axis)
     return SoftmaxWithLoss(layer, axis, _ignored(param), _divisor(param, "valid"))
 
 
 @operation("InfogainLoss")
-def infogain_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def infogain_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Only with its matrix as the third bottom: files are not read."""
     axis = axis_index(layer.bottoms[0], param.infogain_loss_param.axis)
     made = InfogainLoss(layer, axis, _ignored(param), _divisor(param, "valid"))
@@ -357,7 +363,7 @@ def infogain_loss_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Accuracy")
-def accuracy_operation(layer: LayerFacts, param: Any) -> Operation:
+def accuracy_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Ties count in favour of the other class, as in Caffe."""
     options = param.accuracy_param
     ignored = options.ignore_label if options.HasField("ignore_label") else None
@@ -365,31 +371,31 @@ def accuracy_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("MultinomialLogisticLoss")
-def multinomial_logistic_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def multinomial_logistic_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """One label an item."""
     return MultinomialLogisticLoss(layer, 1, None)
 
 
 @operation("HingeLoss")
-def hinge_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def hinge_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """One label an item."""
     return HingeLoss(layer, 1, None, param.hinge_loss_param.norm == param.hinge_loss_param.L2)
 
 
 @operation("EuclideanLoss")
-def euclidean_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def euclidean_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Of two inputs of one size."""
     return EuclideanLoss(layer)
 
 
 @operation("SigmoidCrossEntropyLoss")
-def sigmoid_cross_entropy_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def sigmoid_cross_entropy_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Over the batch unless it says otherwise."""
     return SigmoidCrossEntropyLoss(layer, _ignored(param), _divisor(param, "batch_size"))
 
 
 @operation("ContrastiveLoss")
-def contrastive_loss_operation(layer: LayerFacts, param: Any) -> Operation:
+def contrastive_loss_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Of pairs of feature vectors."""
     options = param.contrastive_loss_param
     return ContrastiveLoss(layer, options.margin, options.legacy_version)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import Identity, LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -210,69 +211,69 @@ _PLAIN: dict[str, Function] = {
 
 
 @operation(*_PLAIN)
-def plain_operation(layer: LayerFacts, param: Any) -> Operation:
+def plain_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A function without attributes."""
     return Plain(layer, _PLAIN[layer.type])
 
 
 @operation("ReLU")
-def relu_operation(layer: LayerFacts, param: Any) -> Operation:
+def relu_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Leaky where ``negative_slope`` is given."""
     return ReLU(layer, param.relu_param.negative_slope)
 
 
 @operation("PReLU", kinds="slope")
-def prelu_operation(layer: LayerFacts, param: Any) -> Operation:
+def prelu_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The slopes are its parameter."""
     return PReLU(layer)
 
 
 @operation("ELU")
-def elu_operation(layer: LayerFacts, param: Any) -> Operation:
+def elu_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Alpha."""
     return ELU(layer, param.elu_param.alpha)
 
 
 @operation("Swish")
-def swish_operation(layer: LayerFacts, param: Any) -> Operation:
+def swish_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Beta."""
     return Swish(layer, param.swish_param.beta)
 
 
 @operation("Clip")
-def clip_operation(layer: LayerFacts, param: Any) -> Operation:
+def clip_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Both ends."""
     return Clip(layer, param.clip_param.min, param.clip_param.max)
 
 
 @operation("Threshold")
-def threshold_operation(layer: LayerFacts, param: Any) -> Operation:
+def threshold_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The level."""
     return Threshold(layer, param.threshold_param.threshold)
 
 
 @operation("Dropout")
-def dropout_operation(layer: LayerFacts, param: Any) -> Operation:
+def dropout_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """It does nothing at inference."""
     return Identity(layer)
 
 
 @operation("Power")
-def power_operation(layer: LayerFacts, param: Any) -> Operation:
+def power_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Scale, shift and exponent."""
     options = param.power_param
     return Power(layer, options.scale, options.shift, options.power)
 
 
 @operation("Exp")
-def exp_operation(layer: LayerFacts, param: Any) -> Operation:
+def exp_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A base of -1 means e."""
     options = param.exp_param
     return Exp(layer, options.scale, options.shift, _log_base(options.base))
 
 
 @operation("Log")
-def log_operation(layer: LayerFacts, param: Any) -> Operation:
+def log_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A base of -1 means e."""
     options = param.log_param
     return Log(layer, options.scale, options.shift, _log_base(options.base))
@@ -283,6 +284,6 @@ def _log_base(base: float) -> float:
 
 
 @operation("ReLU6")
-def relu6_operation(layer: LayerFacts, param: Any) -> Operation:
+def relu6_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Between 0 and 6."""
     return Clip(layer, 0.0, 6.0)

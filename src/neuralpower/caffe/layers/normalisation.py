@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -205,7 +206,7 @@ class Softmax(Operation):
 
 
 @operation("LRN")
-def lrn_operation(layer: LayerFacts, param: Any) -> Operation:
+def lrn_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Across channels or within one."""
     options = param.lrn_param
     across = options.norm_region == options.ACROSS_CHANNELS
@@ -214,7 +215,7 @@ def lrn_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("BatchNorm", kinds="mean variance factor")
-def batch_norm_operation(layer: LayerFacts, param: Any) -> Operation:
+def batch_norm_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """With stored statistics unless the layer says otherwise: this is inference."""
     options = param.batch_norm_param
     stored = not options.HasField("use_global_stats") or options.use_global_stats
@@ -222,7 +223,7 @@ def batch_norm_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Scale", kinds="gain bias")
-def scale_operation(layer: LayerFacts, param: Any) -> Operation:
+def scale_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A factor that is learnt or given."""
     start, applied = _along_axes(layer, param.scale_param)
     if len(layer.bottoms) > 1:
@@ -233,7 +234,7 @@ def scale_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Bias", kinds="bias")
-def bias_operation(layer: LayerFacts, param: Any) -> Operation:
+def bias_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A summand that is learnt or given."""
     return Bias(layer, *_along_axes(layer, param.bias_param))
 
@@ -244,7 +245,7 @@ def _along_axes(layer: LayerFacts, param: Any) -> tuple[int, Shape]:
 
 
 @operation("MVN")
-def mvn_operation(layer: LayerFacts, param: Any) -> Operation:
+def mvn_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """A channel or an image at a time."""
     options = param.mvn_param
     axes = tuple(range(1 if options.across_channels else 2, len(layer.tops[0])))
@@ -252,6 +253,6 @@ def mvn_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("Softmax")
-def softmax_operation(layer: LayerFacts, param: Any) -> Operation:
+def softmax_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Along one axis."""
     return Softmax(layer, axis_index(layer.bottoms[0], param.softmax_param.axis))

@@ -8,6 +8,7 @@ from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.aliases import volume_pool
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.layers.convolution import same_padding
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -227,7 +228,7 @@ class SPP(Operation):
 
 
 @operation("Pooling")
-def pooling_operation(layer: LayerFacts, param: Any) -> Operation:
+def pooling_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Method and window."""
     options = param.pooling_param
     method = options.PoolMethod.Name(options.pool).lower()
@@ -235,7 +236,7 @@ def pooling_operation(layer: LayerFacts, param: Any) -> Operation:
 
 
 @operation("SPP")
-def spp_operation(layer: LayerFacts, param: Any) -> Operation:
+def spp_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Level i pools to 2**i x 2**i bins."""
     options, bottom = param.spp_param, layer.bottoms[0]
     method = options.PoolMethod.Name(options.pool).lower()

@@ -16,6 +16,7 @@ import numpy
 import onnx
 import onnxruntime
 
+from neuralpower.caffe.network import Network
 from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
@@ -70,7 +71,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
         self._check_memory(_configuration_bytes(configuration))
         return OnnxWorkload(build_layer(configuration, seed), self._fresh(), self.cache_bytes, seed)
 
-    def network(self, network: Any, seed: int) -> OnnxWorkload:
+    def network(self, network: Network, seed: int) -> OnnxWorkload:
         """As ``Executor.network``."""
         parameters = sum(layer.params or 0 for layer in network.layers)
         largest = sorted(
@@ -81,7 +82,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
         return OnnxWorkload(build_network(network, seed), self._fresh(), self.cache_bytes, seed)
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
         """As ``Executor.network_layers``: medians of five passes under the profiler."""
         return layer_times(network, seed, self._fresh(), runs=5)
 

@@ -17,6 +17,7 @@ import numpy
 import onnx
 import onnxruntime
 
+from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
@@ -119,7 +120,7 @@ class OnnxCudaExecutor(BaseExecutor):
             raise InputError("dropout does nothing at inference: no kernel runs, there is no time")
         return self._workload(build_layer(configuration, seed), seed)
 
-    def network(self, network: Any, seed: int) -> ReplaySession:
+    def network(self, network: Network, seed: int) -> ReplaySession:
         """As ``Executor.network``."""
         return self._workload(build_network(network, seed), seed)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.caffe.network import Layer, Network
 from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import build_network
 from neuralpower.frameworks.onnx.session import open_session
@@ -21,7 +22,7 @@ from neuralpower.frameworks.onnx.session import open_session
 _WARM_UP = 1
 
 
-def layer_times(network: Any, seed: int, options: Any, runs: int) -> list[dict[str, Any]]:
+def layer_times(network: Network, seed: int, options: Any, runs: int) -> list[dict[str, Any]]:
     """A row a layer that computes: ``index name type runtime_ms n_calls``, medians over runs."""
     built = build_network(network, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +38,7 @@ def layer_times(network: Any, seed: int, options: Any, runs: int) -> list[dict[s
     return _rows(network.layers, events)
 
 
-def _rows(layers: Sequence[Any], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _rows(layers: Sequence[Layer], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     times: dict[str, list[float]] = defaultdict(list)
     for event in events:
         name = str(event.get("name", ""))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import caches, memory_available
@@ -95,12 +96,12 @@ class TorchExecutor(BaseExecutor):
             f"{_MAX_BUFFERS[self.device]} sets",
         }
 
-    def layer(self, configuration: Configuration, seed: int) -> Any:
+    def layer(self, configuration: Configuration, seed: int) -> Workload:
         """As ``Executor.layer``."""
         with _faults():
             return self._workload(layer_model(configuration, self._place, seed), seed)
 
-    def network(self, network: Any, seed: int) -> Any:
+    def network(self, network: Network, seed: int) -> Workload:
         """As ``Executor.network``."""
         parameters = sum(layer.params or 0 for layer in network.layers)
         available = memory_available()
@@ -109,7 +110,7 @@ class TorchExecutor(BaseExecutor):
         with _faults():
             return self._workload(network_model(network, self._place, seed), seed)
 
-    def network_layers(self, network: Any, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
         """As ``Executor.network_layers``: medians of five passes with marks between the layers."""
         with _faults():
             return layer_times(network_model(network, self._place, seed), seed)
@@ -137,7 +138,7 @@ class TorchExecutor(BaseExecutor):
                 f"the GPU can do no more ({text}): run again, what was measured is kept"
             ) from None
 
-    def _workload(self, model: TorchModel, seed: int) -> Any:
+    def _workload(self, model: TorchModel, seed: int) -> Workload:
         wanted = math.ceil(_CACHE_FACTOR * self.cache_bytes / max(model.passed_bytes, 1))
         buffers = max(1, min(wanted, _MAX_BUFFERS[self.device]))
         if self.device == "cuda":

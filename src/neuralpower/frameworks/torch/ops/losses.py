@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from neuralpower.caffe.layers.losses import (
     Accuracy,
@@ -24,7 +24,7 @@ from neuralpower.caffe.layers.losses import (
 from neuralpower.frameworks.torch.ops.registry import Forward, Store, makes
 
 
-def _labels(op: Labelled, value: Any) -> tuple[Any, Any]:
+def _labels(op: Labelled, value: Tensor) -> tuple[Tensor, Tensor]:
     """The labels [places] as indices, those ignored 0; and where they count (``None``: all)."""
     index = value.reshape(op.places).long()
     if op.ignored is None:
@@ -33,7 +33,7 @@ def _labels(op: Labelled, value: Any) -> tuple[Any, Any]:
     return index * counted, counted
 
 
-def _average(op: Averaged, losses: Any, counted: Any) -> Any:
+def _average(op: Averaged, losses: Tensor, counted: Tensor) -> Tensor:
     """The losses [places] of the labels that count, summed and divided."""
     if counted is None:
         return losses.sum() / (op.divided_by or 1.0)
@@ -45,7 +45,7 @@ def _average(op: Averaged, losses: Any, counted: Any) -> Any:
 def softmax_loss(op: SoftmaxWithLoss, store: Store) -> Forward:
     """The negative log-likelihood of the labels, and the softmax if asked."""
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         index, counted = _labels(op, values[1])
         chosen = torch.log_softmax(values[0], op.axis).gather(op.axis, index)
         loss = _average(op, -chosen, counted)
@@ -58,7 +58,7 @@ def softmax_loss(op: SoftmaxWithLoss, store: Store) -> Forward:
 def infogain_loss(op: InfogainLoss, store: Store) -> Forward:
     """The logarithms of all probabilities, weighted by the label's row of the matrix."""
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         index, counted = _labels(op, values[1])
         share = torch.softmax(values[0], op.axis)
         log = torch.log(share.clamp(min=1e-20))
@@ -75,7 +75,7 @@ def accuracy(op: Accuracy, store: Store) -> Forward:
     one_hot = _one_hot(op, store)
     axes = tuple(axis for axis in range(len(op.bottom)) if axis != op.axis)
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         x = values[0]
         index, counted = _labels(op, values[1])
         own = x.gather(op.axis, index)
@@ -92,7 +92,7 @@ def accuracy(op: Accuracy, store: Store) -> Forward:
     return run
 
 
-def _one_hot(op: Labelled, store: Store) -> Callable[[Any], Any]:
+def _one_hot(op: Labelled, store: Store) -> Callable[[Tensor], Tensor]:
     """True at the label's place along the axis of the classes."""
     shape = [op.classes if axis == op.axis else 1 for axis in range(len(op.bottom))]
     classes = store.whole(numpy.arange(op.classes).reshape(shape))
@@ -103,7 +103,7 @@ def _one_hot(op: Labelled, store: Store) -> Callable[[Any], Any]:
 def log_loss(op: MultinomialLogisticLoss, store: Store) -> Forward:
     """The negative logarithm of the labelled probability."""
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         chosen = values[0].gather(1, _labels(op, values[1])[0])
         return (-torch.log(chosen.clamp(min=1e-20)).sum() / op.bottom[0],)
 
@@ -115,7 +115,7 @@ def hinge_loss(op: HingeLoss, store: Store) -> Forward:
     """What the label's score lacks of 1 and the others exceed -1 by, or the squares."""
     one_hot = _one_hot(op, store)
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         own = one_hot(_labels(op, values[1])[0])
         margin = torch.relu(1 + torch.where(own, -values[0], values[0]))
         return ((margin * margin if op.squared else margin).sum() / op.bottom[0],)
@@ -136,7 +136,7 @@ def euclidean_loss(op: EuclideanLoss, store: Store) -> Forward:
 def cross_entropy(op: SigmoidCrossEntropyLoss, store: Store) -> Forward:
     """Of the sigmoid of the scores and the targets, by PyTorch's stable form."""
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         x, target = values[0], values[1].reshape(op.bottom)
         losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
         if op.ignored is None:
@@ -153,7 +153,7 @@ def contrastive_loss(op: ContrastiveLoss, store: Store) -> Forward:
     """Distances of similar pairs, and what those of others lack of the margin."""
     batch = op.bottom[0]
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         difference = (values[0] - values[1].reshape(op.bottom)).reshape(batch, -1)
         squared = (difference * difference).sum(1)
         if op.legacy:

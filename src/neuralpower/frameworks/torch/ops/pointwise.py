@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from neuralpower.caffe.layers.arrangement import Eltwise
 from neuralpower.caffe.layers.dense import InnerProduct
@@ -33,7 +33,7 @@ from neuralpower.caffe.layers.normalisation import (
 )
 from neuralpower.frameworks.torch.ops.registry import Forward, Store, makes, one
 
-_PLAIN: dict[str, Callable[[Any], Any]] = {
+_PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "abs": torch.abs,
@@ -115,14 +115,14 @@ def eltwise(op: Eltwise, store: Store) -> Forward:
     """Product, weighted sum or maximum of two or more values of one shape."""
     factors = op.factors
 
-    def total(values: Sequence[Any]) -> Any:
+    def total(values: Sequence[Tensor]) -> Tensor:
         result = values[0] if factors[0] == 1 else values[0] * factors[0]
         for value, factor in zip(values[1:], factors[1:], strict=True):
             result = torch.add(result, value, alpha=factor)
         return result
 
-    def chain(function: Any) -> Callable[[Sequence[Any]], Any]:
-        def run(values: Sequence[Any]) -> Any:
+    def chain(function: Tensor) -> Callable[[Sequence[Tensor]], Tensor]:
+        def run(values: Sequence[Tensor]) -> Tensor:
             result = values[0]
             for value in values[1:]:
                 result = function(result, value)
@@ -148,7 +148,7 @@ def scale(op: Scale, store: Store) -> Forward:
     applied = _applied(op, store)
     shift = store.weight(op.weights[-1]).reshape(op.broadcast) if op.shift else None
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         factor = applied(values)
         return (values[0] * factor if shift is None else torch.addcmul(shift, values[0], factor),)
 
@@ -162,7 +162,7 @@ def bias(op: Bias, store: Store) -> Forward:
     return lambda values: (values[0] + applied(values),)
 
 
-def _applied(op: AlongAxes, store: Store) -> Callable[[Sequence[Any]], Any]:
+def _applied(op: AlongAxes, store: Store) -> Callable[[Sequence[Tensor]], Tensor]:
     wanted = op.broadcast
     if op.given:
         return lambda values: values[1].reshape(wanted)
@@ -193,7 +193,7 @@ def mean_variance(op: MVN, store: Store) -> Forward:
     """x less its mean, over (standard deviation + eps), a channel or an image at a time."""
     axes, eps, shape = op.axes, op.eps, op.top
 
-    def run(x: Any) -> Any:
+    def run(x: Tensor) -> Tensor:
         x = x.reshape(shape)
         centred = x - x.mean(axes, keepdim=True)
         if not op.divided:
@@ -209,7 +209,7 @@ def normalise(op: Normalize, store: Store) -> Forward:
     axes, eps = op.axes, op.eps
     gain = store.weight(op.weights[0]).reshape(-1, *[1] * (len(op.bottom) - 2))
 
-    def run(x: Any) -> Any:
+    def run(x: Tensor) -> Tensor:
         return x * torch.rsqrt((x * x).sum(axes, keepdim=True) + eps) * gain
 
     return one(run)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from neuralpower.caffe.layers.dense import LSTM, RNN, LSTMUnit, Recurrent
 from neuralpower.frameworks.torch.ops.registry import Forward, Store, makes
@@ -19,7 +19,7 @@ def lstm(op: LSTM, store: Store) -> Forward:
     weights = [store.weight(weight) for weight in op.weights]
     begin = _begin(op, store, weights, states=2)
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         parts, markers, (hidden, cell) = begin(values)
         outputs = []
         for part, marker in zip(parts, markers, strict=True):
@@ -38,7 +38,7 @@ def rnn(op: RNN, store: Store) -> Forward:
     recurrent, matrix, bias = weights[-3:]
     begin = _begin(op, store, weights, states=1)
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         parts, markers, (hidden,) = begin(values)
         outputs = []
         for part, marker in zip(parts, markers, strict=True):
@@ -49,12 +49,18 @@ def rnn(op: RNN, store: Store) -> Forward:
     return run
 
 
-def _begin(op: Recurrent, store: Store, weights: Sequence[Any], states: int) -> Any:
-    """What makes the parts of every step [streams, width], the markers and the first states."""
+#: Parts of every step [streams, width], the markers [streams, 1], the first states.
+Begun = tuple[Sequence[Tensor], Sequence[Tensor], list[Tensor]]
+
+
+def _begin(
+    op: Recurrent, store: Store, weights: Sequence[Tensor], states: int
+) -> Callable[[Sequence[Tensor]], Begun]:
+    """What begins a pass: its steps' parts, markers and states."""
     shape = (op.streams, op.units)
     zeros = store.constant(numpy.zeros(shape, numpy.float32))
 
-    def begin(values: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+    def begin(values: Sequence[Tensor]) -> Begun:
         flat = values[0].reshape(op.steps, op.streams, op.inputs)
         parts = F.linear(flat, weights[0], weights[1])
         if op.static:
@@ -73,7 +79,7 @@ def _begin(op: Recurrent, store: Store, weights: Sequence[Any], states: int) -> 
 def lstm_unit(op: LSTMUnit, store: Store) -> Forward:
     """One step of an LSTM by itself."""
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         cell, gates, markers = values
         made, hidden = _unit(gates[0], cell[0], markers[0][:, None].to(cell.dtype))
         return made[None], hidden[None]
@@ -81,7 +87,7 @@ def lstm_unit(op: LSTMUnit, store: Store) -> Forward:
     return run
 
 
-def _unit(gates: Any, cell: Any, marker: Any) -> tuple[Any, Any]:
+def _unit(gates: Tensor, cell: Tensor, marker: Tensor) -> tuple[Tensor, Tensor]:
     """Cell state and hidden state [streams, units] of gates [streams, 4 units]."""
     taken, forget, output, candidate = gates.chunk(4, 1)
     kept = torch.sigmoid(forget) * marker * cell

@@ -7,27 +7,29 @@ for it, and makes no tensor from the host's memory: that cannot be captured in a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
+
+from torch import Tensor
 
 from neuralpower.caffe.operation import Weight
 from neuralpower.frameworks.layer_registry import Registry
 
 #: Inputs of an operation to its outputs.
-Forward = Callable[[Sequence[Any]], Sequence[Any]]
+Forward = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class Store(Protocol):
     """Where tensors live."""
 
-    def weight(self, weight: Weight) -> Any:
+    def weight(self, weight: Weight) -> Tensor:
         """A parameter as a tensor on the device."""
         ...
 
-    def constant(self, values: Any) -> Any:
+    def constant(self, values: Tensor) -> Tensor:
         """An array as a tensor on the device, with the model's type of numbers."""
         ...
 
-    def whole(self, values: Any) -> Any:
+    def whole(self, values: Tensor) -> Tensor:
         """An array of whole numbers as a tensor on the device."""
         ...
 
@@ -36,6 +38,6 @@ class Store(Protocol):
 makes: Registry[Forward] = Registry("PyTorch")
 
 
-def one(function: Callable[[Any], Any]) -> Forward:
+def one(function: Callable[[Tensor], Tensor]) -> Forward:
     """The pass of an operation with one input and one output."""
     return lambda values: (function(values[0]),)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from neuralpower.caffe.layers.arrangement import (
     ArgMax,
@@ -91,7 +91,10 @@ def tile(op: Tile, store: Store) -> Forward:
 def reduction(op: Reduction, store: Store) -> Forward:
     """Sum, sum of absolute values or squares, or mean over the last axes, scaled."""
     axes = tuple(range(op.axis, len(op.bottom)))
-    changes: dict[str, Callable[[Any], Any]] = {"absolute": torch.abs, "squares": torch.square}
+    changes: dict[str, Callable[[Tensor], Tensor]] = {
+        "absolute": torch.abs,
+        "squares": torch.square,
+    }
     before = changes.get(op.how, lambda x: x)
     factor = op.factor / (math.prod(op.bottom[op.axis :]) if op.how == "mean" else 1)
     return one(lambda x: before(x).sum(axes) * factor)
@@ -102,7 +105,7 @@ def arg_max(op: ArgMax, store: Store) -> Forward:
     """The places of the largest values, along an axis or over an image, and the values if asked."""
     number, axis, top = op.number, op.axis, op.top
 
-    def run(x: Any) -> Any:
+    def run(x: Tensor) -> Tensor:
         flat = x if axis is not None else x.flatten(1)
         values, places = torch.topk(flat, number, 1 if axis is None else axis)
         if not op.values:
@@ -119,7 +122,7 @@ def embed(op: Embed, store: Store) -> Forward:
     """A row of a table for each index, and a bias."""
     table, *bias = (store.weight(weight) for weight in op.weights)
 
-    def run(x: Any) -> Any:
+    def run(x: Tensor) -> Tensor:
         rows = F.embedding(x.long(), table)
         return rows + bias[0] if bias else rows
 
@@ -137,7 +140,7 @@ def parameter(op: Parameter, store: Store) -> Forward:
     """A learned blob as a top."""
     value = store.weight(op.weights[0])
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         return (value,)
 
     return run

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from neuralpower.caffe.layers.convolution import Convolution, Im2col, Sliding
 from neuralpower.caffe.layers.normalisation import LRN
@@ -17,12 +18,12 @@ from neuralpower.caffe.layers.pooling import SPP, Pooling
 from neuralpower.frameworks.torch.ops.registry import Forward, Store, makes, one
 from neuralpower.frameworks.windows import check_windows, column_filters, divisors
 
-_CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
+_CONVOLUTIONS: dict[int, tuple[Tensor, Tensor]] = {
     1: (F.conv1d, F.conv_transpose1d),
     2: (F.conv2d, F.conv_transpose2d),
     3: (F.conv3d, F.conv_transpose3d),
 }
-_POOLS: dict[int, tuple[Any, Any]] = {
+_POOLS: dict[int, tuple[Tensor, Tensor]] = {
     1: (F.max_pool1d, F.avg_pool1d),
     2: (F.max_pool2d, F.avg_pool2d),
     3: (F.max_pool3d, F.avg_pool3d),
@@ -44,8 +45,8 @@ def im2col(op: Im2col, store: Store) -> Forward:
 
 
 def _slide(
-    op: Sliding, filters: Any, bias: Any, group: int, transposed: bool = False
-) -> Callable[[Any], Any]:
+    op: Sliding, filters: Tensor, bias: Tensor, group: int, transposed: bool = False
+) -> Callable[[Tensor], Tensor]:
     """One convolution; the axes before that of the channels are the batch."""
     if len(op.kernel) not in _CONVOLUTIONS:
         raise op.refuse(f"PyTorch has no convolution of {len(op.kernel)} spatial axes")
@@ -60,7 +61,7 @@ def _slide(
     }
     edges = _edges(op.pad, op.pad_end)
 
-    def run(value: Any) -> Any:
+    def run(value: Tensor) -> Tensor:
         value = value if flat else value.reshape(op.flat)
         if not even and not transposed:
             value = F.pad(value, edges)
@@ -87,7 +88,7 @@ def pooling(op: Pooling, store: Store) -> Forward:
     edges, width = _edges(op.pad, op.ends), op.sizes[1]
     padded = width + op.pad[1] + op.ends[1]
 
-    def run(values: Sequence[Any]) -> Sequence[Any]:
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
         x = F.pad(values[0], edges, value=-math.inf)
         best, places = F.max_pool2d(x, op.kernel, op.stride, return_indices=True)
         # Places of the padded image, row by row, to those of the image.
@@ -97,7 +98,7 @@ def pooling(op: Pooling, store: Store) -> Forward:
     return run
 
 
-def pool(op: Pooling, store: Store) -> Callable[[Any], Any]:
+def pool(op: Pooling, store: Store) -> Callable[[Tensor], Tensor]:
     """One pooling; PyTorch's ``ceil_mode`` has Caffe's rounding, clip rule and divisor."""
     rank = len(op.kernel)
     if rank not in _POOLS:
@@ -110,7 +111,7 @@ def pool(op: Pooling, store: Store) -> Callable[[Any], Any]:
         raise op.refuse(f"pool method {op.method} has no PyTorch form")
     largest = op.method == "max"
     if op.whole and rank == 2:
-        whole: Any = F.adaptive_max_pool2d if largest else F.adaptive_avg_pool2d
+        whole: Tensor = F.adaptive_max_pool2d if largest else F.adaptive_avg_pool2d
         return lambda x: whole(x, 1)
     function = _POOLS[rank][0 if largest else 1]
     ceil = _rounds_up(op)

@@ -31,6 +31,9 @@ class LinearModel:
     lean: float = 1.0
     relative_sd: float = 0.15
     widest: float = np.inf
+    methods: Sequence[str] = ()
+    limits: tuple[float | None, float | None] = (None, None)
+    launch_ms: float | None = None
 
     def predict(self, columns: Columns) -> PlainPrediction:
         value = self.scale * np.asarray(columns["out_channels"], dtype=np.float64)

@@ -49,6 +49,9 @@ class Everything:
     weight: float
     error_correlation: float = 0.3
     lean: float = 1.0
+    methods: tuple[str, ...] = ("max", "ave", "stochastic")
+    limits: tuple[float | None, float | None] = (None, None)
+    launch_ms: float | None = None
 
     def predict(self, columns: Columns) -> Guess:
         numbers = [n for n in CONFIGURATION_COLUMNS if n not in ("family", "pool_method")]

@@ -8,6 +8,7 @@ empty figures and says so, and the total says what it covers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -75,28 +76,10 @@ def _scattered(layers: Sequence[Layer], models: Models) -> Estimates:
     modelled = [i for i, layer in enumerate(layers) if layer.configuration is not None]
     configurations = [c for layer in layers if (c := layer.configuration) is not None]
     found = estimate(configuration_columns(configurations), models)
+    rows = np.full(len(layers), -1)
+    rows[modelled] = np.arange(len(modelled))
     family = np.array([layer.family for layer in layers], dtype=np.str_)
-    extrapolates = [""] * len(layers)
-    for row, column in zip(modelled, found.extrapolates, strict=True):
-        extrapolates[row] = column
-
-    def spread(part: Interval) -> Interval:
-        whole = Interval.unknown(len(layers))
-        for target, source in zip(
-            (whole.value, whole.lo, whole.hi), (part.value, part.lo, part.hi), strict=True
-        ):
-            target[modelled] = source
-        return whole
-
-    return Estimates(
-        family,
-        spread(found.runtime_ms),
-        spread(found.power_w),
-        spread(found.energy_mj),
-        extrapolates,
-        found.correlation,
-        found.lean,
-    )
+    return replace(found.take(rows), family=family)
 
 
 def network_rows(
@@ -105,7 +88,7 @@ def network_rows(
     """One network's prediction rows from the estimates of its layers by themselves."""
     batch = network_batch(network)
     estimates = in_networks(estimates, composition)
-    whole = total(estimates, composition)
+    whole, sources = total(estimates, composition), estimates.sources()
     rows = []
     for i, layer in enumerate(network.layers):
         row: dict[str, Any] = {
@@ -120,7 +103,7 @@ def network_rows(
         }
         for target in TARGETS:
             row |= figures(target, getattr(estimates, target), i)
-        row["source"] = "none" if row["runtime_ms"] is None else "model"
+        row["source"] = sources[i]
         row["note"] = _note(layer, row, estimates) or None
         row["runtime_share"] = _share(row["runtime_ms"], whole.runtime_ms)
         row["energy_share"] = _share(row["energy_mj"], whole.energy_mj)

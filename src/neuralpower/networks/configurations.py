@@ -49,9 +49,9 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
         for end, values in (("", interval.value), ("_lo", interval.lo), ("_hi", interval.hi)):
             for row, value in zip(out, values.tolist(), strict=True):
                 row[target + end] = None if value != value else value
-    for row, column in zip(out, estimates.extrapolates, strict=True):
-        row["extrapolates"] = column or None
-        row["source"] = "none" if row["runtime_ms"] is None else "model"
+    marks = zip(out, estimates.extrapolates, estimates.sources(), strict=True)
+    for row, column, source in marks:
+        row["extrapolates"], row["source"] = column or None, source
     return [*kept.values(), *ADDED_COLUMNS], out
 
 

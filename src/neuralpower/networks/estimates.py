@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.networks.calibration import Composition
+from neuralpower.networks.traffic import MOVED, STAND_IN, WIDER, as_rectifier
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
+#: The least and the most that a device can do, None where unknown.
+Limits = tuple[float | None, float | None]
 
 
 class Prediction(Protocol):
@@ -40,6 +43,12 @@ class Model(Protocol):
     def error_correlation(self) -> float: ...  # noqa: D102
     @property
     def lean(self) -> float: ...  # noqa: D102
+    @property
+    def methods(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def limits(self) -> Limits: ...  # noqa: D102
+    @property
+    def launch_ms(self) -> float | None: ...  # noqa: D102
     def predict(self, columns: Columns) -> Prediction: ...  # noqa: D102
 
 
@@ -93,19 +102,46 @@ class Estimates:
     correlation: Mapping[str, Mapping[str, float]]
     #: What a family's values must be multiplied with before they are added up (``Model.lean``).
     lean: Mapping[str, Mapping[str, float]]
+    #: Runtime and power of layers that only move data, from their bytes (``traffic``).
+    traffic_ms: Interval
+    traffic_w: Interval
+    #: Rows whose figures are such estimates, because no model fits them.
+    estimated: NDArray[np.bool_]
+    #: The runtime of a layer of the family that is little more than its launch; 0 if unknown.
+    launch_ms: Floats
+    #: What the board draws at least and at most.
+    limits: Limits = (None, None)
+
+    def sources(self) -> list[str]:
+        """Where each runtime comes from: ``model``, ``estimate`` (from bytes) or ``none``."""
+        names = np.where(self.estimated, "estimate", "model")
+        result: list[str] = np.where(self.runtime_ms.known, names, "none").tolist()
+        return result
+
+    def take(self, rows: NDArray[np.intp]) -> Estimates:
+        """Some of the layers, in the order of ``rows``; -1 is a layer of which nothing is known."""
+        return replace(
+            self,
+            family=_filled(self.family, rows, ""),
+            runtime_ms=_take(self.runtime_ms, rows),
+            power_w=_take(self.power_w, rows),
+            energy_mj=_take(self.energy_mj, rows),
+            traffic_ms=_take(self.traffic_ms, rows),
+            traffic_w=_take(self.traffic_w, rows),
+            extrapolates=[self.extrapolates[row] if row >= 0 else "" for row in rows.tolist()],
+            estimated=_filled(self.estimated, rows, False),
+            launch_ms=_filled(self.launch_ms, rows, 0.0),
+        )
 
     def part(self, start: int, stop: int) -> Estimates:
         """Layers ``start`` to ``stop`` (not included)."""
-        rows = np.arange(start, stop)
-        return Estimates(
-            self.family[rows],
-            _take(self.runtime_ms, rows),
-            _take(self.power_w, rows),
-            _take(self.energy_mj, rows),
-            self.extrapolates[start:stop],
-            self.correlation,
-            self.lean,
-        )
+        return self.take(np.arange(start, stop))
+
+
+def _filled(values: NDArray[Any], rows: NDArray[np.intp], missing: Any) -> NDArray[Any]:
+    if not len(values):
+        return np.full(len(rows), missing)
+    return np.asarray(np.where(rows < 0, missing, values[rows]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +167,48 @@ def configuration_columns(configurations: Sequence[Configuration]) -> dict[str, 
 def estimate(columns: Columns, models: Models) -> Estimates:
     """Estimate every row of ``columns`` (arrays of shape (n,)) from the models of its family.
 
-    Rows of a family without a model stay NaN. Energy is runtime times power, and the two
-    errors count as independent: relative half-widths add in quadrature.
+    Rows of a family without a model, or of a pooling method that was not measured, are estimated
+    from the bytes that they move where that can be done, and stay NaN otherwise. Energy is runtime
+    times power, and the two errors count as independent: relative half-widths add in quadrature.
     """
     family = np.asarray(columns["family"])
     n = len(family)
-    found = {"runtime_ms": Interval.unknown(n), "power_w": Interval.unknown(n)}
-    correlation: dict[str, dict[str, float]] = {"runtime_ms": {}, "power_w": {}}
-    lean: dict[str, dict[str, float]] = {"runtime_ms": {}, "power_w": {}}
-    extrapolates = [""] * n
+    found = {target: Interval.unknown(n) for target in _MODELLED}
+    moved = {target: Interval.unknown(n) for target in _MODELLED}
+    correlation: dict[str, dict[str, float]] = {target: {} for target in _MODELLED}
+    lean: dict[str, dict[str, float]] = {target: {} for target in _MODELLED}
+    extrapolates, launch_ms = [""] * n, np.zeros(n)
+    limits: Limits = (None, None)
+    estimated = np.zeros(n, dtype=bool)
     for name in sorted(set(family.tolist()) - {""}):
         rows = np.flatnonzero(family == name)
         part = {key: np.asarray(column)[rows] for key, column in columns.items()}
-        for target, interval in found.items():
+        for target in _MODELLED:
+            if name in MOVED and (stand_in := models.get(STAND_IN, target)) is not None:
+                _put(moved[target], rows, _by_traffic(stand_in, part, name))
             model = models.get(name, target)
             if model is None:
                 continue
-            # A size of 0 (a dilation of 0, say) has no logarithm: such a row stays unknown.
-            with np.errstate(all="ignore"):
-                prediction = model.predict(part)
-            good = np.isfinite(prediction.value) & np.isfinite(prediction.hi)
-            value = np.where(good, prediction.value, np.nan)
-            interval.value[rows] = value
-            interval.lo[rows] = np.minimum(prediction.lo, value)
-            interval.hi[rows] = np.maximum(prediction.hi, value)
+            interval, outside = _predicted(model, part)
+            _put(found[target], rows, interval)
+            if name == "pool":
+                _forget(found[target], rows[~np.isin(part["pool_method"], model.methods)])
             correlation[target][name] = min(max(model.error_correlation, 0.0), 1.0)
             lean[target][name] = model.lean
-            for row, column in zip(rows.tolist(), prediction.extrapolates, strict=True):
+            if target == "runtime_ms":
+                launch_ms[rows] = model.launch_ms or 0.0
+            else:
+                limits = model.limits
+            for row, column in zip(rows.tolist(), outside, strict=True):
                 extrapolates[row] = extrapolates[row] or column
+        gaps = rows[~found["runtime_ms"].known[rows] & moved["runtime_ms"].known[rows]]
+        if len(gaps):
+            estimated[gaps] = True
+            for target in _MODELLED:
+                _put(found[target], gaps, _take(moved[target], gaps))
+                correlation[target].setdefault(name, 1.0)
+            stand_in = models.get(STAND_IN, "runtime_ms")
+            launch_ms[gaps] = (stand_in.launch_ms if stand_in is not None else None) or 0.0
     return Estimates(
         family=family,
         runtime_ms=found["runtime_ms"],
@@ -167,7 +217,44 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         extrapolates=extrapolates,
         correlation=correlation,
         lean=lean,
+        traffic_ms=moved["runtime_ms"],
+        traffic_w=moved["power_w"],
+        estimated=estimated,
+        launch_ms=launch_ms,
+        limits=limits,
     )
+
+
+_MODELLED = ("runtime_ms", "power_w")
+
+
+def _predicted(model: Model, columns: Columns) -> tuple[Interval, Sequence[str]]:
+    # A size of 0 (a dilation of 0, say) has no logarithm: such a row stays unknown.
+    with np.errstate(all="ignore"):
+        prediction = model.predict(columns)
+    good = np.isfinite(prediction.value) & np.isfinite(prediction.hi)
+    value = np.where(good, prediction.value, np.nan)
+    lo, hi = np.minimum(prediction.lo, value), np.maximum(prediction.hi, value)
+    return Interval(value, lo, hi), prediction.extrapolates
+
+
+def _by_traffic(model: Model, columns: Columns, family: str) -> Interval:
+    """What the stand-in's model says, with its lean, within a factor of ``WIDER``."""
+    interval, _ = _predicted(model, as_rectifier(columns, family))
+    value, (low, high) = interval.value * model.lean, model.limits
+    wide = Interval(value, interval.lo * model.lean / WIDER, interval.hi * model.lean * WIDER)
+    if low is None and high is None:
+        return wide
+    return Interval(*(np.clip(ends, low, high) for ends in (wide.value, wide.lo, wide.hi)))
+
+
+def _put(into: Interval, rows: NDArray[np.intp], part: Interval) -> None:
+    into.value[rows], into.lo[rows], into.hi[rows] = part.value, part.lo, part.hi
+
+
+def _forget(interval: Interval, rows: NDArray[np.intp]) -> None:
+    for values in (interval.value, interval.lo, interval.hi):
+        values[rows] = np.nan
 
 
 def _product(runtime: Interval, power: Interval) -> Interval:
@@ -256,7 +343,8 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
 
 
 def _take(interval: Interval, rows: NDArray[np.intp]) -> Interval:
-    return Interval(interval.value[rows], interval.lo[rows], interval.hi[rows])
+    ends = (interval.value, interval.lo, interval.hi)
+    return Interval(*(_filled(values, rows, np.nan) for values in ends))
 
 
 def _spread(errors: Floats, family: NDArray[Any], correlation: Mapping[str, float]) -> float:

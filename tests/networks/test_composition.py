@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from network_doubles import LinearModel, PlainLayer, PlainModels, PlainNetwork, layer, small_network
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
+from neuralpower.networks.adding import total
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
-from neuralpower.networks.estimates import Interval, estimate, total
+from neuralpower.networks.estimates import Interval, estimate
 
 CONV_MS, FC_MS = LinearModel(0.1), LinearModel(0.2)
 CONV_W, FC_W = LinearModel(2.0), LinearModel(1.0)

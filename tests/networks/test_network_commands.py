@@ -15,6 +15,7 @@ from neuralpower.cli import main
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.networks.calibration import Composition, Factor, save_composition
 from neuralpower.networks.explaining import sentences
+from neuralpower.networks.launch import Launch
 from neuralpower.networks.text import WIDTH
 
 NET = """name: "net"
@@ -123,11 +124,12 @@ def test_calibrate_writes_also_when_there_is_nothing_to_learn(folder: Path, tmp_
     learnt = json.loads(out.read_text())
     assert len(learnt.pop("models_sha256")) == 64
     assert learnt == {
-        "schema_version": 2,
+        "schema_version": 3,
         "factors": {},
         "scales": {},
         "networks": [],
         "warnings": [],
+        "launch": Launch().to_json(),
     }
 
 

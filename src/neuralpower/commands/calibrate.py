@@ -29,19 +29,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn the composition and write it, also when there is nothing to learn; exit status 0."""
+    from neuralpower.commands.threads import single_thread
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import save_composition
+    from neuralpower.networks.held_out import hold_out
     from neuralpower.networks.learning import learn, load_trials
 
+    models = load_models(arguments.models)
     trials, missing = load_trials(
-        arguments.measurements,
-        load_models(arguments.models),
-        arguments.networks,
-        readings(arguments),
+        arguments.measurements, models, arguments.networks, readings(arguments)
     )
     for name, reason in sorted(missing.items()):
         sys.stderr.write(f"neuralpower: {name} was measured but {reason}\n")
-    composition = learn(trials)
+    with single_thread():
+        held_out = hold_out(
+            arguments.measurements,
+            arguments.models,
+            models,
+            trials,
+            lambda text: print(f"neuralpower: {text}", file=sys.stderr),
+        )
+    composition = learn(trials, held_out.trials)
     for text in composition.warnings:
         sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")
     save_composition(composition, arguments.models, arguments.out)

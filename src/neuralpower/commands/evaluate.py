@@ -29,11 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and write; exit status 0."""
+    from neuralpower.commands.threads import single_thread
     from neuralpower.scoring.layers import evaluate
 
-    accuracy = evaluate(
-        arguments.measurements, arguments.models, arguments.networks, readings(arguments)
-    )
+    with single_thread():
+        accuracy = evaluate(
+            arguments.measurements, arguments.models, arguments.networks, readings(arguments)
+        )
     if arguments.out is not None:
         write_json(arguments.out, accuracy)
     else:

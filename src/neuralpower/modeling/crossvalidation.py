@@ -47,6 +47,14 @@ class Candidate:
         text = f"{self.term_library}, {self.objective}, {self.estimator}"
         return f"{text}, {self.form}" if self.form else text
 
+    @classmethod
+    def from_text(cls, text: str) -> Candidate:
+        """The candidate of ``str``; ``ValueError`` if it is none."""
+        library, objective, estimator, *form = text.split(", ", 3)
+        if library not in LIBRARIES or estimator not in ESTIMATORS or set(form) - set(FORMS):
+            raise ValueError(f"{text!r} is no candidate")
+        return cls(library, objective, estimator, *form)
+
     @property
     def link(self) -> str:
         """How the sum of terms becomes the target: ``linear`` or ``log``."""

@@ -22,8 +22,9 @@ import numpy as np
 
 from neuralpower.modeling.features import Array
 
-#: A share of this many rows near a level makes its form worth trying.
-FEWEST_SHARE = 0.08
+#: A form is worth trying where this share of the rows is near the level. Of rows that are spread
+#: evenly over four decades 7 % are within ``NEAR`` of the smallest twentieth.
+FEWEST_SHARE = 0.1
 #: A runtime within this factor of the floor, a power within it of the cap, is near.
 NEAR = {"floor": 1.25, "cap": 1.03}
 #: The cap lies this much above the largest row, so that ``f`` stays finite there.
@@ -55,7 +56,7 @@ class Form:
         if self.kind == "cap":
             near = measured * NEAR["cap"] >= float(measured.max())
         else:
-            near = measured <= NEAR["floor"] * float(np.quantile(measured, 0.02))
+            near = measured <= NEAR["floor"] * float(np.quantile(measured, 0.05))
         return float(near.mean()) >= FEWEST_SHARE
 
 
@@ -113,7 +114,7 @@ def launch_level(runtime_ms: Array) -> float | None:
     """
     if not FORMS["max(floor, f)"].suits(runtime_ms):
         return None
-    return float(np.quantile(runtime_ms, 0.05))
+    return float(np.quantile(runtime_ms, 0.02))
 
 
 def bend_from_json(value: Any) -> Bend | None:

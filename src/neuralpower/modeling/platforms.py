@@ -115,8 +115,10 @@ def fit_platform(
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
     device = Device(
-        *(platform.number(name) for name in ("peak_gflops", "bandwidth_gb_s")),
-        *(platform.number(name) for name in ("idle_power_w", "power_cap_w")),
+        platform.number("peak_gflops"),
+        platform.number("bandwidth_gb_s"),
+        platform.number("idle_power_w"),
+        platform.number("power_cap_w") or ceiling_w(data),
     )
     tasks = [
         (family, target)
@@ -136,6 +138,21 @@ def fit_platform(
             path=platform.folder,
         )
     return write_models(root, platform, data, work, options)
+
+
+def ceiling_w(data: Dataset) -> float | None:
+    """The power that the board does not exceed, as the measurements show it, None if they do not.
+
+    A board at its cap draws the same whatever it computes: a tenth of all layers within 1 % of the
+    largest power.
+    """
+    powers = [layers.measured for (_, target), layers in data.layers.items() if target == "power_w"]
+    if not powers:
+        return None
+    drawn = np.concatenate(powers)
+    highest = float(drawn.max())
+    at_cap = int((drawn >= 0.99 * highest).sum())
+    return highest if at_cap >= max(10, 0.1 * len(drawn)) else None
 
 
 def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -> None:

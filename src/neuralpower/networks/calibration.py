@@ -23,11 +23,12 @@ import numpy as np
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import sha256_file, write_json
+from neuralpower.networks.launch import Launch
 
 #: Beside the models of a platform.
 FILE = "composition.json"
-#: 2: factors weighted by time, beside the common one; warnings.
-SCHEMA_VERSION = 2
+#: 2: factors weighted by time, beside the common one; warnings. 3: launches.
+SCHEMA_VERSION = 3
 ALL = "all"
 
 #: Fewer networks than this do not tell a factor.
@@ -86,6 +87,7 @@ class Composition:
     scales: Mapping[str, float] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    launch: Launch = field(default_factory=Launch)
 
     @property
     def cautious(self) -> bool:
@@ -118,6 +120,7 @@ class Composition:
             "scales": dict(sorted(self.scales.items())),
             "networks": list(self.networks),
             "warnings": list(self.warnings),
+            "launch": self.launch.to_json(),
         }
 
 
@@ -149,6 +152,7 @@ def load_composition(models_dir: str | Path) -> Composition:
             {str(name): _positive(scale) for name, scale in value["scales"].items()},
             tuple(str(name) for name in value["networks"]),
             tuple(str(text) for text in value["warnings"]),
+            Launch.from_json(value["launch"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(

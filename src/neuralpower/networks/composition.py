@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuralpower.core.targets import TARGETS
+from neuralpower.networks.adding import Total, in_networks, total
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.estimates import (
     Estimates,
     Interval,
     Models,
-    Total,
     configuration_columns,
     estimate,
-    in_networks,
-    total,
 )
 from neuralpower.networks.text import TOTAL
 

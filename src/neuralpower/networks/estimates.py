@@ -1,4 +1,4 @@
-"""What the models of one platform say about many layers at once, and how layer errors add up.
+"""What the models of one platform say about many layers at once.
 
 Everything here is numpy on arrays: a network's layers and a table of a hundred thousand
 configurations go the same way. Unknown is NaN, never 0.
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.networks.calibration import Composition
 from neuralpower.networks.traffic import MOVED, STAND_IN, WIDER, as_rectifier
 
 Floats = NDArray[np.float64]
@@ -123,11 +122,11 @@ class Estimates:
         return replace(
             self,
             family=_filled(self.family, rows, ""),
-            runtime_ms=_take(self.runtime_ms, rows),
-            power_w=_take(self.power_w, rows),
-            energy_mj=_take(self.energy_mj, rows),
-            traffic_ms=_take(self.traffic_ms, rows),
-            traffic_w=_take(self.traffic_w, rows),
+            runtime_ms=take(self.runtime_ms, rows),
+            power_w=take(self.power_w, rows),
+            energy_mj=take(self.energy_mj, rows),
+            traffic_ms=take(self.traffic_ms, rows),
+            traffic_w=take(self.traffic_w, rows),
             extrapolates=[self.extrapolates[row] if row >= 0 else "" for row in rows.tolist()],
             estimated=_filled(self.estimated, rows, False),
             launch_ms=_filled(self.launch_ms, rows, 0.0),
@@ -142,15 +141,6 @@ def _filled(values: NDArray[Any], rows: NDArray[np.intp], missing: Any) -> NDArr
     if not len(values):
         return np.full(len(rows), missing)
     return np.asarray(np.where(rows < 0, missing, values[rows]))
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """Totals over the layers that have a figure: (value, lo, hi), or None where none has."""
-
-    runtime_ms: tuple[float, float, float] | None
-    power_w: tuple[float, float, float] | None
-    energy_mj: tuple[float, float, float] | None
 
 
 def configuration_columns(configurations: Sequence[Configuration]) -> dict[str, NDArray[Any]]:
@@ -205,7 +195,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         if len(gaps):
             estimated[gaps] = True
             for target in _MODELLED:
-                _put(found[target], gaps, _take(moved[target], gaps))
+                _put(found[target], gaps, take(moved[target], gaps))
                 correlation[target].setdefault(name, 1.0)
             stand_in = models.get(STAND_IN, "runtime_ms")
             launch_ms[gaps] = (stand_in.launch_ms if stand_in is not None else None) or 0.0
@@ -213,7 +203,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         family=family,
         runtime_ms=found["runtime_ms"],
         power_w=found["power_w"],
-        energy_mj=_product(found["runtime_ms"], found["power_w"]),
+        energy_mj=product(found["runtime_ms"], found["power_w"]),
         extrapolates=extrapolates,
         correlation=correlation,
         lean=lean,
@@ -257,7 +247,8 @@ def _forget(interval: Interval, rows: NDArray[np.intp]) -> None:
         values[rows] = np.nan
 
 
-def _product(runtime: Interval, power: Interval) -> Interval:
+def product(runtime: Interval, power: Interval) -> Interval:
+    """Energy (mJ) of runtimes (ms) and powers (W), whose errors count as independent."""
     value = runtime.value * power.value
     down = np.hypot(runtime.down * power.value, power.down * runtime.value)
     up = np.hypot(runtime.up * power.value, power.up * runtime.value)
@@ -265,97 +256,7 @@ def _product(runtime: Interval, power: Interval) -> Interval:
     return Interval(value, np.maximum(value - down, 0.0), value + up)
 
 
-def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
-    """Estimates of layers inside networks, as they are added up.
-
-    A model of least relative error leans low, as many small layers do not show but sums do: values
-    are multiplied by their family's ``lean``; runtimes and energies by its factor too.
-    """
-    names = [str(name) for name in estimates.family]
-    factor = np.array([composition.factor(name) for name in names])
-    time, power = (
-        np.array([estimates.lean[target].get(name, 1.0) for name in names])
-        for target in ("runtime_ms", "power_w")
-    )
-    return replace(
-        estimates,
-        runtime_ms=_scaled(estimates.runtime_ms, factor * time),
-        power_w=_scaled(estimates.power_w, power),
-        energy_mj=_scaled(estimates.energy_mj, factor * time * power),
-    )
-
-
-def _scaled(interval: Interval, factors: Floats) -> Interval:
-    return Interval(interval.value * factors, interval.lo * factors, interval.hi * factors)
-
-
-def total(estimates: Estimates, composition: Composition | None = None) -> Total:
-    """Compose layers one after the other: T = sum T_l, E = sum P_l T_l, P = E / T.
-
-    Energy and power cover the layers that have both models, so P is their E over their T.
-    The error of each total is the layers' errors carried through its derivative: errors of
-    two layers of one family correlate as the model says (``error_correlation``, from data), or
-    fully where too few passes were measured to trust that (``Composition.cautious``); those of
-    two families, and runtime and power errors, count as independent. The two sides of
-    the intervals are carried separately; one layer alone keeps its own interval. Then the
-    half-widths are scaled by what the platform's measured passes taught (``composition``).
-    """
-    composition = composition or Composition()
-    time, power, family = estimates.runtime_ms, estimates.power_w, estimates.family
-    timed = time.known
-    both = timed & power.known
-    rho_time, rho_power = estimates.correlation["runtime_ms"], estimates.correlation["power_w"]
-    if composition.cautious:
-        rho_time = rho_power = dict.fromkeys(family.tolist(), 1.0)
-
-    runtime = None
-    if timed.any():
-        value = float(time.value[timed].sum())
-        sides = (_spread(side[timed], family[timed], rho_time) for side in (time.down, time.up))
-        scale = composition.scale("runtime_ms")
-        runtime = _around(value, *(scale * side for side in sides))
-    if not both.any():
-        return Total(runtime, None, None)
-
-    family = family[both]
-    t, p = _take(time, np.flatnonzero(both)), _take(power, np.flatnonzero(both))
-    whole_time = float(t.value.sum())
-    whole_energy = float((t.value * p.value).sum())
-    mean = whole_energy / whole_time
-    energy_sides, power_sides = [], []
-    for by_power, with_time, against_time in (
-        (p.down, t.down, t.up),
-        (p.up, t.up, t.down),
-    ):
-        by_power_energy = _spread(by_power * t.value, family, rho_power)
-        by_time_energy = _spread(with_time * p.value, family, rho_time)
-        energy_sides.append(float(np.hypot(by_power_energy, by_time_energy)))
-        # d(E/T)/dT_l = (P_l - P) / T: a longer layer pulls the mean power towards its own.
-        pull = p.value - mean
-        moved = np.where(pull > 0, with_time, against_time) * pull / whole_time
-        by_time_power = _spread(moved, family, rho_time)
-        power_sides.append(float(np.hypot(by_power_energy / whole_time, by_time_power)))
-    return Total(
-        runtime,
-        _around(mean, *(composition.scale("power_w") * side for side in power_sides)),
-        _around(whole_energy, *(composition.scale("energy_mj") * side for side in energy_sides)),
-    )
-
-
-def _take(interval: Interval, rows: NDArray[np.intp]) -> Interval:
+def take(interval: Interval, rows: NDArray[np.intp]) -> Interval:
+    """Some of the values, in the order of ``rows``; -1 is an unknown one."""
     ends = (interval.value, interval.lo, interval.hi)
     return Interval(*(_filled(values, rows, np.nan) for values in ends))
-
-
-def _spread(errors: Floats, family: NDArray[Any], correlation: Mapping[str, float]) -> float:
-    """Half-width of a sum: within a family (1 - rho) sum e^2 + rho (sum e)^2, then quadrature."""
-    square = 0.0
-    for name in sorted(set(family.tolist())):
-        part = errors[family == name]
-        rho = correlation.get(name, 0.0)
-        square += (1 - rho) * float((part * part).sum()) + rho * float(part.sum()) ** 2
-    return float(np.sqrt(square))
-
-
-def _around(value: float, down: float, up: float) -> tuple[float, float, float]:
-    return value, max(value - down, 0.0), value + up

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import network_name
+from neuralpower.networks.measured import Pass
 from neuralpower.networks.reading import Readings
 
 if TYPE_CHECKING:
@@ -34,3 +35,23 @@ def load_networks(
         for path in seen.values()
         for batch in (dict.fromkeys(batches) or [None])
     ]
+
+
+def network_at(path: Path, measured: Pass, readings: Readings) -> Network:
+    """The network of a measured pass under the pass's name, at its batch size and image.
+
+    Raises ``InputError`` for a file that cannot be read, or does not take one image of that size.
+    """
+    from neuralpower.onnx_in.loading import load_network
+
+    options = readings.of(path).options()
+    network = load_network(path, batch=measured.batch, **options)
+    wanted = (measured.batch, *measured.image)
+    if measured.image and [tuple(s or ()) for s in network.inputs.values()] != [wanted]:
+        if len(network.inputs) != 1:
+            raise InputError("takes several inputs: their sizes cannot be set", path=path)
+        [blob] = network.inputs
+        shapes = {**options.pop("blob_shapes", {}), blob: wanted}
+        network = load_network(path, batch=measured.batch, blob_shapes=shapes, **options)
+    network.name = measured.network
+    return network

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from neuralpower.core.errors import InputError
 from neuralpower.core.targets import TARGETS
 from neuralpower.records.folder import (
     Platform,
@@ -23,7 +24,10 @@ class Pass:
     """Whole passes of one network at one batch size, repeats merged by their median.
 
     ``values`` and ``half_ranges`` (half of largest less smallest) by target; a target that was
-    not measured is absent.
+    not measured is absent. Where the table has a column ``input`` (``3x224x224``, one image), the
+    passes are told apart by it: ``network`` is then the architecture and the size of its input
+    (``resnet18_224``), and ``image`` are the sizes. A network that is held out is held out with
+    its ``architecture``, at all sizes.
     """
 
     network: str
@@ -31,6 +35,33 @@ class Pass:
     runs: int
     values: Mapping[str, float]
     half_ranges: Mapping[str, float]
+    architecture: str = ""
+    image: tuple[int, ...] = ()
+
+
+def pass_name(network: str, image: Sequence[int]) -> str:
+    """The name of a network at an input size: ``resnet18_224``, ``lenet_28x32``; without: itself.
+
+    Channels are not part of it: they belong to the architecture.
+    """
+    if not image:
+        return network
+    _, *sides = image
+    return f"{network}_{sides[0] if len(set(sides)) == 1 else 'x'.join(map(str, sides))}"
+
+
+def _image(row: Row) -> tuple[int, ...]:
+    text = str(row.values.get("input") or "").strip()
+    if not text:
+        return ()
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(
+            f"column input: {text!r} is not channels x height x width, as 3x224x224",
+            path=row.file,
+            row=row.number,
+        )
+    return tuple(map(int, parts))
 
 
 def load_passes(platform: Platform) -> list[Pass]:
@@ -39,15 +70,15 @@ def load_passes(platform: Platform) -> list[Pass]:
 
 
 def merged_passes(rows: Sequence[Row]) -> list[Pass]:
-    """Rows of a network measurement table merged by network and batch size.
+    """Rows of a network measurement table merged by network, input size and batch size.
 
     Runtimes, powers and energies that are not positive numbers are left out; energy is the
     product where only runtime and power were measured.
     """
-    found: dict[Key, dict[str, list[float]]] = {}
+    found: dict[tuple[str, tuple[int, ...], int], dict[str, list[float]]] = {}
     for row in rows:
         values = row.values
-        targets = found.setdefault((values["network"], values["batch"]), {})
+        targets = found.setdefault((values["network"], _image(row), values["batch"]), {})
         joules = values.get("energy_j")
         energy = values.get("energy_mj") if joules is None else 1000 * joules
         if energy is None and None not in (values.get("runtime_ms"), values.get("power_w")):
@@ -58,7 +89,7 @@ def merged_passes(rows: Sequence[Row]) -> list[Pass]:
                 targets.setdefault(target, []).append(float(value))
     return [
         Pass(
-            network,
+            pass_name(network, image),
             batch,
             max(len(values) for values in targets.values()),
             {target: float(median(values)) for target, values in targets.items()},
@@ -67,8 +98,10 @@ def merged_passes(rows: Sequence[Row]) -> list[Pass]:
                 for target, values in targets.items()
                 if len(values) > 1
             },
+            network,
+            image,
         )
-        for (network, batch), targets in sorted(found.items())
+        for (network, image, batch), targets in sorted(found.items())
         if targets
     ]
 
@@ -80,7 +113,8 @@ def measured_inside(platform: Platform) -> dict[Key, dict[str, float]]:
         values = row.values
         time = values["runtime_ms"]
         if time is not None and math.isfinite(time) and time >= 0:
-            layers = found.setdefault((values["network"], values["batch"]), {})
+            name = pass_name(values["network"], _image(row))
+            layers = found.setdefault((name, values["batch"]), {})
             layers.setdefault(values["name"], []).append(time)
     return {
         key: {name: float(median(times)) for name, times in layers.items()}

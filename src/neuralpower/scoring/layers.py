@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from neuralpower.modeling.models import Model, ModelSet, load_models
 from neuralpower.modeling.platforms import created, data_checksum
 from neuralpower.networks.reading import Readings
 from neuralpower.records.folder import Platform, load_platform
+
+if TYPE_CHECKING:
+    from neuralpower.networks.learning import Trial
 
 
 def evaluate(
@@ -52,10 +55,19 @@ def evaluate(
         "network_summary": {},
     }
     if platform.network_files:
+        from neuralpower.networks.held_out import HeldOut, hold_out
         from neuralpower.scoring.networks import score_networks
 
+        def hold(trials: Sequence[Trial]) -> HeldOut:
+            return hold_out(platform.folder, models, fitted, trials)
+
         scored = score_networks(
-            platform.folder, fitted, list(prototxts), models_dir=models, readings=readings
+            platform.folder,
+            fitted,
+            list(prototxts),
+            models_dir=models,
+            hold=hold if same else None,
+            readings=readings,
         )
         result.update(scored)
     return result

@@ -7,7 +7,7 @@ passes stand beside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import network_rows
 from neuralpower.networks.estimates import Models
+from neuralpower.networks.held_out import HeldOut
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass
 from neuralpower.networks.reading import Readings
@@ -34,6 +35,7 @@ def score_networks(
     *,
     models_dir: str | Path | None = None,
     readings: Readings | None = None,
+    hold: Callable[[Sequence[Trial]], HeldOut] | None = None,
 ) -> dict[str, Any]:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
@@ -44,16 +46,21 @@ def score_networks(
     scales learnt from passes; ``networks_without_prototxt``: names; ``network_composition``: what
     all passes teach; ``network_decomposition``: see that module.
 
+    ``hold`` gives the passes as models estimate them that were fitted without each network's
+    configurations (``networks.held_out``), where the models were fitted on these measurements and
+    share layers with the networks: ``networks_held_out`` is then ``by configuration``, else ``by
+    passes``, and ``network_shared_percent`` is the share of time in fitted configurations.
+
     ``prototxts`` are the networks that can be predicted, by file stem; files in the platform's
     own ``prototxts/`` folder override the same names. With ``models_dir``, the totals of the
     baselines that were fitted beside the models are given too. Raises ``InputError`` as the
     readers do.
     """
     trials, missing = load_trials(measurements, models, prototxts, readings)
-    names = sorted({trial.measured.network for trial in trials})
-    without = {n: learn([t for t in trials if t.measured.network != n]) for n in names}
-    held_out = [_rows(trial, without[trial.measured.network]) for trial in trials]
+    without = HeldOut(0.0) if hold is None else hold(trials)
+    trials, held_out = _each_held_out(trials, without)
     plain = [_rows(trial, Composition()) for trial in trials]
+    composition = learn(trials, without.trials)
     beside = baseline_totals([trial.network for trial in trials], models_dir)
     scores = _all_scores(trials, held_out, beside)
     result: dict[str, Any] = {
@@ -63,9 +70,32 @@ def score_networks(
         "networks_without_prototxt": sorted(missing),
     }
     if trials:
-        result["network_composition"] = learn(trials).to_json()
+        result["network_shared_percent"] = 100 * without.shared
+        result["networks_held_out"] = "by configuration" if without.trials else "by passes"
+        result["network_composition"] = composition.to_json()
         result["network_decomposition"] = decompose(measurements, trials, held_out, models)
     return result
+
+
+def _each_held_out(
+    trials: Sequence[Trial], without: HeldOut
+) -> tuple[list[Trial], list[list[dict[str, Any]]]]:
+    """Every pass as models without its network estimate it, and its rows of prediction by a
+    composition that the other networks taught."""
+    own, rows = [], []
+    for name in sorted({trial.measured.architecture for trial in trials}):
+        others = {
+            other: [t for t in seen if t.measured.architecture != name]
+            for other, seen in without.trials.items()
+            if other != name
+        }
+        seen = without.of(name, trials)
+        composition = learn([t for t in seen if t.measured.architecture != name], others)
+        for trial in seen:
+            if trial.measured.architecture == name:
+                own.append(trial)
+                rows.append(_rows(trial, composition))
+    return own, rows
 
 
 def _rows(trial: Trial, composition: Composition) -> list[dict[str, Any]]:

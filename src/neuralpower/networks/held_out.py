@@ -19,8 +19,9 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
-from neuralpower.modeling.fitting import FitOptions, TooFewError, choose
+from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.models import Model, ModelSet, load_model, save_model
+from neuralpower.modeling.selection import TooFewError
 from neuralpower.networks.composition import estimate_networks
 from neuralpower.networks.learning import Trial
 

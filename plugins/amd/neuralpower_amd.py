@@ -1,6 +1,6 @@
 """AMD's management library (amdsmi) as a power meter.
 
-What a board has differs by generation: MI300 and later tell their socket's current power, MI200
+What a board has differs by generation: MI300 and later give their socket's current power, MI200
 and earlier and the Radeon boards an average, both in whole watts. The energy accumulator times its
 resolution (microjoules a count) is the cross-check.
 """
@@ -19,7 +19,7 @@ from neuralpower.meters.samples import BoardState, Samples
 from neuralpower.meters.store import Sample, SampleStore
 from neuralpower.meters.window import RawTable, WindowStats, window_stats
 
-#: Fields of the power that amdsmi tells, in the order in which they are taken, and what they are.
+#: Fields of the power that amdsmi gives, in the order in which they are taken, and what they are.
 POWER_FIELDS = {
     "current_socket_power": "current socket power",
     "socket_power": "socket power",
@@ -28,7 +28,7 @@ POWER_FIELDS = {
 #: A field that a board lacks holds the largest number of its width, or words.
 _MISSING_FROM = 0xFFFF
 _COUNTER_RANGE = 1 << 64
-#: AMD's error codes are told from here on, so that none is taken for one of NVML's.
+#: AMD's error codes are counted from here on, so that none is taken for one of NVML's.
 ERROR_BASE = 10_000
 _REMEDIES = {
     2: "this GPU has no power sensor that amdsmi can read",
@@ -97,7 +97,7 @@ class AmdMeter:
         """Nothing to end: polling is the caller's."""
 
     def read(self) -> float | None:
-        """Poll once; ``None`` when the sensor gives nothing (told by the window's flags)."""
+        """Poll once; ``None`` when the sensor gives nothing (the window's flags say so)."""
         power = energy = error = None
         try:
             power = _number(self._smi.amdsmi_get_power_info(self._handle), self._field)
@@ -116,7 +116,7 @@ class AmdMeter:
         return self._store.last_error()
 
     def state(self) -> tuple[int | None, int | None, int | None, int | None]:
-        """Clocks (compute, memory; MHz) and temperature (C), now; reasons are not told."""
+        """Clocks (compute, memory; MHz) and temperature (C), now; reasons are not known."""
         smi, handle = self._smi, self._handle
         asked: tuple[Callable[[], Any], ...] = (
             lambda: smi.amdsmi_get_clock_info(handle, smi.AmdSmiClkType.GFX),
@@ -201,8 +201,8 @@ class AmdMeter:
         table = self._smi.amdsmi_get_power_info(self._handle)
         self._field = next((name for name in POWER_FIELDS if _number(table, name) is not None), "")
         if not self._field:
-            told = ", ".join(f"{name} {table.get(name, 'missing')}" for name in POWER_FIELDS)
-            return Availability(False, f"this GPU tells amdsmi no power ({told})")
+            given = ", ".join(f"{name} {table.get(name, 'missing')}" for name in POWER_FIELDS)
+            return Availability(False, f"this GPU gives amdsmi no power ({given})")
         if _number(table, self._field) == 0:
             return Availability(False, "amdsmi reports a power of 0 W: the sensor is off")
         source = POWER_FIELDS[self._field]

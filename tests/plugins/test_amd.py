@@ -180,7 +180,7 @@ def test_values_that_stand_for_nothing_are_nothing(missing: Any) -> None:
     fake.amdsmi_get_power_info = with_it  # type: ignore[method-assign]
     state = AmdMeter(amdsmi=fake).available()
     assert not state.ok
-    assert "tells amdsmi no power" in state.reason
+    assert "gives amdsmi no power" in state.reason
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_buffers_rotate_and_parameters_are_arguments(executor: JaxExecutor) -> N
         numpy.testing.assert_allclose(workload.outputs[number][0], expected, rtol=2e-4, atol=2e-5)
     text = workload._run.as_text()
     assert "f32[3,3,8,8]{3,2,1,0} parameter(0)" in text
-    # No array among the constants: scalars stand in parentheses without braces.
+    # No array among the constants: scalars are in parentheses without braces.
     assert "constant({" not in text
     assert "input_output_alias" in text
     workload.close()

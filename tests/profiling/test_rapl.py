@@ -96,7 +96,7 @@ def test_a_counter_that_stands_still_gives_no_power(tmp_path: Path) -> None:
     meter = meter_of(machine)
     state = meter.available()
     assert not state.ok
-    assert "stand still" in state.reason
+    assert "do not move" in state.reason
     stats = measure_power(machine.call, meter, QUICK, machine.clock)
     assert stats.mean_w is None
     assert stats.flags == ("counter_missing",)

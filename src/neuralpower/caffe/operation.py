@@ -5,7 +5,7 @@ from the front, sizes and parameter blobs are known. Frameworks translate these 
 read a layer's message.
 
 To add an operation: a frozen dataclass beside the shape function of the layer type (in
-``caffe.layers``; a plain class where it has no fields of its own), and a function with the
+``caffe.layers``; a plain class where it has no fields), and a function with the
 decorator ``operation`` that fills it in from the layer's message. Then a form in each framework
 (``frameworks.layer_registry``) and a row in tests/frameworks/forms.py.
 """

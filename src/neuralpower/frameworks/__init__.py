@@ -4,7 +4,7 @@ The protocol of an executor and its workloads (``protocol``, ``replay``), the ba
 (``base``) and the registry (``registry``). ``program`` makes a layer or a network the steps that
 every framework translates: typed operations on named blobs. ``inputs``, ``weights`` and
 ``caffemodel`` give the same numbers to all. ``onnx`` and ``torch`` have a form per operation in
-``ops``; JAX is a package of its own (plugins/jax).
+``ops``; JAX is a separate package (plugins/jax).
 
 Imports ``core`` and ``caffe``; ``profiling`` and ``scoring`` import it. A framework is imported
 only when its executor is asked for.

@@ -18,7 +18,7 @@ from neuralpower.frameworks.protocol import CPU_ANCHOR, Workload
 class BaseExecutor:
     """An executor on a processor, whose calls have ended when they return.
 
-    ``memory_bytes``: memory of a device of its own; 0 where there is none or it is not known.
+    ``memory_bytes``: memory of a separate device; 0 where there is none or it is not known.
     """
 
     anchor: Configuration = CPU_ANCHOR

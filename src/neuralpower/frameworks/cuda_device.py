@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of a GPU, for frameworks that do not tell it themselves."""
+"""What NVIDIA's driver says of a GPU, for frameworks that do not say it themselves."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Executor(Protocol):
     def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
         """Times of a network's layers inside it: ``index name type runtime_ms n_calls``.
 
-        Empty when the framework cannot tell.
+        Empty where they are not known.
         """
         ...
 

@@ -15,7 +15,7 @@ BUILT_IN = {
     "onnxruntime": "neuralpower.frameworks.onnx.executor:make",
     "torch": "neuralpower.frameworks.torch.executor:TorchExecutor",
 }
-#: How to install ours that are packages of their own.
+#: How to install ours that are separate packages.
 HINTS = {"jax": "install it from a checkout of NeuralPower, pip install ./plugins/jax"}
 
 

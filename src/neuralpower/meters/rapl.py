@@ -58,7 +58,7 @@ class RaplMeter:
             self._sleep(_PAUSE_S)
             if self._counters() == before:
                 return Availability(
-                    False, "the RAPL counters stand still: this (virtual) machine fills in none"
+                    False, "the RAPL counters do not move: this (virtual) machine fills in none"
                 )
         except PermissionError as error:
             return Availability(

@@ -20,7 +20,7 @@ BUILT_IN = {
     "nvml": "neuralpower.meters.nvml:NvmlMeter",
     "rapl": "neuralpower.meters.rapl:RaplMeter",
 }
-#: How to install ours that are packages of their own.
+#: How to install ours that are separate packages.
 HINTS = {
     name: f"install it from a checkout of NeuralPower, pip install ./plugins/{name}"
     for name in ("amd", "ina3221")

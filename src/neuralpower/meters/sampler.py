@@ -1,4 +1,4 @@
-"""A process of its own that polls a meter, so that polling never waits for the one that measures.
+"""A separate process that polls a meter, so that polling never waits for the one that measures.
 
 It is spawned, not forked: a library that was initialised before a fork does not work after it.
 Every sample goes to a raw log at once; a window is read from that log.
@@ -48,12 +48,12 @@ class SampledMeter:
         self._poll_s = poll_s
         self._process: Any = None
         self._stop: Any = None
-        #: The GPU that is read; empty where the meter does not tell, or was not asked yet.
+        #: The GPU that is read; empty where it is not known or was not asked yet.
         self.uuid = ""
         self.info: MeterInfo = _make(factory, arguments).info
 
     def again(self, log: str | Path, poll_s: float) -> SampledMeter:
-        """Another sampler of the same sensor, with a log and a rate of its own."""
+        """Another sampler of the same sensor, with another log and rate."""
         return SampledMeter(self._factory, log, poll_s, self._arguments)
 
     def available(self) -> Availability:
@@ -152,7 +152,7 @@ def _make(factory: str, arguments: tuple[Any, ...] = ()) -> PolledMeter:
 
 
 def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, stop: Any) -> None:
-    """The sampler's process: one line a poll, flushed, until told to stop."""
+    """The sampler's process: one line per poll, flushed, until it is stopped."""
     # Ctrl-C reaches every process of a terminal: the one that measures says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     meter = _make(factory, arguments)

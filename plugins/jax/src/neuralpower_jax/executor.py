@@ -2,7 +2,7 @@
 
 XLA fuses the layers of a network and chooses its own memory layout between them. A layer that is
 measured alone is compiled alone; a network's time is that of the fused whole. JAX on a device is
-a platform of its own, and its networks calibrate how layers add up on it.
+a separate platform, and its networks calibrate how layers add up on it.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class JaxExecutor(BaseExecutor):
 
 
 def pool_threads(tasks: Path = Path("/proc/self/task")) -> int | None:
-    """Threads of XLA's pool in this process, as the system names them; ``None`` if not told."""
+    """Threads of XLA's pool in this process, as the system names them; ``None`` if not known."""
     found = 0
     try:
         for task in tasks.iterdir():
@@ -215,4 +215,4 @@ def lowered_precision() -> str:
     text = jax.jit(both).lower(*structs).as_text()
     found = re.findall(r"precision(?:_config)? = \[([^]]*)\]", text)
     names = {name for part in found for name in re.findall(r"\b(DEFAULT|HIGHEST|HIGH)\b", part)}
-    return "+".join(sorted(names)) if len(found) == 2 else "not told"
+    return "+".join(sorted(names)) if len(found) == 2 else "not known"

@@ -48,7 +48,7 @@ class CpuWorkload(BaseWorkload):
 class ReplayWorkload(BaseWorkload):
     """K calls over R sets of inputs and outputs in one executable: a loop of K / R rounds.
 
-    Barriers stand before and after every call, over parameters, inputs and what the set's last
+    There are barriers before and after every call, over parameters, inputs and what the set's last
     call made: XLA can neither compute a call once for all rounds, nor leave one out, nor merge
     two, nor take anything of it out of the loop. Outputs are written in place of the last.
     """

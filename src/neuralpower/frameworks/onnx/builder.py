@@ -38,8 +38,8 @@ def build_network(
 ) -> Built:
     """The model of a whole network; its outputs are the network's (or every blob, for tests).
 
-    Tops of data layers are inputs. In-place layers get values of their own: the last value of a
-    blob carries the blob's name, ``Built.blobs`` tells. Raises ``InputError`` naming the first
+    Tops of data layers are inputs. In-place layers make new values: the last value of a blob
+    has the blob's name (see ``Built.blobs``). Raises ``InputError`` naming the first
     layer that cannot be written.
     """
     return _build(network_program(network), weights or RandomWeights(seed), every_blob)

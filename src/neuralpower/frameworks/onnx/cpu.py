@@ -78,7 +78,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
             (math.prod(shape) for layer in network.layers for shape in layer.top_shapes if shape),
             reverse=True,
         )
-        # Parameters stand three times while a session is made: arrays, message, session.
+        # A session is made from three copies of the parameters: arrays, message, its own.
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
         return OnnxWorkload(build_network(network, seed), self._fresh(), self.cache_bytes, seed)
 

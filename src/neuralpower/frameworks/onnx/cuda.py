@@ -85,7 +85,7 @@ class OnnxCudaExecutor(BaseExecutor):
         self._told = dict(session.get_provider_options()[_PROVIDER])
 
     def facts(self) -> Mapping[str, Any]:
-        """As ``Executor.facts``; the provider's options as the session tells them."""
+        """As ``Executor.facts``; the provider's options as the session reports them."""
         gpu = self._gpu or {"name": "an NVIDIA GPU", "multiprocessors": None}
         tf32 = self._told["use_tf32"] == "1"
         return {
@@ -243,11 +243,11 @@ def open_checked(built: Built, provider: Provider) -> tuple[Any, list[Any]]:
             f"ONNX Runtime fell back to {found[0] if found else 'nothing'}: {provider.name} does "
             "not start here, check the driver, CUDA and cuDNN that this onnxruntime-gpu needs"
         )
-    told = session.get_provider_options().get(provider.name, {})
+    taken = session.get_provider_options().get(provider.name, {})
     for name, value in provider.options.items():
-        if told.get(name) != value:
+        if taken.get(name) != value:
             raise InputError(
-                f"ONNX Runtime has {name} {told.get(name)!r}, not {value!r}: this version does "
+                f"ONNX Runtime has {name} {taken.get(name)!r}, not {value!r}: this version does "
                 "not take the option, a newer onnxruntime-gpu does"
             )
     return session, values
@@ -255,7 +255,7 @@ def open_checked(built: Built, provider: Provider) -> tuple[Any, list[Any]]:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """ONNX Runtime's faults as lines; its exceptions share no base of their own."""
+    """ONNX Runtime's faults as lines; its exceptions have no common base."""
     try:
         yield
     except InputError:

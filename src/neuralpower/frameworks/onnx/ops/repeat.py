@@ -12,7 +12,7 @@ from neuralpower.frameworks.onnx.ops.graph import Built
 def repeated(built: Built, calls: int, sets: int) -> Built:
     """``calls`` copies of the nodes over ``sets`` sets of inputs; parameters are shared.
 
-    Copy ``k`` reads the inputs of set ``k % sets`` (``set_name``) and makes outputs of its own
+    Copy ``k`` reads the inputs of set ``k % sets`` (``set_name``) and makes its own outputs
     (``call_name``). No two copies are equal to a runtime that does not optimise graphs.
     """
     inputs = [

@@ -82,6 +82,15 @@ def test_the_guide_has_the_same_table() -> None:
     assert {name: " ".join(re.findall(r"\w+", cells)) for name, cells in rows} == MAY_IMPORT
 
 
+def test_frameworks_read_operations_and_never_a_layers_message() -> None:
+    folders = [ROOT / "frameworks", ROOT.parents[1] / "plugins"]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert not node.attr.endswith("param"), (path, node.lineno)
+
+
 def test_plugins_use_what_a_package_of_others_may_use() -> None:
     allowed = {"core", "caffe", "frameworks", "meters"}
     files = sorted((ROOT.parents[1] / "plugins").rglob("*.py"))

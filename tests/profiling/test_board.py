@@ -186,18 +186,26 @@ def test_a_calibration_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "characterise.json"
     steps = [{"tau_s": 0.8, "period_ms": 99.0}, {"tau_s": None, "period_ms": 101.0}]
     board_told = {"steps": steps, "averaging_window_ms": 25.0}
-    told = {"executor": {"gpu": {"name": "H"}}, "board": board_told}
+    told = {"platform": "x", "machine": {}, "executor": {"gpu": {"name": "H"}}}
+    told["board"] = board_told
     path.write_text(json.dumps(told))
     found = read_calibration(path)
+    assert found is not None
     rules = found.applied(AdaptiveProtocol())
     assert (rules.tau_s, rules.period_s, rules.averaging_s) == (0.8, 0.1, 0.025)
     assert found.gpu == "H"
     path.write_text(json.dumps(told | {"board": board_told | {"averaging_window_ms": 1e9}}))
-    assert read_calibration(path).averaging_s is None
+    odd = read_calibration(path)
+    assert odd is not None
+    assert odd.averaging_s is None
+    empty: tuple[Any, ...] = (None, {}, {"steps": []})
+    for nothing in empty:
+        path.write_text(json.dumps(told | {"board": nothing}))
+        assert read_calibration(path) is None
     for text, message in (
         ("{", "not JSON"),
         ("[]", "object is needed"),
-        ('{"board": null}', "no facts"),
+        ('{"board": null}', "not what neuralpower characterise writes"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.profiling.design import (
+    MEMORY_ANCHOR,
     DesignProtocol,
     Item,
     NetworkItem,
@@ -83,3 +84,40 @@ def test_networks_are_repeated_through_the_run() -> None:
     assert thirds == [0, 1, 2]
     with pytest.raises(AttributeError):
         network.batch = 5  # type: ignore[misc]
+
+
+def relus(n: int) -> dict[str, Configuration]:
+    made = (Configuration("relu", 1, i + 1, 8, 8, i + 1, 8, 8) for i in range(n))
+    return {c.key(): c for c in made}
+
+
+def test_repeats_of_a_run_that_may_be_cut_lie_in_its_first_part() -> None:
+    items = relus(200)
+    design = DesignProtocol(twice_share=0.4, thrice_share=0.1, repeats_within=0.6)
+    visits = [v for v in plan({}, items, design, 3) if not v.is_anchor]
+    several = {v.item.key() for v in visits if v.repeat > 1}
+    assert len(several) == 80
+    last = max(place for place, v in enumerate(visits) if v.item.key() in several)
+    # 180 visits of these in 0.6 of the places, with 72 of the 120 others between them.
+    assert last / len(visits) == pytest.approx(252 / 300, abs=0.04)
+    whole = plan({}, items, DesignProtocol(twice_share=0.4, thrice_share=0.1), 3)
+    later = [v.item.key() for v in whole if not v.is_anchor]
+    seen = [
+        [own.count(key) > 1 for key in several]
+        for own in ([v.item.key() for v in visits[:200]], later[:200])
+    ]
+    assert sum(seen[0]) >= 55 > 50 >= sum(seen[1])
+    # Each visit is planned once, as without it.
+    usual = plan({}, items, DesignProtocol(twice_share=0.4, thrice_share=0.1), 3)
+    assert {v.visit_id for v in usual if not v.is_anchor} == {v.visit_id for v in visits}
+
+
+def test_a_second_anchor_follows_the_first_now_and_then() -> None:
+    items = relus(100)
+    design = DesignProtocol(block_size=12, second_anchor_every=4)
+    anchors = [v for v in plan({}, items, design, 3) if v.is_anchor]
+    second = [v for v in anchors if v.item == MEMORY_ANCHOR]
+    assert [v.block % 4 for v in second] == [0] * len(second)
+    assert len(second) == len({v.block for v in second}) >= 2
+    assert len({v.visit_id for v in anchors}) == len(anchors)
+    assert not any(v.item == MEMORY_ANCHOR for v in plan({}, items, DesignProtocol(), 3))

@@ -49,7 +49,9 @@ def profiled(
         settings = Settings("fake", out, 1, clock=made.clock, sleep=made.sleep, **told)
         run(settings, {}, layers(n), made.executor, made.meter, lambda item: item)
         lines = (out / "visits.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines], made.executor
+        # A visit whose kernels were named has two lines: the later one counts.
+        records = {record["visit"]: record for record in map(json.loads, lines)}
+        return list(records.values()), made.executor
 
 
 def measured(*arguments: Any) -> tuple[Any, tuple[str, ...]]:
@@ -270,9 +272,8 @@ def test_other_kernels_at_a_later_visit_are_told(tmp_path: Path) -> None:
     out = tmp_path / "out"
     records, _ = profiled(out, FakeGpu(), executor={"kernels": "winograd"})
     assert all(record["kernels"] == ["winograd"] for record in records)
-    log = (out / "visits.jsonl").read_text().splitlines(keepends=True)
-    keep = [line for line in log if not json.loads(line)["visit"].endswith(".2")]
-    (out / "visits.jsonl").write_text("".join(keep))
+    keep = [record for record in records if not record["visit"].endswith(".2")]
+    (out / "visits.jsonl").write_text("".join(json.dumps(record) + "\n" for record in keep))
     again, _ = profiled(out, FakeGpu(), executor={"kernels": "implicit_gemm"})
     made = again[len(keep) :]
     assert made
@@ -323,10 +324,12 @@ def test_each_call_warms_up_once_within_its_budget(
     assert len(go("--budget", "100s")) == 1
 
 
-def test_a_calibration_belongs_to_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calibration_sets_the_rules_of_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     facts = tmp_path / "characterise.json"
-    told = {"board": {"steps": [{"tau_s": 1.5, "period_ms": 100.0}], "averaging_window_ms": 25.0}}
-    facts.write_text(json.dumps(told))
+    board = {"steps": [{"tau_s": 1.5, "period_ms": 100.0}], "averaging_window_ms": 25.0}
+    facts.write_text(json.dumps({"platform": "fake", "machine": {}, "board": board}))
     table = tmp_path / "t.csv"
     table.write_text(csv_text(CONFIGURATION_COLUMNS, [c.as_row() for c in layers(2).values()]))
     base = ["profile", str(table), "--platform", "fake", "--device", "cuda", "--warm-up", "0"]
@@ -337,7 +340,12 @@ def test_a_calibration_belongs_to_the_run(tmp_path: Path, monkeypatch: pytest.Mo
     assert identity["protocol"]["power"]["tau_s"] == 1.5
     assert identity["protocol"]["power"]["averaging_s"] == 0.025
     assert len(identity["calibration"]["sha256"]) == 64
-    assert main(words) == 2
+    # A later call may do without; one that found no sensor is a warning.
+    assert main(words) == 0
+    facts.write_text(json.dumps({"platform": "fake", "machine": {}, "board": None}))
+    capsys.readouterr()
+    assert main([*words, "--characterise", str(facts)]) == 0
+    assert "holds no facts of a power sensor" in capsys.readouterr().err
 
 
 def test_workloads_follow_one_another_on_one_queue() -> None:

@@ -107,6 +107,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--thrice", type=share, metavar="SHARE", help="share visited three times")
     parser.add_argument(
+        "--repeats-within",
+        type=share,
+        metavar="SHARE",
+        help="part of the run in which all repeats lie: 0.6 for a run that may be cut",
+    )
+    parser.add_argument(
         "--network-repeats", type=positive, metavar="N", help="visits of a network and batch"
     )
     parser.add_argument(
@@ -182,19 +188,26 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         "twice_share": arguments.twice,
         "thrice_share": arguments.thrice,
         "network_repeats": arguments.network_repeats,
+        "repeats_within": arguments.repeats_within,
     }
     replays = {
         "min_time_s": arguments.min_time,
         "max_time_s": arguments.max_time,
     }
     if arguments.device == "cuda":
-        # The protocol's reference layer every 12 visits.
-        design["block_size"] = 12
+        # The protocol's reference layer every 12 visits, a memory-bound one every 48.
+        design |= {"block_size": 12, "second_anchor_every": 4}
     calibration = None
     adaptive = AdaptiveProtocol(share=arguments.power_share)
     if arguments.characterise is not None:
         calibration = read_calibration(arguments.characterise)
-        adaptive = calibration.applied(adaptive)
+        if calibration is None:
+            sys.stderr.write(
+                f"neuralpower: {arguments.characterise} holds no facts of a power sensor: the "
+                "run takes the usual ones\n"
+            )
+        else:
+            adaptive = calibration.applied(adaptive)
     return Settings(
         replays=replace(ReplayProtocol(), **{k: v for k, v in replays.items() if v is not None}),
         adaptive=adaptive,

@@ -19,15 +19,25 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.protocol import CPU_ANCHOR
 from neuralpower.records.repeatability import ANCHOR_REPEAT
 
+#: The second anchor on a GPU: it moves memory and computes next to nothing.
+MEMORY_ANCHOR = Configuration("relu", 64, 256, 56, 56, 256, 56, 56)
+
 
 @dataclass(frozen=True, slots=True)
 class DesignProtocol:
-    """How visits are laid out. Shares are of the layer configurations."""
+    """How visits are laid out. Shares are of the layer configurations.
+
+    ``second_anchor_every``: blocks after which a second, memory-bound anchor follows the first
+    (0: never). ``repeats_within``: the part of the run, from its start, in which items with
+    several visits have all of them, so that a run that is cut has repeats too.
+    """
 
     block_size: int = 20
     twice_share: float = 0.2
     thrice_share: float = 0.05
     network_repeats: int = 3
+    second_anchor_every: int = 0
+    repeats_within: float = 1.0
 
     def as_dict(self) -> dict[str, float | int]:
         """The rules as plain values, for the record."""
@@ -87,20 +97,23 @@ def plan(
         for number in range(times):
             # Keep off the borders of the parts: the next repeat is at least 0.3 / R away.
             within = 0.15 + 0.7 * _uniform(seed, key, number)
-            places.append(((number + within) / times, key, number + 1))
+            span = protocol.repeats_within if times > 1 else 1.0
+            places.append((span * (number + within) / times, key, number + 1))
     visits: list[Visit] = []
     anchors = 0
 
-    def add_anchor(block: int) -> None:
+    def add_anchor(block: int, item: Configuration = anchor) -> None:
         nonlocal anchors
         repeat = ANCHOR_REPEAT + anchors
-        visits.append(Visit(f"anchor.{repeat}", anchor, repeat, len(visits), block))
+        visits.append(Visit(f"anchor.{repeat}", item, repeat, len(visits), block))
         anchors += 1
 
     for index, (_, key, repeat) in enumerate(sorted(places)):
         block = index // protocol.block_size
         if index % protocol.block_size == 0:
             add_anchor(block)
+            if protocol.second_anchor_every and block % protocol.second_anchor_every == 0:
+                add_anchor(block, MEMORY_ANCHOR)
         visits.append(Visit(f"{key}.{repeat}", items[key], repeat, len(visits), block))
     if visits:
         add_anchor(visits[-1].block)

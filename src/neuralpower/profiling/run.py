@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from neuralpower.records.journal import (
 )
 from neuralpower.records.manifest import PowerState
 from neuralpower.records.publish import publish
-from neuralpower.records.visits import VisitRecord
+from neuralpower.records.visits import POWER_MISSED, VisitRecord
 
 #: Share of a budget that warming up may take.
 _WARM_UP_SHARE = 0.1
@@ -125,6 +126,11 @@ def run(
                 warm_ups=kept.warm_ups,
             )
             replayed = _replayed(settings, items, facts.idle)
+        facts = replace(
+            facts,
+            power=facts.power if facts.power.measured else kept.power,
+            calls=kept.calls,
+        )
         # After the idle states: the probe loads the device.
         facts = replace(facts, probe=kept.probe or probe(executor, settings.seed))
         begin_run(folder, facts, settings.extend)
@@ -144,6 +150,9 @@ def run(
             )
             deadline = None if settings.budget_s is None else begin + settings.budget_s
             work = Visiting(visits, records, visitor, log, (deadline, now), report)
+            if work.left:
+                facts = replace(facts, calls=(*facts.calls, _call(facts)))
+                write_run(folder, facts)
             try:
                 if replayed is None:
                     work.one_by_one()
@@ -158,11 +167,12 @@ def run(
         finally:
             log.close()
         done = sorted(records.values(), key=lambda record: record.order)
+        whole = sum(POWER_MISSED not in record.flags for record in done)
         publish(folder, facts, done, len(visits))
     if fault is not None:
         raise fault
     failed = sum(record.timing is None for record in done)
-    return Outcome(len(visits), len(done), work.made, failed)
+    return Outcome(len(visits), whole, work.made, failed)
 
 
 def _wanted(records: Sequence[VisitRecord], wanted: Mapping[str, Visit]) -> dict[str, VisitRecord]:
@@ -227,6 +237,21 @@ def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str
         "no_context": dict(before) if before else missing,
         "context": context,
         "after_load": after,
+    }
+
+
+def _call(facts: RunRecord) -> Facts:
+    """What later calls may change."""
+    identity = facts.identity
+    power = identity.protocol["power"] or {}
+    return {
+        "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "meter": identity.meter,
+        "power_share": power.get("share"),
+        "warm_up_cap_s": (identity.protocol.get("warm_up") or {}).get("cap_s"),
+        "calibration_sha256": (identity.calibration or {}).get("sha256"),
+        "cpu": identity.cpu,
+        "neuralpower": facts.neuralpower,
     }
 
 

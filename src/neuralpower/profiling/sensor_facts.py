@@ -41,21 +41,20 @@ class Calibration:
         )
 
 
-def read_calibration(path: str | Path) -> Calibration:
-    """The calibration in the file that ``characterise`` wrote.
+def read_calibration(path: str | Path) -> Calibration | None:
+    """The calibration in the file that ``characterise`` wrote; ``None`` where it holds no facts of
+    a power sensor (no meter worked, or no time was left for it).
 
-    Raises ``InputError`` for another file, or one without the facts of a board.
+    Raises ``InputError`` for another file.
     """
     facts = read_json(path, "what characterise writes")
+    if "platform" not in facts or "machine" not in facts:
+        raise InputError("not what neuralpower characterise writes: give its file", path=path)
     board = facts.get("board")
-    if not isinstance(board, Mapping):
-        raise InputError(
-            "no facts of a GPU's power sensor: write it with neuralpower characterise "
-            "--device cuda where a meter works",
-            path=path,
-        )
-    found = board.get("steps")
+    found = board.get("steps") if isinstance(board, Mapping) else None
     steps: list[Any] = found if isinstance(found, list) else []
+    if not steps or not isinstance(board, Mapping):
+        return None
     executor = facts.get("executor")
     gpu = executor.get("gpu") if isinstance(executor, Mapping) else None
     name = gpu.get("name") if isinstance(gpu, Mapping) else None

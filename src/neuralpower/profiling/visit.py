@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol, measure_power
 from neuralpower.profiling.host_timing import TimingProtocol, measure
 from neuralpower.records.visits import (
+    POWER_MISSED,
     LayerTime,
     Power,
     State,
@@ -82,6 +84,7 @@ class Visitor:
         #: Kernels of each item at its first visit, and as this process found them.
         self._first_kernels: dict[str, Sequence[str]] = {}
         self._own_kernels: dict[str, Sequence[str] | None] = {}
+        self._collect = False
         #: Calls in a replay of each item.
         self._calls: dict[str, int] = {}
         #: Why the device can do no more, once a visit has broken it; that visit is told as failed.
@@ -123,13 +126,16 @@ class Visitor:
 
         No workload where it could not be run: the record then holds ``error``.
         """
+        if self._collect:
+            # Cycles keep what a layer without room had taken.
+            gc.collect()
+            self._collect = False
         begin = time.monotonic()
         record = self._empty(visit, predecessor, board)
         workload: Workload | None = None
         try:
             workload = self._prepare(visit)
             record = self._with_times(record, workload)
-            record = self._with_kernels(record, workload)
             if self._inside and isinstance(visit.item, NetworkItem) and visit.repeat == 1:
                 rows = self.executor.network_layers(self.load(visit.item), self.seed)
                 record = replace(record, layers=tuple(LayerTime(**row) for row in rows))
@@ -152,7 +158,9 @@ class Visitor:
             power = replace(power, idle_w=self.replayed.idle_w)
             record = replace(record, power=power, flags=record.flags + flags)
         except Exception as error:
-            record = self._failed(record, error)
+            fault = self._failed(record, error)
+            # Its times were measured all the same.
+            record = replace(record, error=fault.error, flags=(*record.flags, POWER_MISSED))
         return _longer(record, begin)
 
     def _empty(self, visit: Visit, predecessor: str, board: str | None) -> VisitRecord:
@@ -211,9 +219,16 @@ class Visitor:
         facts, flags = state_facts(states)
         return State(**facts), flags
 
-    def _with_kernels(self, record: VisitRecord, workload: Workload) -> VisitRecord:
-        """Names of the kernels; cuDNN keeps its choice as long as the process lives."""
-        if not (self.executor.replays and self.replayed.kernels):
+    def wants_kernels(self, record: VisitRecord) -> bool:
+        """Whether the names of an item's kernels are still to be asked for."""
+        known = record.key in self._own_kernels
+        return self.replayed.kernels and record.timing is not None and not known
+
+    def with_kernels(self, record: VisitRecord, workload: Workload) -> VisitRecord:
+        """The record with the names of the kernels. Not while anything is measured: the profiling
+        library is attached. cuDNN keeps its choice as long as the process lives.
+        """
+        if not self.replayed.kernels or record.timing is None:
             return record
         key = record.key
         if key not in self._own_kernels:
@@ -231,9 +246,11 @@ class Visitor:
             raise error
         failed = replace(record, timing=None, power=None, valid=False, flags=("not_run",))
         if isinstance(error, MemoryError):
+            self._collect = True
             return replace(failed, error="out of memory", flags=("oom",))
         if isinstance(error, InputError):
             oom = error.message.startswith("out of memory")
+            self._collect = oom
             return replace(failed, error=str(error), flags=("oom",) if oom else ("not_run",))
         # A framework's own fault with this layer (its exceptions share no base): told in the
         # record, and the run goes on with the next.

@@ -1,9 +1,10 @@
 """Making the visits of a plan: one by one, or in blocks that are timed first and powered then.
 
 In a block (measurement protocol, section 4) every visit is prepared and timed, and the workloads
-whose power is wanted are kept; then these are replayed one after the other without a gap. A visit
-is recorded when it is whole: after its timing, or after its power window. A kill loses at most the
-visits of the block in flight whose power was not yet measured.
+whose power is wanted are kept; then these are replayed one after the other without a gap, and last
+their kernels are named. A visit is recorded when it is whole: after its timing, or after its power
+window. A kill loses at most the visits of the block in flight whose power was not yet measured; a
+fault and the end of the budget lose none of what was timed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.machine import board_context
+from neuralpower.frameworks.protocol import Workload
 from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.design import NetworkItem, Visit
@@ -23,7 +25,7 @@ from neuralpower.profiling.device_power import PowerPhase
 from neuralpower.profiling.estimate import power_seconds, replay_seconds, visit_seconds
 from neuralpower.profiling.visit import Visitor
 from neuralpower.records.journal import VisitLog
-from neuralpower.records.visits import VisitRecord
+from neuralpower.records.visits import POWER_MISSED, VisitRecord
 
 #: A run whose first visits all fail has a fault of its own, not of its layers.
 _HOPELESS = 5
@@ -87,8 +89,11 @@ class Visiting:
 
     @property
     def left(self) -> list[Visit]:
-        """Visits without a record."""
-        return [visit for visit in self._visits if visit.visit_id not in self._records]
+        """Visits without a record, or with one whose power is still to be measured."""
+        return [v for v in self._visits if not self._whole(self._records.get(v.visit_id))]
+
+    def _whole(self, record: VisitRecord | None) -> bool:
+        return record is not None and not (self._visitor.powered and POWER_MISSED in record.flags)
 
     def one_by_one(self) -> None:
         """Each visit with its power before the next."""
@@ -116,7 +121,11 @@ class Visiting:
             try:
                 whole = self._time_block(left, block, rules, paces)
                 self._power_block(block, paces, left)
+                self._name_kernels(block)
             finally:
+                # Out of time or by a fault: what was timed is not lost.
+                for record in block.missed:
+                    self._write(replace(record, flags=(*record.flags, POWER_MISSED)))
                 block.close()
             if not whole:
                 break
@@ -140,13 +149,19 @@ class Visiting:
             left.popleft()
             paces.saw_timed(visit, record.wall_s)
             if made is None or not paces.wants_power(visit):
-                if made is not None:
-                    made.close()
                 self._keep(record)
+                if made is not None and visitor.wants_kernels(record):
+                    block.unnamed.append((record, made))
+                elif made is not None:
+                    made.close()
             else:
                 assert isinstance(made, ReplayWorkload)
                 block.kept.append((visit, record, made))
-            if visitor.executor.memory_share(block.workloads) > rules.memory_share:
+            taken = visitor.executor.memory_share(block.workloads)
+            if taken > rules.memory_share / 2:
+                # Room for power comes before names.
+                block.forget_unnamed()
+            if taken > rules.memory_share:
                 break
         return True
 
@@ -165,20 +180,33 @@ class Visiting:
             timed_s = record.wall_s
             record = visitor.with_power(record, workload, phase)
             paces.saw_powered(visit, record.wall_s - timed_s)
+            block.powered.append((record, workload))
             self._keep(record)
         # Not where the device is lost: what is queued there never ends.
         phase.end()
 
+    def _name_kernels(self, block: _Block) -> None:
+        """Names of kernels, once nothing is measured any more; each record is written once more."""
+        for record, workload in (*block.powered, *block.unnamed):
+            if self._late(0.0):
+                break
+            named = self._visitor.with_kernels(record, workload)
+            if named is not record:
+                self._write(named)
+
     def _late(self, cost_s: float) -> bool:
         return self._deadline is not None and self._now() + cost_s > self._deadline
+
+    def _write(self, record: VisitRecord) -> None:
+        self._log.append(record)
+        self._records[record.visit] = record
 
     def _tell(self, visit: Visit, left_s: float) -> None:
         self._report(_title(visit), len(self._records), len(self._visits), left_s)
 
     def _keep(self, record: VisitRecord) -> None:
         """Record a visit; raises when the run cannot go on or is hopeless."""
-        self._log.append(record)
-        self._records[record.visit] = record
+        self._write(record)
         self.made += 1
         self._failed += record.timing is None
         if self._visitor.broken is not None:
@@ -190,25 +218,40 @@ class Visiting:
 
 
 class _Block:
-    """Visits that were timed and wait for their power, with their workloads."""
+    """Visits that were timed and wait for their power, with their workloads.
+
+    ``powered``: those that have it; ``unnamed``: workloads without a power phase whose kernels are
+    to be named.
+    """
 
     def __init__(self) -> None:
         self.kept: list[tuple[Visit, VisitRecord, ReplayWorkload]] = []
+        self.powered: list[tuple[VisitRecord, Workload]] = []
+        self.unnamed: list[tuple[VisitRecord, Workload]] = []
+
+    @property
+    def missed(self) -> list[VisitRecord]:
+        return [record for _, record, _ in self.kept[len(self.powered) :]]
+
+    def forget_unnamed(self) -> None:
+        for _, workload in self.unnamed:
+            workload.close()
+        self.unnamed = []
 
     @property
     def visits(self) -> list[Visit]:
         return [visit for visit, _, _ in self.kept]
 
     @property
-    def workloads(self) -> list[ReplayWorkload]:
-        return [workload for _, _, workload in self.kept]
+    def workloads(self) -> list[Workload]:
+        return [*(w for _, _, w in self.kept), *(w for _, w in self.unnamed)]
 
     def close(self) -> None:
-        for _, _, workload in self.kept:
-            # A lost device cannot be waited for; that it is lost is told elsewhere.
+        for workload in self.workloads:
+            # A lost device cannot be waited for; that it is lost is said elsewhere.
             with suppress(RuntimeError):
                 workload.close()
-        self.kept = []
+        self.kept, self.unnamed, self.powered = [], [], []
 
 
 class _Paces:

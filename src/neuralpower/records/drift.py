@@ -17,6 +17,9 @@ class Drift:
 
     def __init__(self, records: Sequence[VisitRecord]) -> None:
         anchors = [r for r in records if r.kind == "anchor" and r.valid]
+        if anchors:
+            # Of two anchors the first: they drift by themselves, and it has the most visits.
+            anchors = [r for r in anchors if r.key == anchors[0].key]
         self._runtime = _curves(anchors, lambda record: record.runtime_ms)
         self._power = _curves(anchors, lambda record: record.power_w)
 

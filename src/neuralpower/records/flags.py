@@ -29,6 +29,7 @@ FLAGS: Mapping[str, str] = {
     "oom": "out of memory",
     "phase_coverage": "publications saw only a part of the phases of a long call",
     "power_capped": "the board held its power limit",
+    "power_missed": "the call ended, or failed, before its power was measured",
     "ramp": "first and last third of the timed replays differ by more than 0.5 %",
     "settle_corr_gt1pct": "power had not settled: the correction exceeds 1 %",
     "thermal_slowdown": "the board slowed down because of its temperature",

@@ -16,7 +16,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_json
 from neuralpower.records.codec import Facts, decode, encode
 from neuralpower.records.manifest import PowerState
-from neuralpower.records.visits import VISITS, VisitRecord, record_of
+from neuralpower.records.visits import VISITS, VisitRecord, latest, record_of
 
 RUN = "run.json"
 LOCK = ".profile.lock"
@@ -36,14 +36,35 @@ class Identity:
     meter: str
     calibration: Facts | None = None
 
+    def compared(self) -> dict[str, Any]:
+        """What later calls are compared with. Not among it: what decides which visits have power
+        and what a board's sensor is calibrated to, how long the board was warmed up, which meter
+        reads it, and, where a GPU computes, the host that drives it. ``calls`` has them.
+        """
+        told: dict[str, Any] = encode(self)
+        for name in ("protocol_sha256", "meter", "calibration"):
+            del told[name]
+        protocol = told["protocol"]
+        protocol.pop("warm_up", None)
+        power = protocol.pop("power", None)
+        if isinstance(power, dict):
+            protocol["power"] = {k: v for k, v in power.items() if k not in _OF_A_CALL}
+        if self.executor.get("gpu"):
+            del told["cpu"], told["affinity"]
+        return told
+
+
+#: Rules of the power phase that calls of one run may change.
+_OF_A_CALL = frozenset({"share", "tau_s", "averaging_s", "period_s"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """``run.json``: what a run is, beside its visits.
 
     ``planned``: visits of the plan, whose digest is ``plan_sha256``. ``anchor``: the reference
-    layer. ``idle``: idle power of the board; ``gpu_software``: driver and modes; ``warm_ups``: one
-    per call; ``probe``: peak rates.
+    layer. ``idle``: idle power of the board; ``gpu_software``: driver and modes; ``probe``: peak
+    rates; ``warm_ups`` and ``calls``: of each call, the latter with what may differ between them.
     """
 
     identity: Identity
@@ -57,6 +78,7 @@ class RunRecord:
     idle: Facts | None = None
     gpu_software: Facts | None = None
     warm_ups: tuple[Facts, ...] = ()
+    calls: tuple[Facts, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what a run does not have is left out."""
@@ -64,7 +86,7 @@ class RunRecord:
         told["power"] = self.power.as_dict()
         if self.identity.calibration is None:
             del told["identity"]["calibration"]
-        for name in ("idle", "gpu_software", "warm_ups"):
+        for name in ("idle", "gpu_software", "warm_ups", "calls"):
             if not told[name]:
                 del told[name]
         return told
@@ -123,7 +145,7 @@ class VisitLog:
         self._handle: int | None = None
 
     def read(self) -> list[VisitRecord]:
-        """The records; a last line that a kill tore is cut off the file.
+        """The records, of each visit the last; a line that a kill tore is cut off the file.
 
         Raises ``InputError`` with the line for anything else that is not a record.
         """
@@ -145,7 +167,7 @@ class VisitLog:
                     path=self.path,
                     line=number,
                 ) from None
-        return records
+        return latest(records)
 
     def append(self, record: VisitRecord) -> None:
         """Write one record and wait until it is on the disk."""
@@ -172,7 +194,7 @@ def begin_run(folder: Path, run: RunRecord, extend: bool) -> None:
     path = folder / RUN
     before = read_run(folder)
     if before is not None:
-        changed = _differences(encode(before.identity), encode(run.identity))
+        changed = _differences(*_alike(before.identity.compared(), run.identity.compared()))
         if changed:
             raise InputError(
                 f"this folder holds a run of another kind ({'; '.join(changed[:3])}): "
@@ -190,6 +212,14 @@ def begin_run(folder: Path, run: RunRecord, extend: bool) -> None:
             "this folder holds measurements of another origin: take another --out", path=folder
         )
     write_run(folder, run)
+
+
+def _alike(before: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Without the rules of power where one of the calls has measured none."""
+    if not ("power" in before["protocol"] and "power" in now["protocol"]):
+        before["protocol"].pop("power", None)
+        now["protocol"].pop("power", None)
+    return before, now
 
 
 def _differences(before: Any, now: Any, place: str = "") -> list[str]:

@@ -58,10 +58,11 @@ class Manifest:
 
     ``device``, ``software``, ``description``, ``notes``: words. ``peak_gflops`` and
     ``bandwidth_gb_s``: for roofline baselines, from ``peak_source``. ``protocol``, ``executor``,
-    ``machine``, ``gpu_software``, ``idle``, ``warm_ups``, ``calibration``: as ``profile`` found
-    them. ``run``: identity of a single run; ``runs``: the manifests of those that were merged,
-    with ``run`` and ``rows``; ``gain`` and ``runtime_levels``: levels of boards and runs.
-    ``files``: facts of each file by name. ``other``: what this version does not know, kept.
+    ``machine``, ``gpu_software``, ``idle``, ``warm_ups``, ``calibration``, ``calls``: as
+    ``profile`` found them. ``run``: identity of a single run; ``runs``: the manifests of those
+    that were merged, with ``run`` and ``rows``; ``gain`` and ``runtime_levels``: levels of
+    boards and runs. ``files``: facts of each file by name. ``other``: what this version does not
+    know, kept.
     """
 
     schema_version: int | None = None
@@ -90,6 +91,7 @@ class Manifest:
     boards: tuple[str, ...] | None = None
     warm_ups: tuple[Facts, ...] = ()
     calibration: Facts | None = None
+    calls: tuple[Facts, ...] = ()
     visits: VisitCounts | None = None
     complete: bool = True
     failures: tuple[Failure, ...] | None = None
@@ -126,7 +128,7 @@ class Manifest:
 #: Values that are as good as none.
 _UNTOLD: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("device", "software", "description", "notes"), ("",)),
-    **{name: ([],) for name in ("measured_on", "warm_ups")},
+    **{name: ([],) for name in ("measured_on", "warm_ups", "calls")},
 }
 
 

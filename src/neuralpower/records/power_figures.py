@@ -12,7 +12,13 @@ from neuralpower.core.statistics import quantile
 from neuralpower.meters.window import BOARD_STEPS as BOARD_STEPS
 from neuralpower.records.folder import Row
 from neuralpower.records.manifest import Manifest
-from neuralpower.records.repeatability import Series, is_anchor, run_of
+from neuralpower.records.repeatability import (
+    Series,
+    anchors_by_layer,
+    by_run,
+    is_anchor,
+    scatter,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,13 @@ def power_figures(rows: Sequence[Row]) -> PowerFigures | None:
         and (ms := positive(row.values.get("power_runtime_ms") or row.values.get("runtime_ms")))
         is not None
     ]
-    anchors: dict[str, list[tuple[float, float]]] = {}
     visits: dict[str, list[float]] = {}
     for row, watt in zip(powered, watts, strict=True):
-        if is_anchor(row):
-            order = row.values.get("order")
-            place = float(row.number if order is None else order)
-            anchors.setdefault(run_of(row), []).append((place, watt))
-        elif key := str(row.values.get("config_key") or ""):
+        if (key := str(row.values.get("config_key") or "")) and not is_anchor(row):
             visits.setdefault(key, []).append(watt)
-    series = [Series.of([watt for _, watt in sorted(own)]) for own in anchors.values()]
-    scatters = [one.cv for one in series if one.cv is not None]
-    drifts = [one.drift for one in series if one.drift is not None]
+    first, *_ = (*anchors_by_layer(powered), [])
+    series = [Series.of(values) for values in by_run(first, "power_w").values()]
+    cv, drift = scatter(series)
     spreads = [max(own) / min(own) - 1 for own in visits.values() if len(own) > 1]
     return PowerFigures(
         rows=len(rows),
@@ -83,8 +84,8 @@ def power_figures(rows: Sequence[Row]) -> PowerFigures | None:
         u_within_median=quantile(within, 0.5) if within else None,
         u_within_p90=quantile(within, 0.9) if within else None,
         anchors=sum(one.n for one in series),
-        anchor_cv=math.sqrt(statistics.fmean(cv**2 for cv in scatters)) if scatters else None,
-        anchor_drift=max(drifts, key=abs) if drifts else None,
+        anchor_cv=cv,
+        anchor_drift=drift,
         repeat_spread=statistics.median(spreads) if spreads else None,
         counter_ratio=statistics.median(counters) if counters else None,
         boards=tuple(sorted({str(row.values.get("board") or "") for row in rows} - {""})),

@@ -23,7 +23,7 @@ from neuralpower.records.readme import readme_text
 from neuralpower.records.repeatability import Repeatability, repeatability
 from neuralpower.records.sealing import accompanying, seal
 from neuralpower.records.tables import write_tables
-from neuralpower.records.visits import VisitRecord, run_identity, write_visit_records
+from neuralpower.records.visits import POWER_MISSED, VisitRecord, run_identity, write_visit_records
 
 #: Failed visits that the manifest names; the rest are counted.
 _NAMED_FAILURES = 50
@@ -109,8 +109,9 @@ def manifest_of(run: RunRecord, records: Sequence[VisitRecord], planned: int) ->
         boards=tuple(sorted({record.board for record in records if record.board})) or None,
         warm_ups=run.warm_ups,
         calibration=identity.calibration,
+        calls=run.calls,
         visits=VisitCounts(planned, len(records), len(failures)),
-        complete=len(records) == planned,
+        complete=len(records) == planned and not any(POWER_MISSED in r.flags for r in records),
         failures=tuple(
             Failure(record.visit, _what(record), record.error or "")
             for record in failures[:_NAMED_FAILURES]
@@ -152,4 +153,5 @@ def rounded(figures: Repeatability) -> Facts:
     return {
         name: round(value, 6) if isinstance(value, float) else value
         for name, value in asdict(figures).items()
+        if figures.second_anchors or not name.startswith("second_")
     }

@@ -210,6 +210,13 @@ def _repeats(figures: Repeatability) -> str:
         lines.append(f"| median of the anchor | {figures.anchor_median_ms:.4g} ms |")
     if figures.anchor_cv is not None:
         lines.append(f"| coefficient of variation of the anchor | {figures.anchor_cv:.1%} |")
+    if figures.second_anchor_median_ms is not None:
+        lines.append(
+            f"| second anchor, memory-bound | {figures.second_anchors} visits, "
+            f"{figures.second_anchor_median_ms:.4g} ms |"
+        )
+    if figures.second_anchor_cv is not None:
+        lines.append(f"| its coefficient of variation | {figures.second_anchor_cv:.1%} |")
     if figures.anchor_drift is not None:
         lines.append(
             f"| last third of the anchors against the first | {figures.anchor_drift:+.1%} |"

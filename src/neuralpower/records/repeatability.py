@@ -1,6 +1,6 @@
 """How well a platform's visits repeat: the anchor's scatter and drift, the spread of repeats.
 
-An anchor is the fixed reference layer of a run; its rows carry ``repeat`` >= 100. Pure Python:
+An anchor is a fixed reference layer of a run; its rows carry ``repeat`` >= 100. Pure Python:
 the figures are asked for by light commands.
 """
 
@@ -25,6 +25,7 @@ class Repeatability:
     ``anchor_cv``: standard deviation over mean of the anchor's runtimes; ``anchor_drift``: median
     of its last third over median of its first third, less 1. Both are of single runs: where
     several were merged, the root mean square of their ``cv`` and the largest of their drifts.
+    ``second_*``: of a second, memory-bound anchor, where a run has one.
     ``spread_median`` and ``spread_p90`` over configurations with two or more visits, whichever run
     they are of: (slowest - fastest) / fastest.
     """
@@ -38,17 +39,51 @@ class Repeatability:
     anchor_drift: float | None
     spread_median: float | None
     spread_p90: float | None
+    second_anchors: int = 0
+    second_anchor_median_ms: float | None = None
+    second_anchor_cv: float | None = None
 
 
 def is_anchor(row: Row) -> bool:
-    """True for a visit of the reference layer."""
+    """True for a visit of a reference layer."""
     return bool((row.values.get("repeat") or 1) >= ANCHOR_REPEAT)
+
+
+def anchors_by_layer(rows: Iterable[Row]) -> list[list[Row]]:
+    """The visits of each reference layer; the one with the most visits first."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        if is_anchor(row):
+            key = tuple(row.values.get(name) for name in CONFIGURATION_COLUMNS)
+            found.setdefault(key, []).append(row)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def by_run(rows: Iterable[Row], name: str) -> dict[str, list[float]]:
+    """Positive values of a column in the order of the visits, run by run."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        value, order = row.values.get(name), row.values.get("order")
+        if value is not None and 0 < value < math.inf:
+            place = float(row.number if order is None else order)
+            found.setdefault(run_of(row), []).append((place, value))
+    return {run: [value for _, value in sorted(own)] for run, own in found.items()}
+
+
+def scatter(series: Iterable[Series]) -> tuple[float | None, float | None]:
+    """Root mean square of the coefficients of variation, and the largest drift, of single runs."""
+    scatters = [one.cv for one in series if one.cv is not None]
+    drifts = [one.drift for one in series if one.drift is not None]
+    return (
+        math.sqrt(statistics.fmean(cv**2 for cv in scatters)) if scatters else None,
+        max(drifts, key=abs) if drifts else None,
+    )
 
 
 def repeatability(rows: Iterable[Row]) -> Repeatability:
     """The figures of ``rows``; runtimes that are missing or not positive are not looked at."""
     groups: dict[tuple[object, ...], list[float]] = {}
-    anchors: dict[str, list[tuple[float, float]]] = {}
+    anchors: list[Row] = []
     visits = 0
     for row in rows:
         runtime = row.values.get("runtime_ms")
@@ -56,27 +91,31 @@ def repeatability(rows: Iterable[Row]) -> Repeatability:
             continue
         visits += 1
         if is_anchor(row):
-            order = row.values.get("order")
-            place = float(row.number if order is None else order)
-            anchors.setdefault(run_of(row), []).append((place, runtime))
+            anchors.append(row)
         else:
             key = tuple(row.values.get(name) for name in CONFIGURATION_COLUMNS)
             groups.setdefault(key, []).append(runtime)
-    series = [Series.of([value for _, value in sorted(own)]) for own in anchors.values()]
+    first, second = (*anchors_by_layer(anchors), [], [])[:2]
+    series = [Series.of(values) for values in by_run(first, "runtime_ms").values()]
+    seconds = [Series.of(values) for values in by_run(second, "runtime_ms").values()]
     spreads = sorted(max(g) / min(g) - 1 for g in groups.values() if len(g) > 1)
-    every = [runtime for own in anchors.values() for _, runtime in own]
-    scatters = [one.cv for one in series if one.cv is not None]
-    drifts = [one.drift for one in series if one.drift is not None]
+    every = [row.values["runtime_ms"] for row in first]
+    cv, drift = scatter(series)
     return Repeatability(
         visits=visits,
         configurations=len(groups),
         repeated=len(spreads),
         anchors=len(every),
         anchor_median_ms=statistics.median(every) if every else None,
-        anchor_cv=math.sqrt(statistics.fmean(cv**2 for cv in scatters)) if scatters else None,
-        anchor_drift=max(drifts, key=abs) if drifts else None,
+        anchor_cv=cv,
+        anchor_drift=drift,
         spread_median=quantile(spreads, 0.5) if spreads else None,
         spread_p90=quantile(spreads, 0.9) if spreads else None,
+        second_anchors=len(second),
+        second_anchor_median_ms=statistics.median(r.values["runtime_ms"] for r in second)
+        if second
+        else None,
+        second_anchor_cv=scatter(seconds)[0],
     )
 
 

@@ -33,6 +33,8 @@ VISIT_RECORDS = "visits.jsonl.gz"
 VISITS = "visits.jsonl"
 SCHEMA_VERSION = 2
 KINDS = ("layer", "anchor", "network")
+#: Flag of a visit whose call ended before its power: a later call visits it again.
+POWER_MISSED = "power_missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,17 @@ def iter_visit_records(folder: Path) -> Iterator[VisitRecord]:
     if path.name == VISITS:
         # A line that a kill tore.
         text = text[: text.rfind("\n") + 1]
+        yield from latest(_records(text, path))
+        return
+    yield from _records(text, path)
+
+
+def latest(records: Iterable[VisitRecord]) -> list[VisitRecord]:
+    """Records of a growing file: of several of one visit the last."""
+    return list({record.visit: record for record in records}.values())
+
+
+def _records(text: str, path: Path) -> Iterator[VisitRecord]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             yield record_of(line)

@@ -9,7 +9,7 @@ from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.records.checks import Report
 from neuralpower.records.folder import Row
 from neuralpower.records.power_figures import positive
-from neuralpower.records.repeatability import is_anchor, run_of
+from neuralpower.records.repeatability import anchors_by_layer, is_anchor, run_of
 from neuralpower.records.visits import Power, Timing, VisitRecord
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
@@ -29,14 +29,15 @@ def repeats_section(rows: Sequence[Row], report: Report) -> dict[str, Any] | Non
         lo, hi = (positive(row.values.get(f"runtime_ms_{end}")) for end in ("lo", "hi"))
         if lo and hi:
             widths.append((runtime, (hi - lo) / 2 / runtime))
-        if is_anchor(row):
-            order = row.values.get("order")
-            place = float(row.number if order is None else order)
-            runtimes.setdefault(run_of(row), []).append((place, runtime))
-            if watts := positive(row.values.get("power_w")):
-                powers.setdefault(run_of(row), []).append((place, watts))
-        else:
+        if not is_anchor(row):
             groups.setdefault(_configuration(row), []).append(runtime)
+    for row in next(iter(anchors_by_layer(rows)), []):
+        order = row.values.get("order")
+        place = float(row.number if order is None else order)
+        if ms := positive(row.values.get("runtime_ms")):
+            runtimes.setdefault(run_of(row), []).append((place, ms))
+        if watts := positive(row.values.get("power_w")):
+            powers.setdefault(run_of(row), []).append((place, watts))
     several = [sorted(own) for own in groups.values() if len(own) > 1]
     spread = [(own[len(own) // 2], own[-1] / own[0] - 1) for own in several]
     facts = [

@@ -9,7 +9,7 @@ import torch
 
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.base import BaseWorkload
-from neuralpower.frameworks.torch.kernels import kernel_names
+from neuralpower.frameworks.torch.kernels import can_name, kernel_names
 from neuralpower.frameworks.torch.model import TorchModel
 
 #: Calls before the capture: cuDNN times its algorithms in the first.
@@ -85,7 +85,7 @@ class CudaWorkload(BaseWorkload):
 
     def kernels(self) -> list[str] | None:
         """Names of the kernels of a call, in order; ``None`` where the profiler does not work."""
-        return kernel_names(self.call)
+        return kernel_names(self.call) if can_name(torch.version.cuda) else None
 
     def close(self) -> None:
         """Give the memory back."""

@@ -26,7 +26,6 @@ except ImportError:
     ) from None
 
 from neuralpower.frameworks.torch.cuda import CudaWorkload, out_of_memory
-from neuralpower.frameworks.torch.kernels import keep_profiler_attached
 from neuralpower.frameworks.torch.model import Place, TorchModel, layer_model, network_model
 from neuralpower.frameworks.torch.times import layer_times
 
@@ -50,7 +49,6 @@ class TorchExecutor(BaseExecutor):
         self.options = options or ExecutorOptions()
         self.device = self.options.device
         self._check()
-        keep_profiler_attached()
         torch.set_num_threads(threads)
         # Off for both: by default convolutions take TF32 and matrix products do not.
         tf32 = self.options.precision == "tf32"
@@ -231,4 +229,9 @@ class _faults:  # noqa: N801 - used as a function
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, RuntimeError) and out_of_memory(error):
+            # What the failed call still holds hangs on its traceback.
+            error.__traceback__ = None
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
             raise InputError("out of memory") from None

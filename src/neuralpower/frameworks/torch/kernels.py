@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +12,14 @@ from torch.profiler import ProfilerActivity, profile
 _LONGEST = 200
 
 
-def keep_profiler_attached() -> None:
-    """Before CUDA is begun: NVIDIA's profiling library must not be torn down after a pass.
+def can_name(cuda: str | None = torch.version.cuda) -> bool:
+    """Whether names may be asked for in a run that measures.
 
-    CUDA graphs and its second start do not go together (a note in ``torch/profiler/profiler.py``).
+    From CUDA 12.6 on PyTorch takes NVIDIA's profiling library off again after a pass. Before, it
+    must stay attached where CUDA graphs are used (a note in ``torch/profiler/profiler.py``), and
+    what is measured then carries its cost.
     """
-    os.environ.setdefault("DISABLE_CUPTI_LAZY_REINIT", "1")
-    os.environ.setdefault("TEARDOWN_CUPTI", "0")
+    return cuda is not None and tuple(map(int, cuda.split(".")[:2])) >= (12, 6)
 
 
 def kernel_names(call: Callable[[], object], device: str = "cuda") -> list[str] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
 from neuralpower.core.files import write_json, write_table
+from neuralpower.networks.explaining import COLUMNS as CHANGE_COLUMNS
 from neuralpower.scoring.learning_curve import COLUMNS as LEARNING_COLUMNS
 
 NAMES = ("conv1", "relu1", "pool1", "conv2", "branch<b>", "join", "fc", "prob")
@@ -36,6 +37,8 @@ def write_results(folder: Path, networks: tuple[str, ...] = ("small", "wide")) -
             ]
             path = folder / "predictions" / platform / f"{network}.csv"
             write_table(path, PREDICTION_COLUMNS, rows)
+            path = folder / "changes" / platform / f"{network}.csv"
+            write_table(path, CHANGE_COLUMNS, change_rows(rows, power))
     for platform, power in (("board", True), ("plain", False)):
         write_json(folder / "accuracy" / f"{platform}.json", accuracy(platform, power, networks))
         write_models(folder / "models" / platform, platform, power)
@@ -84,6 +87,25 @@ def prediction_rows(network: str, batch: int, scale: float, power: bool) -> list
              "runtime_share": 1.0, "energy_share": 1.0 if power else None,
              "note": "covers 7 of 8 computing layers, 100 % of MACs"}  # fmt: skip
     return [*rows, last]
+
+
+def change_rows(rows: list[dict[str, Any]], power: bool) -> list[dict[str, Any]]:
+    """The costliest two layers: half of conv2 saves a third of its cost, conv1's stride cannot."""
+    found = []
+    for rank, name in enumerate(("conv2", "conv1"), 1):
+        row = next(r for r in rows if r["name"] == name)
+        total = next(r for r in rows if r["name"] == "TOTAL")
+        ms, mj = row["runtime_ms"] / 3, row["energy_mj"] / 3 if power else None
+        share = ms / total["runtime_ms"]
+        found.append(
+            dict.fromkeys(CHANGE_COLUMNS)
+            | {key: row[key] for key in ("network", "batch", "name", "type", "runtime_ms")}
+            | {"rank": rank, "bound": "compute", "half_width_saves_percent": 100 * share,
+               "half_width_saves_ms": ms, "half_width_saves_mj": mj,
+               "half_width_note": "beyond the measured out_channels" if rank == 2 else None,
+               "double_stride_note": "pool1 would not fit"}
+        )  # fmt: skip
+    return found
 
 
 def _figures(

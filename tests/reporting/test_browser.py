@@ -90,13 +90,24 @@ def axe() -> str:
     pytest.skip("axe-core is not installed: pip install axe-core-python")
 
 
-TABLE = 'const table = document.getElementById("layers-board");'
+TABLE = """
+const table = document.getElementById("layers");
+const heads = () => [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+const column = (label) => heads().findIndex((head) => head.textContent === label);
+const pause = (ms = 300) => new Promise((done) => setTimeout(done, ms));
+const choose = async (name, value) => {
+  const select = document.querySelector(`[data-switch="${name}"]`);
+  select.value = value; select.dispatchEvent(new Event("change")); await pause();
+};
+await pause();
+"""
 
 
 PAGES = (
     "index.html",
     "accuracy.html",
     "choosing.html",
+    "glossary.html",
     "networks/small.html",
     "platforms/board.html",
     "models/board.conv.html",
@@ -123,9 +134,8 @@ def test_tables_sort_by_number_and_by_word_and_back(browse: Browse) -> None:
         TABLE
         + """
         const first = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
-        const heads = [...table.tHead.rows[0].cells];
         const press = (label) => {
-          const head = heads.find((h) => h.textContent.startsWith(label));
+          const head = heads().find((h) => h.textContent.startsWith(label));
           head.querySelector("button").click();
           return [head.getAttribute("aria-sort"), first()];
         };
@@ -150,7 +160,7 @@ def test_rows_are_filtered_and_counted(browse: Browse) -> None:
         "networks/small.html",
         TABLE
         + """
-        const input = document.querySelector('[data-filters="layers-board"]');
+        const input = document.querySelector('[data-filters="layers"]');
         input.value = "conv bra"; input.dispatchEvent(new Event("input"));
         const shown = [...table.tBodies[0].rows].filter((row) => !row.hidden);
         const text = input.closest(".tools").querySelector("output").textContent;
@@ -163,20 +173,123 @@ def test_rows_are_filtered_and_counted(browse: Browse) -> None:
 def test_the_picture_is_coloured_by_choice(browse: Browse) -> None:
     found, console = browse(
         "networks/small.html",
-        """
-        const select = document.querySelector("[data-colours]");
-        const box = [...document.querySelectorAll("#picture .box")]
-          .find((b) => b.textContent.includes("conv2"));
-        const before = getComputedStyle(box.querySelector("rect")).fill;
-        const none = document.querySelectorAll("#picture .none").length;
-        select.selectedIndex = 1; select.dispatchEvent(new Event("change"));
-        return [select.options.length, box.getAttribute("class"), before, none];""",
+        TABLE
+        + """
+        const box = () => {
+          const one = [...document.querySelectorAll("#picture .box")]
+            .find((b) => b.textContent.includes("conv2"));
+          return [one.getAttribute("class"), one.querySelector(".p").textContent];
+        };
+        const key = () => document.querySelector(".key .of").textContent;
+        const first = [box(), key(), document.querySelectorAll("#picture .none").length];
+        await choose("metric", "runtime");
+        const second = [box(), key()];
+        await choose("platform", "plain");
+        await choose("metric", "energy");
+        return [first, second, [box(), key()]];""",
     )
     assert console == []
-    assert found[0] == 3
-    assert re.fullmatch(r"box h[0-6]", found[1])
-    assert found[2].startswith("rgb(")
-    assert found[3] == 1, "the softmax without a model is dashed"
+    # Batch 4 is the first; the picture's own colouring says the same as the script's.
+    assert found[0] == [["box h6", "47.5 %"], "energy on board, per cent from:", 1]
+    assert found[1] == [["box h6", "47.4 %"], "runtime on board, per cent from:"]
+    assert found[2][1] == "runtime on plain, per cent from:", "plain has no energy"
+
+
+def test_the_layers_of_one_platform_or_of_two_are_shown(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        TABLE
+        + """
+        const look = () => ({
+          groups: [...table.tHead.rows[0].cells].map((c) => [c.textContent, c.colSpan])
+            .filter(([text]) => text),
+          heads: heads().map((h) => h.textContent),
+          row: [...table.tBodies[0].rows[3].cells].map((c) => c.textContent),
+          foot: [...table.tFoot.rows[0].cells].map((c) => c.textContent),
+          changes: [...document.querySelectorAll("[id^=changes-]")]
+            .filter((t) => t.offsetParent).map((t) => t.id),
+        });
+        const before = look();
+        await choose("platform", "plain");
+        const plain = look();
+        await choose("other", "board");
+        const both = look();
+        await choose("other", "");
+        await choose("platform", "board");
+        return {before, plain, both, again: look(),
+          kept: localStorage.getItem("neuralpower.platform")};""",
+    )
+    assert console == []
+    names = ["Runtime ms", "Runtime %", "Energy mJ", "Energy %", "Power W", "Runtime, 90 %",
+             "Energy, 90 %", "Trust"]  # fmt: skip
+    assert found["before"] == found["again"], "the script's table is the page's own"
+    assert found["before"]["heads"][:9] == ["Layer", *names]
+    assert found["before"]["row"][:4] == ["conv2", "1.84", "47.4", "42.3"]
+    assert found["plain"]["groups"] == [["plain, batch 4", 4]]
+    assert found["plain"]["heads"][1:5] == ["Runtime ms", "Runtime %", "Runtime, 90 %", "Trust"]
+    assert found["both"]["groups"] == [["plain, batch 4", 4], ["board, batch 4", 8]]
+    assert found["both"]["row"][0:3] == ["conv2", "1.84", "47.4"]
+    assert found["both"]["row"][5:8] == ["1.84", "47.4", "42.3"]
+    assert found["both"]["foot"][:3] == ["TOTAL", "3.88", "100"]
+    assert found["plain"]["changes"] == ["changes-plain"]
+    assert found["both"]["changes"] == ["changes-board", "changes-plain"]
+    assert found["kept"] == "board"
+
+
+def test_a_box_leads_to_its_row_and_back_by_mouse_and_keyboard(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        TABLE
+        + """
+        const boxes = [...document.querySelectorAll("#picture .box")];
+        boxes[0].focus();
+        const key = (key) => document.activeElement.dispatchEvent(
+          new KeyboardEvent("keydown", {key, bubbles: true}));
+        key("ArrowDown"); key("ArrowDown");
+        const focused = document.activeElement;
+        const row = document.querySelector(focused.getAttribute("href"));
+        const back = row.cells[0].querySelector("a").getAttribute("href");
+        const wide = () => document.querySelector("#picture").getBoundingClientRect().width;
+        const before = wide();
+        document.querySelector('[data-zoom="in"]').click();
+        return {tabs: boxes.filter((b) => b.tabIndex === 0).length, focused: focused.id, back,
+          layer: row.cells[0].textContent, larger: wide() / before,
+          relu: document.getElementById("l1").cells[0].querySelector("a").hash};""",
+    )
+    assert console == []
+    assert found["tabs"] == 1
+    assert found["back"] == f"#{found['focused']}"
+    assert found["layer"] == "conv2"
+    assert found["larger"] == pytest.approx(1.25, abs=0.02)
+    assert found["relu"] == "#b0", "the ReLU works in place on conv1"
+
+
+def test_a_budget_is_judged_by_the_interval_and_kept_in_the_address(browse: Browse) -> None:
+    found, console = browse(
+        "networks/small.html",
+        TABLE
+        + """
+        const cards = [...document.querySelectorAll(".card")];
+        const set = (name, value) => {
+          const input = document.querySelector(`[data-budget="${name}"]`);
+          input.value = value; input.dispatchEvent(new Event("input"));
+          return cards.map((c) => [c.querySelector(".verdict").dataset.verdict,
+            c.querySelector(".verdict").textContent]);
+        };
+        const none = cards.map((c) => c.querySelector(".verdict").hidden);
+        return {none, tight: set("runtime_ms", "0.5"), near: set("runtime_ms", "1"),
+          wide: set("runtime_ms", "2"), energy: set("energy_mj", "100"), hash: location.hash,
+          figures: cards.map((c) => c.getAttribute("data-runtime_ms"))};""",
+    )
+    assert console == []
+    assert found["none"] == [True, True]
+    # 0.97 ms per image, from 0.78 to 1.26.
+    assert [float(x) for x in found["figures"][0].split()] == pytest.approx([0.776, 0.97, 1.261])
+    assert [kind for kind, _ in found["tight"]] == ["no", "no"]
+    assert found["near"][0] == ["maybe", "may fit 1 ms: the interval holds it"]
+    assert found["wide"][0] == ["yes", "fits 2 ms"]
+    assert found["energy"][1] == ["unknown", "fits 2 ms; 100 mJ: not measured here"]
+    assert found["hash"] == "#runtime_ms=2&energy_mj=100"
 
 
 def test_everything_that_acts_can_be_reached_by_keyboard_and_has_a_name(browse: Browse) -> None:

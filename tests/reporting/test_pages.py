@@ -13,8 +13,12 @@ from results_doubles import as_json, write_results
 from neuralpower.cli import main
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.files import write_table
+from neuralpower.reporting.glossary_page import WORDS
 from neuralpower.reporting.results import Results, read_typed
 from neuralpower.reporting.site import Report
+
+
+ROOT = Path(__file__).parents[2]
 
 
 class Tags(HTMLParser):
@@ -53,7 +57,7 @@ def pages(report: Path) -> Iterator[tuple[Path, Tags]]:
 def test_every_network_platform_and_model_has_a_page(report: Path) -> None:
     found = {path.relative_to(report).as_posix() for path in report.rglob("*.html")}
     assert found == {
-        "index.html", "accuracy.html", "choosing.html", "networks/small.html",
+        "index.html", "accuracy.html", "choosing.html", "glossary.html", "networks/small.html",
         "networks/wide.html", "platforms/board.html", "platforms/plain.html",
         *(f"models/{p}.{f}.html" for p in ("board", "plain") for f in ("conv", "fc", "pool")),
     }  # fmt: skip
@@ -125,9 +129,9 @@ def test_the_learning_curve_of_a_fit_is_shown(report: Path) -> None:
 
 def test_missing_figures_are_empty_and_explained(report: Path) -> None:
     text = Tags((report / "networks" / "small.html").read_text()).text
-    assert "No power and no energy: the device has no sensor." in text
+    assert "not measured on this device (how to get it)" in text
     assert "no model of family softmax" in text
-    assert "covers 7 of 8 computing layers" in text
+    assert "partial: covers 7 of 8 computing layers" in text
     assert "beyond the measured in_channels" in text
     assert not re.search(r"\bnan\b|\bNone\b", text)
 
@@ -152,7 +156,7 @@ def test_a_first_time_reader_finds_what_matters_in_two_clicks(report: Path) -> N
     text = within_two_clicks(report.resolve())
     # The most expensive layer of a network, in words.
     small = text["networks/small.html"]
-    assert "Most expensive: conv2 takes 47.5 % of the energy; conv2 takes 47.4 % of" in small
+    assert "Costliest: conv2 takes 47.5 % of the energy and 47.4 % of the runtime; it is" in small
     # The energy of an image, of every network, and why a platform has none.
     index = " ".join(text["index.html"].split())
     assert "board: mJ per image" in index
@@ -169,7 +173,9 @@ def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report:
         names = [tag for tag, _ in page.tags]
         assert names.count("figure") == names.count("figcaption"), path
         assert names.count("table") == names.count("caption"), path
-        assert all(a.get("scope") in ("row", "col") for t, a in page.tags if t == "th"), path
+        assert all(
+            a.get("scope") in ("row", "col", "colgroup") for t, a in page.tags if t == "th"
+        ), path
         assert all(a.get("aria-label") for t, a in page.tags if t == "svg"), path
         ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
         assert len(ids) == len(set(ids)), path
@@ -188,7 +194,7 @@ def test_only_the_wanted_networks_and_platforms_are_shown(tmp_path: Path) -> Non
     assert main(["report", str(folder), "--out", str(out), *words]) == 0
     found = {path.relative_to(out).as_posix() for path in out.rglob("*.html")}
     assert found == {
-        "index.html", "accuracy.html", "choosing.html", "networks/small.html",
+        "index.html", "accuracy.html", "choosing.html", "glossary.html", "networks/small.html",
         "networks/lost.html", "networks/notes.html", "platforms/board.html",
         *(f"models/board.{family}.html" for family in ("conv", "fc", "pool")),
     }  # fmt: skip
@@ -242,7 +248,7 @@ def test_a_platform_whose_file_is_torn_is_named_and_the_others_shown(tmp_path: P
     assert "plain.json:1:12: not JSON" in index
     small = (tmp_path / "report" / "networks" / "small.html").read_text()
     assert "board" in small
-    assert "plain" not in small
+    assert ">plain<" not in small
 
 
 #: A network of which Caffe knows no shape without the database.
@@ -311,3 +317,10 @@ def test_a_network_that_was_not_read_is_named_with_the_reason(tmp_path: Path) ->
     assert "broken could not be read: prototxts/broken.prototxt:3" in text
     page = Tags((folder / "report" / "networks" / "broken.html").read_text()).text
     assert "prototxts/broken.prototxt:3: unknown field" in page
+
+
+def test_the_glossary_of_the_docs_is_that_of_the_report() -> None:
+    text = " ".join((ROOT / "docs" / "glossary.md").read_text().split())
+    assert len(WORDS) == 10
+    for word in WORDS:
+        assert f"**{word.word}** : {word.meaning}" in text

@@ -237,8 +237,8 @@ class Plane:
         self.line([(x, self.y.ends[0]), (x, self.y.ends[1])], QUIET, "line thin roof")
 
     def cloud(self, points: Iterable[Point], stroke: str) -> None:
-        """Many dots as one path: a line of no length each."""
-        places = dict.fromkeys(self._place(points))
+        """Many dots as one path, to the pixel: a line of no length each."""
+        places = dict.fromkeys((round(x), round(y)) for x, y in self._place(points))
         text = "".join(f"M{x:g} {y:g}h0" for x, y in places)
         self.chart.add('<path class="cloud" d="{d}" stroke="{s}"/>', d=text, s=stroke)
 

@@ -1,8 +1,8 @@
-"""The picture of a network: a box a layer, top to bottom, coloured by its share of the cost.
+"""The picture of a network: a box per layer, top to bottom, coloured by its share of the cost.
 
 Layers that work in place (ReLU, BatchNorm, Scale, Dropout on their own bottom) stand in the box
-of the layer whose blob they change. Drawn as SVG by hand: a box is a group with a class, so that
-the page's script and style can recolour it.
+of the layer whose blob they change. Drawn as SVG by hand: a box is a link to the layer's row, and
+the page's script recolours it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from neuralpower.networks.text import percent
-from neuralpower.reporting.tables import heat
+from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _ACROSS, _DOWN = 170, 20, 12, 14
-#: Characters of a layer's name that fit a box beside its share.
-_LETTERS = 21
+from neuralpower.networks.text import percent
+from neuralpower.reporting.tables import Heat
+
+_HEIGHT, _ACROSS, _DOWN, _LETTER = 36, 14, 16, 6.3
+#: Narrowest and widest box; wider names are shortened, the box says them in full.
+_NARROW, _WIDE = 150, 300
 
 
 @dataclass(slots=True)
@@ -31,9 +33,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Colouring:
-    """One way to colour the boxes: a label, and each layer's share of 1 (None: no figure)."""
+    """One way to colour the boxes: platform, metric, each layer's share of 1 (None: no figure)."""
 
-    label: str
+    platform: str
+    metric: str
     shares: Sequence[float | None]
 
 
@@ -79,40 +82,78 @@ def _place(found: Sequence[Box]) -> None:
         box.column -= left
 
 
-def draw(layers: Sequence[Mapping[str, Any]], colourings: Sequence[Colouring], id: str) -> Any:
-    """The picture as SVG markup, coloured by the first of ``colourings``."""
-    from markupsafe import Markup, escape
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The drawing, its colouring, and the least share of each colour in per cent."""
 
+    svg: Markup
+    width: float
+    colouring: Colouring | None
+    key: Sequence[str]
+    metrics: Sequence[str]
+
+
+def draw(
+    layers: Sequence[Mapping[str, Any]],
+    colouring: Colouring | None,
+    id: str,
+    metrics: Sequence[str] = (),
+) -> Picture | None:
+    """The picture, coloured; the page's script colours it by another of ``metrics``.
+
+    None without layers. Box ``b<row>`` leads to ``#l<row>``, the row of its first layer.
+    """
     found = boxes(layers)
-    width = _left(max((box.column for box in found), default=0.0)) + _WIDTH + _ACROSS
-    height = _top(max((box.depth for box in found), default=0)) + _HEIGHT + _DOWN
+    if not found:
+        return None
+    longest = max(len(str(layers[box.members[0]]["name"])) for box in found)
+    wide = round(min(max(_NARROW, 14 + _LETTER * longest), _WIDE))
+    room = _Room(wide)
+    sums = [None if colouring is None else _sum(colouring.shares, box.members) for box in found]
+    heat = Heat.of(sums)
+    width = room.left(max(box.column for box in found)) + wide + _ACROSS / 2
+    height = room.top(max(box.depth for box in found)) + _HEIGHT + _DOWN / 2
     parts = [
         Markup(
-            '<svg class="picture" id="{}" role="img" width="{}" height="{}" viewBox="0 0 {} {}" '
-            'aria-label="Layers of the network in execution order, coloured by their share; '
-            'the layer table holds the same figures">'
-        ).format(id, round(width), round(height), round(width), round(height))
+            '<svg class="picture" id="{}" role="group" width="{w:g}" height="{h:g}" '
+            'viewBox="0 0 {w:g} {h:g}" style="--w:{}px" aria-label="Layers of the network in '
+            'execution order, coloured by their share; each leads to its row in the layer table">'
+        ).format(id, wide, w=round(width), h=round(height))
     ]
-    edges = "".join(_edge(found[p], box) for box in found for p in box.parents)
+    edges = "".join(room.edge(found[p], box) for box in found for p in box.parents)
     if edges:
         parts.append(Markup('<path d="{}"/>').format(edges))
-    for box in found:
-        shares = [_sum(colouring.shares, box.members) for colouring in colourings]
-        levels = " ".join("-" if share is None else str(heat(share)) for share in shares)
-        first = shares[0] if shares else None
-        kind = "none" if first is None else f"h{heat(first)}"
-        names = " + ".join(str(layers[i]["name"]) for i in box.members)
-        parted = " / ".join("–" if share is None else percent(share) for share in shares)
-        short = _short(names, _LETTERS)
-        lines = [*([names] if short != names else []), *([f"{parted} %"] if shares else [])]
-        x, y = round(_left(box.column)), round(_top(box.depth))
-        parts.append(
-            Markup(
-                '<g class="box {}" data-h="{}" transform="translate({} {})"><title>{}</title>'
-                "<rect/><text x=6 y=14>{}</text></g>"
-            ).format(kind, levels, x, y, "\n".join(lines), short)
-        )
-    return Markup("\n").join([*parts, Markup("</svg>")]) if found else escape("")
+    for box, share in zip(found, sums, strict=True):
+        kind = "none" if share is None else f"h{heat.level(share)}"
+        parts.append(_box([layers[i] for i in box.members], box, kind, share, room))
+    svg = Markup("\n").join([*parts, Markup("</svg>")])
+    return Picture(svg, width, colouring, heat.key, metrics)
+
+
+def _box(
+    members: Sequence[Mapping[str, Any]],
+    box: Box,
+    kind: str,
+    share: float | None,
+    room: _Room,
+) -> Markup:
+    first, *others = members
+    lines = [f"{first['name']} ({first['type']})"]
+    lines += [f"{layer['name']} ({layer['type']}), in place" for layer in others]
+    kinds = dict.fromkeys(str(layer["type"]) for layer in members)
+    return Markup(
+        '<a class="box {}" id=b{row} href=#l{row} transform="translate({} {})"><title>{}</title>'
+        "<rect/><text>{}</text><text class=s>{}</text><text class=p>{}</text></a>"
+    ).format(
+        kind,
+        round(room.left(box.column)),
+        round(room.top(box.depth)),
+        "\n".join(lines),
+        room.short(str(first["name"])),
+        room.short(" + ".join(kinds), 46),
+        "" if share is None else f"{percent(share)} %",
+        row=box.members[0],
+    )
 
 
 def _sum(shares: Sequence[float | None], members: Sequence[int]) -> float | None:
@@ -120,28 +161,35 @@ def _sum(shares: Sequence[float | None], members: Sequence[int]) -> float | None
     return sum(known) if known else None
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where boxes of a width stand, in pixels."""
 
+    wide: int
 
-def _left(column: float) -> float:
-    return _ACROSS / 2 + column * (_WIDTH + _ACROSS)
+    def short(self, text: str, less: float = 0.0) -> str:
+        """A text that fits a box, but for ``less`` pixels."""
+        most = int((self.wide - 10 - less) / _LETTER)
+        return text if len(text) <= most else text[: most - 1] + "…"
 
+    def left(self, column: float) -> float:
+        """The left edge of a column."""
+        return _ACROSS / 2 + column * (self.wide + _ACROSS)
 
-def _top(depth: int) -> float:
-    return _DOWN / 2 + depth * (_HEIGHT + _DOWN)
+    def top(self, depth: int) -> float:
+        """The upper edge of a row."""
+        return _DOWN / 2 + depth * (_HEIGHT + _DOWN)
 
-
-def _edge(parent: Box, child: Box) -> str:
-    """A line from a box to one below; past other rows it swings out to the right."""
-    x0, y0 = _left(parent.column) + _WIDTH / 2, _top(parent.depth) + _HEIGHT
-    x1, y1 = _left(child.column) + _WIDTH / 2, _top(child.depth)
-    if child.depth - parent.depth == 1:
-        end = f"V{y1:.0f}" if f"{x0:.0f}" == f"{x1:.0f}" else f"L{x1:.0f} {y1:.0f}"
-        return f"M{x0:.0f} {y0:.0f}{end}"
-    out = max(x0, x1) + _WIDTH / 2 + _ACROSS / 2
-    return (
-        f"M{x0:.0f} {y0:.0f}C{out:.0f} {y0 + _DOWN:.0f} {out:.0f} {y0 + _DOWN:.0f} "
-        f"{out:.0f} {y0 + 2 * _DOWN:.0f}V{y1 - 2 * _DOWN:.0f}"
-        f"C{out:.0f} {y1 - _DOWN:.0f} {out:.0f} {y1 - _DOWN:.0f} {x1:.0f} {y1:.0f}"
-    )
+    def edge(self, parent: Box, child: Box) -> str:
+        """A line from a box to one below; past other rows it swings out to the right."""
+        x0, y0 = self.left(parent.column) + self.wide / 2, self.top(parent.depth) + _HEIGHT
+        x1, y1 = self.left(child.column) + self.wide / 2, self.top(child.depth)
+        if child.depth - parent.depth == 1:
+            end = f"V{y1:.0f}" if f"{x0:.0f}" == f"{x1:.0f}" else f"L{x1:.0f} {y1:.0f}"
+            return f"M{x0:.0f} {y0:.0f}{end}"
+        out = max(x0, x1) + self.wide / 2 + _ACROSS / 2
+        return (
+            f"M{x0:.0f} {y0:.0f}C{out:.0f} {y0 + _DOWN:.0f} {out:.0f} {y0 + _DOWN:.0f} "
+            f"{out:.0f} {y0 + 2 * _DOWN:.0f}V{y1 - 2 * _DOWN:.0f}"
+            f"C{out:.0f} {y1 - _DOWN:.0f} {out:.0f} {y1 - _DOWN:.0f} {x1:.0f} {y1:.0f}"
+        )

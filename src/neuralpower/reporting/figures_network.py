@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.networks.text import TOTAL, number
@@ -10,7 +11,7 @@ from neuralpower.reporting.charts import LETTER, LINE, Axis, Chart, Picture, col
 
 Row = Mapping[str, Any]
 
-_WIDTH = 720.0
+_WIDTH = 560.0
 
 
 def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
@@ -74,60 +75,50 @@ def _points(
     return found
 
 
-#: Families with a fixed colour, the rest share the last one: a colour means the same everywhere.
-_COLOURED = ("conv", "fc", "pool", "lrn", "batchnorm", "relu", "eltwise")
-
-
-def breakdown(headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
-    """Share of each layer family in the runtime and energy, a bar per platform."""
-    bars: list[tuple[str, dict[str, float]]] = []
-    for name, rows in headlines.items():
-        for target, what in (("runtime_share", "runtime"), ("energy_share", "energy")):
-            shares: dict[str, float] = {}
-            for row in rows:
-                if row[target] is not None and row["name"] != TOTAL:
-                    family = row["family"] if row["family"] in _COLOURED else "other"
-                    shares[family] = shares.get(family, 0.0) + 100 * row[target]
-            if shares:
-                bars.append((f"{name}, {what}", shares))
-    if not bars:
+def breakdown(platform: str, rows: Sequence[Row]) -> Picture | None:
+    """Share of each layer family in the runtime and the energy of a platform's headline rows."""
+    shares: dict[str, list[float]] = {}
+    for row in rows:
+        if row["name"] == TOTAL and row["index"] is None:
+            continue
+        own = shares.setdefault(row["family"] or "other", [0.0, 0.0])
+        own[0] += 100 * (row["runtime_share"] or 0.0)
+        own[1] += 100 * (row["energy_share"] or 0.0)
+    kinds = [(i, name) for i, name in enumerate(("runtime", "energy")) if _any(shares, i)]
+    if not kinds:
         return None
-    left = 20 + LETTER * max(len(label) for label, _ in bars)
-    families = [f for f in (*_COLOURED, "other") if any(f in shares for _, shares in bars)]
-    chart = Chart(_WIDTH, 0)
-    top = chart.legend_height(left, families) + 8
-    bottom = top + 26 * len(bars)
+    ordered = sorted(shares.items(), key=lambda item: (-max(item[1]), item[0]))
+    kept = [(family, own) for family, own in ordered if max(own) >= 0.05]
+    left, bar = 20 + LETTER * max(len(family) for family, _ in kept), 11
+    high = bar * len(kinds) + 7
+    chart = Chart(430, 0)
+    top = 26.0
+    bottom = top + high * len(kept)
     chart.height = bottom + 2 * LINE + 10
-    colours = {family: colour(i) for i, family in enumerate((*_COLOURED, "other"))}
-    chart.legend(left, [(family, colours[family]) for family in families])
+    chart.legend(left, [(name, colour(i)) for i, name in kinds])
+    most = max(max(own) for _, own in kept)
     plane = chart.plane(
-        Axis((0, 100), _OF_TOTAL, log=False, ticks={n: f"{n}" for n in range(0, 101, 20)}),
-        Axis((0, len(bars)), log=False, ticks={}),
-        (left, top, _WIDTH - 20, bottom),
+        Axis((0, 1.12 * most), "per cent of the predicted total", log=False),
+        Axis((0, 1), log=False, ticks={}),
+        (left, top, chart.width - 12, bottom),
     )
-    for i, (label, shares) in enumerate(bars):
-        y = top + 26 * i + 3
-        chart.text(left - 8, y + 14, label, "end")
-        start = 0.0
-        for family in families:
-            share = shares.get(family, 0.0)
-            if share <= 0:
-                continue
-            wide = plane.x(start + share) - plane.x(start)
-            title = f"{family}: {number(share)} % ({label})"
-            chart.bar(plane.x(start), y, (wide, 20), colours[family], title)
-            if share >= 6:
-                chart.text(plane.x(start) + wide / 2, y + 14, f"{share:.0f}", "middle", "on")
-            start += share
+    for n, (family, own) in enumerate(kept):
+        y = top + high * n + 3
+        chart.text(left - 8, y + bar * len(kinds) / 2 + 5, family, "end")
+        for k, (i, name) in enumerate(kinds):
+            wide = plane.x(own[i]) - plane.x(0)
+            title = f"{family}: {number(own[i])} % of the {name}"
+            chart.bar(left, y + bar * k, (wide, bar - 1), colour(i), title)
     return chart.picture(
-        "breakdown",
-        "Share of each layer family in the predicted totals",
-        "Where the time and the energy go, by layer family: sums of the layers' shares in the "
-        "prediction table at its first batch size. Layers without a model have no share.",
+        f"breakdown-{platform}",
+        f"Share of each layer family in the predicted totals on {platform}",
+        "Where time and energy go, by layer family: sums of the layers' shares in the prediction "
+        "table. Layers without a model have no share.",
     )
 
 
-_OF_TOTAL = "per cent of the predicted total"
+def _any(shares: Mapping[str, Sequence[float]], i: int) -> bool:
+    return any(own[i] > 0 for own in shares.values())
 
 
 def roofline(
@@ -142,8 +133,8 @@ def roofline(
     }
     if not clouds:
         return None
-    xs = [x for points in clouds.values() for x, _, _ in points]
-    ys = [y for points in clouds.values() for _, y, _ in points]
+    xs = [p.intensity for points in clouds.values() for p in points]
+    ys = [p.rate for points in clouds.values() for p in points]
     roofs = {name: roof for name in clouds if (roof := _roof(platforms[name][1]))}
     high = max([3 * max(ys), *(1.5 * peak for peak, _ in roofs.values())])
     names = sorted(platforms)
@@ -163,27 +154,45 @@ def roofline(
             corner = min(max(peak / bandwidth, plane.x.ends[0]), plane.x.ends[1])
             bends = (plane.x.ends[0], corner, plane.x.ends[1])
             plane.line([(v, min(peak, bandwidth * v)) for v in bends], own, "line roof")
-        plane.dots(_together(points), own)
+        named = [point for point in points if point.share >= NAMED]
+        plane.cloud([(p.intensity, p.rate) for p in points if p not in named], own)
+        plane.dots(_together(named), own)
     return chart.picture(
         "roofline",
         "Predicted rate of the layers against their arithmetic intensity",
         "A dot for each layer that multiplies: its MACs over its predicted runtime, against its "
         "MACs over the bytes of its inputs, weights and outputs at 4 bytes an element (layer "
         "table). Dashed: the platform's roof, where its manifest states peak and bandwidth. Far "
-        "left: bound by memory. Pointing at a dot names its layer.",
+        "left: bound by memory. Larger dots are layers of at least a hundredth of the runtime; "
+        "pointing at one names it.",
     )
 
 
-def _together(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+@dataclass(frozen=True, slots=True)
+class RooflinePoint:
+    """A layer: MACs per byte, predicted 10⁹ MACs per s, its name and share of the runtime."""
+
+    intensity: float
+    rate: float
+    layer: str
+    share: float
+
+
+#: Layers of at least this share of the runtime say their names.
+NAMED = 0.01
+
+
+def _together(points: Sequence[RooflinePoint]) -> list[tuple[float, float, str]]:
     """Dots of layers with their names; alike layers, as of repeated blocks, share one."""
-    found: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    found: dict[tuple[str, str], list[RooflinePoint]] = {}
     for point in points:
-        found.setdefault((f"{point[0]:.2e}", f"{point[1]:.1e}"), []).append(point)
+        key = (f"{point.intensity:.2e}", f"{point.rate:.1e}")
+        found.setdefault(key, []).append(point)
     dots = []
-    for alike in found.values():
-        x, rate, layer = alike[0]
-        more = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
-        dots.append((x, rate, f"{layer}{more}: {number(rate)}"))
+    for first, *alike in found.values():
+        more = f" and {len(alike)} alike" if alike else ""
+        text = f"{first.layer}{more}: {number(first.rate)}"
+        dots.append((first.intensity, first.rate, text))
     return dots
 
 
@@ -195,9 +204,7 @@ def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
     return None
 
 
-def _roofline_points(
-    rows: Sequence[Row], sizes: Mapping[Any, Row]
-) -> list[tuple[float, float, str]]:
+def _roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[RooflinePoint]:
     points = []
     for row in rows:
         size = sizes.get(row["index"])
@@ -208,5 +215,7 @@ def _roofline_points(
         elements += size["weight_elements"] or 0
         if elements > 0:
             rate = row["macs"] / row["runtime_ms"] / 1e6
-            points.append((row["macs"] / (4 * elements), rate, str(row["name"])))
+            share = row["runtime_share"] or 0.0
+            intensity = row["macs"] / (4 * elements)
+            points.append(RooflinePoint(intensity, rate, str(row["name"]), share))
     return points

@@ -83,6 +83,7 @@ def residuals(out_of_fold: Mapping[str, Sequence[Row]], target: str) -> Picture 
         plane.cloud([(row["predicted"], row["measured"] / row["predicted"]) for row in kept],
                     colour(0))  # fmt: skip
         ordered = sorted(kept, key=lambda row: row["predicted"])
+        ordered = [ordered[i] for i in thinned(len(ordered), 60)]
         for end in ("lo", "hi"):
             edge = [(row["predicted"], row[end] / row["predicted"]) for row in ordered]
             plane.line(edge, colour(1), "line thin")

@@ -1,22 +1,24 @@
-"""A network's layers on one platform: the table with their predictions and what they cost."""
+"""A network's layers: one table with the predictions of every platform side by side.
+
+The page's switch shows the columns of one platform, or of two that are compared.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from neuralpower.networks.text import TOTAL, count, percent
-from neuralpower.reporting.results import PlatformResults, Row
+from neuralpower.networks.text import count, number
+from neuralpower.reporting.results import Row, is_total
 from neuralpower.reporting.tables import (
     Cell,
     Column,
+    Download,
+    Heat,
     Table,
-    ends,
-    figure,
-    linked_download,
-    share,
-    slim,
     word,
 )
 
@@ -24,122 +26,195 @@ from neuralpower.reporting.tables import (
 def headline(rows: Sequence[Row]) -> list[Row]:
     """The rows of the first batch size of a prediction table, its total last."""
     for i, row in enumerate(rows):
-        if row["name"] == TOTAL and row["index"] is None:
+        if is_total(row):
             return list(rows[: i + 1])
     return list(rows)
 
 
-def layer_section(
-    platform: PlatformResults,
-    predictions: Sequence[Row],
-    layers: Sequence[Row],
-    name: str,
-    page: Path,
-) -> dict[str, Any]:
-    """What the template shows of a platform: coverage, the dearest layer, and the table."""
-    rows = headline(predictions)
-    table = layer_table(
-        layers, rows, f"layers-{platform.name}", f"Layers on {platform.name}",
-        linked_download(
-            platform.prediction_file(name), page, "Predictions at all batch sizes (CSV)"
-        ),
-    )  # fmt: skip
-    body = [row for row in rows if row["name"] != TOTAL or row["index"] is not None]
-    beyond = [row for row in body if row["extrapolates"]]
-    return {
-        "name": platform.name,
-        "href": f"../platforms/{platform.name}.html",
-        "batch": f"{rows[-1]['batch']:g}",
-        "coverage": rows[-1]["note"],
-        "extrapolated": f"{len(beyond)} layer{'s' if len(beyond) > 1 else ''}" if beyond else "",
-        "extrapolated_share": percent(sum(row["runtime_share"] or 0 for row in beyond)),
-        "why_no_power": platform.why_no_power,
-        "costliest": _costliest(body),
-        "table": table,
-    }
+def body(rows: Sequence[Row]) -> list[Row]:
+    """The rows of layers, without the totals."""
+    return [row for row in rows if not is_total(row)]
 
 
-def _costliest(rows: Sequence[Row]) -> str:
-    """The layer that costs most, in a sentence."""
-    sentences = []
-    for target, what in (("energy_share", "energy"), ("runtime_share", "runtime")):
-        known = [row for row in rows if row[target] is not None]
-        if known:
-            top = max(known, key=lambda row: row[target])
-            sentences.append(f"{top['name']} takes {percent(top[target])} % of the {what}")
-    return "; ".join(sentences)
+#: A layer that extrapolates and costs less than this share of a pass is not worth a word.
+WORTH_A_WORD = 0.01
 
-
-_LAYER_COLUMNS = (
-    Column("Layer", False),
+_FIXED = (
     Column("Type", False),
     Column("Output", False, "shape of the first top, without the batch", "whole"),
     Column("Parameters"),
     Column("MACs"),
-    Column("Runtime ms"),
-    Column("90 % interval", look="quiet"),
-    Column("Runtime %"),
-    Column("Power W"),
-    Column("Energy mJ"),
-    Column("90 % interval", look="quiet"),
-    Column("Energy %"),
     Column("Remarks", False, look="note"),
 )
 
 
 def layer_table(
     layers: Sequence[Row],
-    rows: Sequence[Row],
-    id: str,
-    label: str,
-    download: Any = None,
+    headlines: Mapping[str, Sequence[Row]],
+    boxes: Mapping[int, int],
+    download: Download | None = None,
 ) -> Table:
-    """Layers with their predictions (the total in the foot), or alone without any."""
-    shapes = {row["index"]: row for row in layers}
-    body: list[list[Cell]] = []
-    foot: list[list[Cell]] = []
-    for row in rows or [dict.fromkeys(_NO_FIGURES) | row for row in layers]:
-        is_total = row["name"] == TOTAL and row["index"] is None
-        cells = _layer_cells(row, shapes.get(row["index"], {}), is_total)
-        (foot if is_total else body).append(cells)
+    """Layers in execution order with the figures of the first platform, its total in the foot.
+
+    ``headlines``: platform -> prediction rows of one batch size; ``boxes``: row -> the row whose
+    box in the picture the layer stands in. The page's script puts the figures of another platform,
+    or of two, in their place (``all_figures``).
+    """
+    part = next((_Part(name, rows) for name, rows in headlines.items()), None)
+    places = [] if part is None else part.places
+    group = "" if part is None else part.title
+    columns = [Column("Layer", False)]
+    columns += [replace(_COLUMNS[j], group=group) for j in places]
+    lines: list[list[Cell]] = []
+    for n, layer in enumerate(layers):
+        name = word(layer["name"], f"#b{boxes[n]}" if n in boxes else "")
+        own = [] if part is None else part.cells(layer)
+        place = boxes.get(n, n)
+        remarks = [f"in place on {layers[place]['name']}"] if place != n else []
+        lines.append([name, *own, *_fixed(layer, remarks)])
+    foot = []
+    if part is not None:
+        foot = [[word("TOTAL"), *(word(t or "") for t in part.total), *([Cell()] * len(_FIXED))]]
     caption = "Layers in execution order. "
-    if rows:
+    if headlines:
         caption += (
-            f"Figures of one pass at batch {rows[-1]['batch']:g}; parameters and shapes "
-            "at the file's own batch size. Empty: no model, or not measured on this platform."
+            "Figures are of one pass of the whole batch; parameters, shapes and MACs at the file's "
+            "own batch size. Empty: no model, or not measured on this platform. A layer's name "
+            "leads to its box in the picture, and back."
         )
-    table = Table(
-        id, label, caption, _LAYER_COLUMNS, body, foot, download=download, filterable=True
-    )
-    return slim(table)
+    return Table("layers", "Layers", caption, [*columns, *_FIXED], lines, foot, download=download,
+                 filterable=True, rows_named="l", after=len(_FIXED))  # fmt: skip
 
 
-_NO_FIGURES = (
-    "runtime_ms", "runtime_ms_lo", "runtime_ms_hi", "runtime_share", "power_w", "energy_mj",
-    "energy_mj_lo", "energy_mj_hi", "energy_share", "extrapolates", "source", "note",
-)  # fmt: skip
+def all_figures(layers: Sequence[Row], headlines: Mapping[str, Sequence[Row]]) -> str:
+    """The figures of the layers on every platform for the page's script: JSON, zlib, base64.
+
+    Written out as table cells they would be two thirds of the whole report.
+    """
+    found = {}
+    for name, rows in headlines.items():
+        part = _Part(name, rows)
+        found[name] = {
+            "title": part.title,
+            "columns": [_KINDS[j] for j in part.places],
+            "rows": [part.values(layer) for layer in layers],
+            "total": part.total,
+        }
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _layer_cells(row: Row, shape: Mapping[str, Any], is_total: bool) -> list[Cell]:
-    remarks = []
-    if row["extrapolates"] and not is_total:
-        remarks.append(f"beyond the measured {row['extrapolates']}")
-    if row["note"] and not is_total:
-        remarks.append(str(row["note"]).removesuffix(" on this platform"))
-    macs, params = row["macs"], shape.get("params")
-    tops = str(shape.get("top_shapes") or "").split()
+_COLUMNS = (
+    Column("Runtime ms"),
+    Column("Runtime %"),
+    Column("Energy mJ"),
+    Column("Energy %"),
+    Column("Power W"),
+    Column("Runtime, 90 %", look="quiet"),
+    Column("Energy, 90 %", look="quiet"),
+    Column("Trust", False, look="note"),
+)
+#: The columns as the script knows them: what a column holds says how it looks.
+_KINDS = (
+    {"label": "Runtime ms", "kind": "number"},
+    {"label": "Runtime %", "kind": "share", "share": "runtime"},
+    {"label": "Energy mJ", "kind": "number"},
+    {"label": "Energy %", "kind": "share", "share": "energy"},
+    {"label": "Power W", "kind": "number"},
+    {"label": "Runtime, 90 %", "kind": "ends"},
+    {"label": "Energy, 90 %", "kind": "ends"},
+    {"label": "Trust", "kind": "words"},
+)
+
+
+class _Part:
+    """One platform's figures."""
+
+    def __init__(self, platform: str, rows: Sequence[Row]) -> None:
+        own = body(rows)
+        self.rows = {row["index"]: row for row in own}
+        self.last = rows[-1]
+        self.title = f"{platform}, batch {self.last['batch']:g}"
+        self._heats = {
+            1: Heat.of(row["runtime_share"] for row in own),
+            3: Heat.of(row["energy_share"] for row in own),
+        }
+        every = [self._values(row, "") for row in own]
+        #: The columns that hold anything.
+        self.places = [
+            j for j in range(len(_COLUMNS)) if any(values[j] not in (None, "") for values in every)
+        ]
+
+    def _values(self, row: Row, known: str) -> list[str | float | None]:
+        return [
+            number(row["runtime_ms"]),
+            _short(row["runtime_share"]),
+            number(row["energy_mj"]),
+            _short(row["energy_share"]),
+            number(row["power_w"]),
+            _ends(row, "runtime_ms"),
+            _ends(row, "energy_mj"),
+            "; ".join(trust(row, known)),
+        ]
+
+    def values(self, layer: Row) -> list[str | float | None] | None:
+        """The texts of a layer, shares as numbers; None for a layer without a row."""
+        row = self.rows.get(layer["index"])
+        if row is None:
+            return None
+        values = self._values(row, str(layer["note"] or ""))
+        return [values[j] for j in self.places]
+
+    def cells(self, layer: Row) -> list[Cell]:
+        """The cells of a layer."""
+        row = self.rows.get(layer["index"])
+        values = self.values(layer)
+        if row is None or values is None:
+            return [Cell()] * len(self.places)
+        shares = {1: row["runtime_share"], 3: row["energy_share"]}
+        return [
+            self._heats[j].cell(shares[j]) if j in shares else word(value)
+            for j, value in zip(self.places, values, strict=True)
+        ]
+
+    @property
+    def total(self) -> list[str]:
+        """The texts of the total."""
+        values = self._values(self.last, "")
+        whole = {j: "100" if values[j] else "" for j in (1, 3)} | {len(_COLUMNS) - 1: ""}
+        return [str(whole.get(j, values[j]) or "") for j in self.places]
+
+
+def _short(share: float | None) -> float | None:
+    return None if share is None else round(share, 5)
+
+
+def trust(row: Row, known: str = "") -> list[str]:
+    """What to know before a layer's figure is trusted; empty where it is within what was measured.
+
+    Extrapolation is worth a word from a hundredth of a pass on; ``known`` is said elsewhere.
+    """
+    found = []
+    if row["extrapolates"] and (row["runtime_share"] or 0) >= WORTH_A_WORD:
+        found.append(f"beyond the measured {row['extrapolates']}")
+    note = str(row["note"] or "").removesuffix(known).removesuffix("; ")
+    return [*found, note.removesuffix(" on this platform")] if note else found
+
+
+def _ends(row: Row, target: str) -> str:
+    lo, hi = row[f"{target}_lo"], row[f"{target}_hi"]
+    return "" if lo is None or hi is None else f"{number(lo, 2)} – {number(hi, 2)}"
+
+
+def _fixed(layer: Row, remarks: Sequence[str]) -> list[Cell]:
+    params, macs = layer["params"], layer["macs"]
+    tops = str(layer["top_shapes"] or "").split()
+    shape = "×".join(tops[0].split("x")[1:]) if tops else ""
+    notes = [*remarks, *([str(layer["note"])] if layer["note"] else [])]
     return [
-        word(row["name"]),
-        word(row["type"]),
-        word("×".join(tops[0].split("x")[1:]) if tops else ""),
+        word(layer["type"]),
+        word(shape),
         Cell(count(params), params) if params else Cell(),
         Cell(count(macs), macs) if macs else Cell(),
-        figure(row["runtime_ms"]),
-        ends(row, "runtime_ms"),
-        figure(100.0) if is_total and row["runtime_share"] else share(row["runtime_share"]),
-        figure(row["power_w"]),
-        figure(row["energy_mj"]),
-        ends(row, "energy_mj"),
-        figure(100.0) if is_total and row["energy_share"] else share(row["energy_share"]),
-        word("; ".join(remarks)),
+        word("; ".join(notes)),
     ]

@@ -10,18 +10,23 @@ from neuralpower.core.targets import TARGETS
 from neuralpower.networks.choosing import compare
 from neuralpower.networks.text import count, number
 from neuralpower.reporting import figures_network as figures
-from neuralpower.reporting.charts import Picture
-from neuralpower.reporting.diagram import Colouring, draw
-from neuralpower.reporting.layer_section import headline, layer_section, layer_table
+from neuralpower.reporting.answer_section import answer
+from neuralpower.reporting.diagram import Colouring, Picture, boxes, draw
+from neuralpower.reporting.layer_section import all_figures, body, headline, layer_table
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.results import PlatformResults, Results, Row, is_total
+from neuralpower.reporting.results import (
+    PlatformResults,
+    Results,
+    Row,
+    is_total,
+    with_power_first,
+)
 from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Column,
     Table,
     ends,
     figure,
-    heat_key,
     linked_download,
     slim,
     whole,
@@ -31,41 +36,60 @@ from neuralpower.reporting.tables import (
 
 def network_context(results: Results, page: Path, network: str) -> dict[str, Any]:
     """What the template ``network.html`` shows."""
-    name = network
-    layers = results.layers(name)
-    platforms = [results.platform(p) for p in results.platforms]
-    predictions = {p.name: p.predictions(name) for p in platforms}
+    layers = results.layers(network)
+    platforms = with_power_first(results)
+    predictions = {p.name: p.predictions(network) for p in platforms}
     totals = {p.name: totals_of(predictions[p.name]) for p in platforms}
     present = [p for p in platforms if totals[p.name]]
     totals = {p.name: totals[p.name] for p in present}
-    sections = [layer_section(p, predictions[p.name], layers, name, page) for p in present]
+    headlines = {p.name: headline(predictions[p.name]) for p in present}
     return {
-        "title": name,
-        "name": name,
-        "facts": _facts(results.published.get(name, {}), layers),
-        "cards": _cards(present, totals),
-        "batches": _batch_table(present, totals),
-        "curve": figures.per_image(totals) if present else None,
-        "cheapest": _cheapest(totals),
-        "breakdown": figures.breakdown({p.name: headline(predictions[p.name]) for p in present}),
-        "roofline": figures.roofline(
-            layers, {p.name: (headline(predictions[p.name]), p.manifest) for p in present}
-        ),
-        "diagram": _picture(layers, present, predictions),
-        "measured": _measured_table(present, name),
-        "platforms": sections,
-        "layers_only": layer_table(layers, [], "layers", "Layers") if not sections else None,
-        "layer_table": linked_download(
-            results.layers_file(name), page, "Layer table with every size (CSV)"
+        "title": network,
+        "name": network,
+        "lead": _lead(results.published.get(network, {}), layers),
+        "facts": _facts(results.published.get(network, {}), layers),
+        "answers": [answer(p, predictions[p.name], network) for p in present],
+        "picture": _picture(layers, headlines),
+        "breakdowns": {name: figures.breakdown(name, rows) for name, rows in headlines.items()},
+        "layers": layer_table(
+            layers,
+            headlines,
+            _places(layers),
+            linked_download(results.layers_file(network), page, "Sizes of the layers (CSV)"),
         )
         if layers
         else None,
+        "figures": all_figures(layers, headlines) if layers and headlines else "",
+        "downloads": [
+            linked_download(p.prediction_file(network), page, f"Predictions on {p.name} (CSV)")
+            for p in present
+        ],
+        "batches": _batch_table(present, totals),
+        "curve": figures.per_image(totals) if present else None,
+        "cheapest": _cheapest(totals),
+        "roofline": figures.roofline(
+            layers, {p.name: (headlines[p.name], p.manifest) for p in present}
+        ),
+        "measured": _measured_table(present, network),
         "missing": [
             (p.name, _why_missing(predictions[p.name])) for p in platforms if p not in present
         ],
         "unknown": unknown_layers(layers),
-        "key": heat_key(),
     }
+
+
+def _lead(published: Mapping[str, Any], layers: Sequence[Row]) -> str:
+    """The network in a line: size, work, published error."""
+    facts = dict(_facts(published, layers))
+    parts = [
+        f"{facts['Parameters']} parameters" if facts["Parameters"] else "",
+        f"{facts['MACs per image']} MACs per image" if facts["MACs per image"] else "",
+        f"published error {facts['Published error']} on {facts['Data set']}"
+        if facts["Published error"] and facts["Data set"]
+        else "",
+    ]
+    title = facts["Network"]
+    return ", ".join(part for part in (title, *parts) if part)
 
 
 def totals_of(rows: Sequence[Row]) -> list[Row]:
@@ -80,14 +104,14 @@ def _why_missing(rows: Sequence[Row]) -> str:
 
 def unknown_layers(layers: Sequence[Row]) -> list[tuple[str, str]]:
     """Layers that are not understood, each with its reason; what only follows from them is not."""
-    follows = "the shape of bottom "
-    return [
-        (str(row["name"]), note.removeprefix("shape unknown: "))
-        for row in layers
-        if not row["supported"]
-        and (note := str(row["note"] or ""))
-        and not note.removeprefix("shape unknown: ").startswith(follows)
-    ]
+    found = []
+    for row in layers:
+        note = str(row["note"] or "")
+        reason = note.removeprefix("shape unknown: ")
+        known = row["supported"] or "no computation" in note
+        if note and not known and not reason.startswith("the shape of bottom "):
+            found.append((str(row["name"]), reason))
+    return found
 
 
 def per_image(row: Mapping[str, Any], target: str) -> float | None:
@@ -120,21 +144,6 @@ def total(layers: Sequence[Row], column: str) -> float | None:
     """The sum of a column of a layer table; None where no layer that computes has a value."""
     known = [row[column] for row in layers if row[column]]
     return sum(known) if known else None
-
-
-def _cards(
-    platforms: Sequence[PlatformResults], totals: Mapping[str, Sequence[Row]]
-) -> list[tuple[str, str, str]]:
-    cards = []
-    for platform in platforms:
-        row = totals[platform.name][0]
-        where = f"{platform.name}, batch {row['batch']:g}"
-        time, energy = per_image(row, "runtime_ms"), per_image(row, "energy_mj")
-        if time is not None:
-            cards.append((f"{number(time)} ms", "per image", where))
-        if energy is not None:
-            cards.append((f"{number(energy)} mJ", "per image", where))
-    return cards
 
 
 def _cheapest(totals: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -204,29 +213,25 @@ def _batch_table(
     )
 
 
-def _picture(
-    layers: Sequence[Row],
-    platforms: Sequence[PlatformResults],
-    predictions: Mapping[str, Sequence[Row]],
-) -> dict[str, Any] | None:
-    if not layers:
-        return None
-    colourings = []
-    for platform in platforms:
-        rows = {row["index"]: row for row in headline(predictions[platform.name])}
-        for target, what in (("energy_share", "energy"), ("runtime_share", "runtime")):
-            shares = [rows.get(layer["index"], {}).get(target) for layer in layers]
-            if any(value is not None for value in shares):
-                colourings.append(Colouring(f"{platform.name}, {what}", shares))
-    colourings.sort(key=lambda colouring: not colouring.label.endswith("energy"))
-    svg = draw(layers, colourings, "picture")
-    labels = [colouring.label for colouring in colourings]
-    caption = (
-        "Every layer in execution order, from the layer table; layers that work in place stand in "
-        "the box of the layer whose result they change. The colour is the box's share of the "
-        "predicted total (prediction table, first batch size); dashed boxes have no figure."
-    )
-    return {"picture": Picture("", svg, caption), "choices": labels}
+def _picture(layers: Sequence[Row], headlines: Mapping[str, Sequence[Row]]) -> Picture | None:
+    """The picture of the network, coloured by energy where the first platform has it."""
+    metrics = [
+        metric
+        for metric in ("energy", "runtime")
+        if any(row[f"{metric}_share"] for rows in headlines.values() for row in rows)
+    ]
+    colouring = None
+    for platform, rows in list(headlines.items())[:1]:
+        own = {row["index"]: row for row in body(rows)}
+        metric = next((m for m in metrics if any(r[f"{m}_share"] for r in rows)), "runtime")
+        shares = [own.get(layer["index"], {}).get(f"{metric}_share") for layer in layers]
+        colouring = Colouring(platform, metric, shares)
+    return draw(layers, colouring, "picture", metrics)
+
+
+def _places(layers: Sequence[Row]) -> dict[int, int]:
+    """Row of the layer table -> row whose box in the picture it stands in."""
+    return {row: box.members[0] for box in boxes(layers) for row in box.members}
 
 
 def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | None:
@@ -265,6 +270,8 @@ PAGE = Page(
         "results/accuracy/{platform}.json",
     ),
     optional=("prototxts/networks.yaml",),
+    sheets=("network", "style"),
+    scripts=("tables", "switches", "network", "budget"),
     context=network_context,
     each=lambda results: [{"network": name} for name in results.networks],
 )

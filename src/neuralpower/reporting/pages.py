@@ -26,7 +26,8 @@ class Page:
     for what the page is about (``{network}``, ``{platform}``, ``{family}``), and an input whose
     place the page does not fix is read for every network or platform. ``optional`` inputs are
     read where they are there. ``each`` lists what there are pages about, and ``context`` gives
-    the template its values: ``context(results, path, **about)``.
+    the template its values: ``context(results, path, **about)``. ``scripts`` and ``sheets`` are
+    those of ``templates/`` that the page carries.
     """
 
     template: str
@@ -35,6 +36,8 @@ class Page:
     context: Callable[..., dict[str, Any]]
     each: Callable[[Results], Sequence[About]] = lambda _: [{}]
     optional: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ("tables",)
+    sheets: tuple[str, ...] = ("style",)
 
     @property
     def kind(self) -> str:

@@ -133,6 +133,14 @@ class PlatformResults:
         rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
         return [row for row in rows if is_total(row) and row["runtime_ms"] is not None]
 
+    def changes(self, network: str) -> list[Row]:
+        """The costliest layers and what changing them would save; empty where there is no table."""
+        from neuralpower.networks.explaining import COLUMNS
+
+        path = self.results / "changes" / self.name / f"{network}.csv"
+        words = {"network", "name", "type", "bound", *(n for n in COLUMNS if n.endswith("_note"))}
+        return read_typed(path, frozenset(set(COLUMNS) - words)) if path.exists() else []
+
     def own_prototxt(self, network: str) -> bool:
         """Whether the platform ran the network from a prototxt of its own."""
         folder = self.measurements
@@ -270,3 +278,9 @@ class Results:
         from neuralpower.networks.published import read_published
 
         return read_published(self.networks_file)
+
+
+def with_power_first(results: Results) -> list[PlatformResults]:
+    """The platforms in the order of pages: those with power first, each part by name."""
+    found = [results.platform(name) for name in results.platforms]
+    return sorted(found, key=lambda platform: not platform.has_power)

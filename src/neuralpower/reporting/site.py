@@ -21,6 +21,7 @@ from neuralpower.core.files import safe_name, write_json, write_text
 from neuralpower.reporting import (
     accuracy_page,
     choosing_page,
+    glossary_page,
     index_page,
     measurement_page,
     model_page,
@@ -47,12 +48,13 @@ DETAILS = (
     measurement_page.PAGE,
     platform_page.PAGE,
 )
-TOP = (choosing_page.PAGE, accuracy_page.PAGE, index_page.PAGE)
+TOP = (choosing_page.PAGE, accuracy_page.PAGE, glossary_page.PAGE, index_page.PAGE)
 
 SECTIONS = (
     ("Networks and platforms", "index.html", "index"),
     ("Accuracy", "accuracy.html", "accuracy"),
     ("Choosing", "choosing.html", "choosing"),
+    ("Glossary", "glossary.html", "glossary"),
 )
 
 
@@ -152,8 +154,8 @@ class Report:
                 root="../" * leaf.depth,
                 sections=SECTIONS,
                 version=__version__,
-                sheet=_sheet(),
-                script=_script(),
+                sheet=_sheet(leaf.page.sheets),
+                script=_script(leaf.page.scripts),
                 faults=self.faults,
                 leads=lambda href: _leads(leaf.path.parent, href, self.written),
             )
@@ -221,20 +223,22 @@ def _leads(folder: Path, href: str, written: Collection[Path]) -> bool:
 
 
 @cache
-def _sheet() -> Markup:
-    """The style sheet without comments and needless space: every page carries it."""
+def _sheet(names: Sequence[str]) -> Markup:
+    """Style sheets without comments and needless space: every page carries its own."""
     from markupsafe import Markup
 
-    text = re.sub(r"/\*.*?\*/", "", (TEMPLATES / "style.css").read_text(), flags=re.S)
+    text = "".join((TEMPLATES / f"{name}.css").read_text() for name in names)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return Markup(re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text)).strip())
 
 
 @cache
-def _script() -> Markup:
-    """The script without comments and indentation."""
+def _script(names: Sequence[str]) -> Markup:
+    """Scripts without comments and indentation."""
     from markupsafe import Markup
 
-    lines = (line.strip() for line in (TEMPLATES / "script.js").read_text().splitlines())
+    text = "".join((TEMPLATES / f"{name}.js").read_text() for name in names)
+    lines = (line.strip() for line in text.splitlines())
     return Markup("\n".join(line for line in lines if line and not line.startswith("//")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,12 +24,17 @@ LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's heading; numbers align right and sort as numbers; ``look`` is one of ``LOOKS``."""
+    """A column's heading; numbers align right and sort as numbers; ``look`` is one of ``LOOKS``.
+
+    Columns of one ``group`` (a platform) stand side by side below its name, and the page's switch
+    shows those of one group.
+    """
 
     label: str
     numeric: bool = True
     help: str = ""
     look: str = ""
+    group: str = ""
 
     @property
     def style(self) -> str:
@@ -49,7 +54,7 @@ class Cell:
 
     @property
     def key(self) -> float | None:
-        """The number to sort by where the text's last number is another (see ``script.js``)."""
+        """The number to sort by where the text's last number is another (see ``tables.js``)."""
         if self.sort is None or _shown_number(self.text) is not None:
             return None
         return self.sort
@@ -76,7 +81,11 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a page. ``id`` is unique on the page; ``foot`` rows are never sorted."""
+    """A table of a page. ``id`` is unique on the page; ``foot`` rows are never sorted.
+
+    With ``rows_named`` the rows can be led to: ``#<rows_named><n>``, counted from 0. The columns
+    between the first and the last ``after`` may be replaced by the page's script.
+    """
 
     id: str
     label: str
@@ -87,15 +96,37 @@ class Table:
     download: Download | None = None
     sortable: bool = True
     filterable: bool = field(default=False)
+    rows_named: str = ""
+    after: int = 0
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Groups of columns in their order: name (empty: none), and how many."""
+        found: list[tuple[str, int]] = []
+        for column in self.columns:
+            if found and found[-1][0] == column.group:
+                found[-1] = (column.group, found[-1][1] + 1)
+            else:
+                found.append((column.group, 1))
+        return found if any(name for name, _ in found) else []
 
     @property
     def looks(self) -> list[tuple[str, str]]:
-        """Selectors of columns that look alike, and their CSS."""
-        found: dict[str, list[str]] = {}
-        for n, column in enumerate(self.columns, 1):
-            if column.style:
-                found.setdefault(column.style, []).append(f":nth-child({n})")
-        return [(",".join(places), look) for look, places in found.items()]
+        """Selectors of columns that look alike, and their CSS; not of the last ``after``."""
+        return _looks(self.columns[: len(self.columns) - self.after], "child", 1)
+
+    @property
+    def looks_after(self) -> list[tuple[str, str]]:
+        """The same for the last ``after`` columns, whose places are counted from the end."""
+        return _looks(self.columns[len(self.columns) - self.after :][::-1], "last-child", 1)
+
+
+def _looks(columns: Sequence[Column], place: str, first: int) -> list[tuple[str, str]]:
+    found: dict[str, list[str]] = {}
+    for n, column in enumerate(columns, first):
+        if column.style:
+            found.setdefault(column.style, []).append(f":nth-{place}({n})")
+    return [(",".join(places), look) for look, places in found.items()]
 
 
 def slim(table: Table) -> Table:
@@ -105,16 +136,11 @@ def slim(table: Table) -> Table:
         for j in range(len(table.columns))
         if any(row[j].text for row in (*table.rows, *table.foot))
     ]
-    return Table(
-        table.id,
-        table.label,
-        table.caption,
-        [table.columns[j] for j in keep],
-        [[row[j] for j in keep] for row in table.rows],
-        [[row[j] for j in keep] for row in table.foot],
-        table.download,
-        table.sortable,
-        table.filterable,
+    return replace(
+        table,
+        columns=[table.columns[j] for j in keep],
+        rows=[[row[j] for j in keep] for row in table.rows],
+        foot=[[row[j] for j in keep] for row in table.foot],
     )
 
 
@@ -153,29 +179,42 @@ def per_cent(value: float | None, mark: str = "", digits: int = 3) -> Cell:
     return figure(value, digits, mark)
 
 
-def share(value: float | None) -> Cell:
-    """A share of 1 in per cent, on a background that is stronger the larger it is."""
-    if value is None:
-        return Cell()
-    step = heat(value)
-    return Cell(percent(value), round_sort(value), "", f"h{step}" if step else "")
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Colours of shares: six steps, each of twice the share, up to the largest share there is.
 
+    So the layers of a network of five layers and those of one of five hundred can be told apart.
+    """
 
-#: Shares from which on the colour is one step stronger.
-HEAT_STEPS = (0.01, 0.02, 0.05, 0.10, 0.20, 0.35)
+    largest: float = 0.0
 
+    @classmethod
+    def of(cls, shares: Iterable[float | None]) -> Heat:
+        """The colours for some shares of 1."""
+        return cls(max((share for share in shares if share is not None), default=0.0))
 
-def heat(value: float) -> int:
-    """The colour step, 0 to 6, of a share."""
-    return sum(value >= step for step in HEAT_STEPS)
+    @property
+    def steps(self) -> list[float]:
+        """Shares from which on the colour is one step stronger."""
+        return [self.largest / 2**n for n in (5, 4, 3, 2, 1)] + [0.9 * self.largest]
 
+    def level(self, share: float | None) -> int:
+        """The step of a share, 0 to 6."""
+        if not share or not self.largest:
+            return 0
+        return sum(share >= step for step in self.steps)
 
-def heat_key() -> list[tuple[str, str]]:
-    """Class and text of each colour step, for a legend."""
-    texts = [f"from {100 * step:g} %" for step in HEAT_STEPS]
-    return [("h0", f"under {100 * HEAT_STEPS[0]:g} %")] + [
-        (f"h{i}", text) for i, text in enumerate(texts, 1)
-    ]
+    def cell(self, share: float | None) -> Cell:
+        """A share of 1 in per cent, on a background that is stronger the larger it is."""
+        if share is None:
+            return Cell()
+        level = self.level(share)
+        return Cell(percent(share), round_sort(share), "", f"h{level}" if level else "")
+
+    @property
+    def key(self) -> list[str]:
+        """The least share of each step in per cent, the first of all, for a legend."""
+        return ["0", *(number(100 * step, 2) for step in self.steps)] if self.largest else []
 
 
 def inline_download(

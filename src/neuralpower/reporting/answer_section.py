@@ -1,0 +1,241 @@
+"""The answer of a network's page: what an image costs, which layer costs most, what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neuralpower.core.targets import LABELS, TARGETS, UNITS
+from neuralpower.networks.text import number, percent
+from neuralpower.reporting.layer_section import body, headline
+from neuralpower.reporting.results import PlatformResults, Row, is_total
+from neuralpower.reporting.scores import by_batch
+from neuralpower.reporting.tables import Column, Table, figure, per_cent, slim, word
+
+#: Savings below this share of a pass are not listed.
+WORTH_CHANGING = 0.5
+#: Changes that are listed.
+_MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of an answer, per image, with its 90 % interval as text and as numbers."""
+
+    target: str
+    value: float
+    lo: float
+    hi: float
+
+    @property
+    def text(self) -> str:
+        """The number with its unit."""
+        return f"{number(self.value)} {UNITS[self.target]}"
+
+    @property
+    def what(self) -> str:
+        """What the number is."""
+        return LABELS[self.target] + ("" if self.target == "power_w" else " per image")
+
+    @property
+    def interval(self) -> str:
+        """The interval's ends."""
+        return f"{number(self.lo, 2)} – {number(self.hi, 2)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one platform says about a network."""
+
+    platform: str
+    device: str
+    batch: float
+    figures: Sequence[Figure]
+    why_no_power: str
+    costliest: str
+    marks: Sequence[str]
+    measured: str
+    accuracy: str
+    changes: Table | None
+    best_change: str
+
+
+def answer(platform: PlatformResults, predictions: Sequence[Row], network: str) -> Answer:
+    """The answer of a platform with predictions of the network."""
+    rows = headline(predictions)
+    total = rows[-1]
+    explained = platform.changes(network)
+    listed = _changes(explained, [row for row in predictions if is_total(row)])
+    return Answer(
+        platform.name,
+        platform.fact("device"),
+        total["batch"],
+        per_image(total),
+        platform.why_no_power,
+        costliest(rows, explained),
+        marks(rows),
+        _measured(platform, network, total),
+        _accuracy(platform),
+        _table(platform.name, listed) if listed else None,
+        _best(listed),
+    )
+
+
+def per_image(total: Row) -> list[Figure]:
+    """Runtime and energy of one image, and power, of a total row; what is unknown is left out."""
+    found = []
+    for target in TARGETS:
+        values = [total[target + end] for end in ("", "_lo", "_hi")]
+        if None not in values and total["batch"]:
+            images = 1.0 if target == "power_w" else total["batch"]
+            found.append(Figure(target, *(value / images for value in values)))
+    return found
+
+
+#: What bounds a layer, in the words of the page; the explanation is in the glossary.
+BOUNDS = {"compute": "compute-bound", "memory": "memory-bound", "launch": "launch-bound"}
+
+
+def costliest(rows: Sequence[Row], explained: Sequence[Row]) -> str:
+    """The layer that costs most, its share, and what bounds it, in a sentence."""
+    sentences = []
+    for target, what in (("energy_share", "energy"), ("runtime_share", "runtime")):
+        known = [row for row in body(rows) if row[target] is not None]
+        if known:
+            top = max(known, key=lambda row: row[target])
+            sentences.append((top["name"], f"{percent(top[target])} % of the {what}"))
+    if not sentences:
+        return ""
+    (name, text), *others = sentences
+    for other, words in others:
+        text += f" and {words}" if other == name else f"; {other} takes {words}"
+    bound = next((row["bound"] for row in explained if row["name"] == name), None)
+    return f"{name} takes {text}" + (f"; it is {BOUNDS[bound]}" if bound in BOUNDS else "")
+
+
+def marks(rows: Sequence[Row]) -> list[str]:
+    """What to know before the totals are trusted: layers without a figure, extrapolation."""
+    total, found = rows[-1], []
+    note = str(total["note"] or "")
+    if is_partial(note):
+        found.append(f"partial: {note}")
+    beyond = [row for row in body(rows) if row["extrapolates"]]
+    share = sum(row["runtime_share"] or 0 for row in beyond)
+    if share >= 0.01:
+        count = f"{len(beyond)} layer{'s' if len(beyond) > 1 else ''}"
+        found.append(f"{count} with {percent(share)} % of the runtime beyond what was measured")
+    return found
+
+
+def is_partial(note: str) -> bool:
+    """Whether a total's note says that layers that compute have no figure."""
+    words = note.removeprefix("covers ").split()
+    return len(words) > 2 and words[1] == "of" and words[0] != words[2]
+
+
+def _measured(platform: PlatformResults, network: str, total: Row) -> str:
+    scores = by_batch(platform.accuracy.get("networks", {}).get(network, {}))
+    own = scores.get(total["batch"], {})
+    told = [
+        f"{number(score['measured'])} {UNITS[target]}, predicted {score['error_percent']:+.1f} %"
+        for target, score in own.items()
+    ]
+    return "; ".join(told)
+
+
+def _accuracy(platform: PlatformResults) -> str:
+    """How far predictions of whole networks were off."""
+    summary = platform.accuracy.get("network_summary", {})
+    parts = [
+        f"{LABELS[target]} {number(summary[target]['mape'], 2)} %"
+        for target in TARGETS
+        if target in summary
+    ]
+    if not parts:
+        return ""
+    n = max(summary[target]["n"] for target in TARGETS if target in summary)
+    return f"{n} measured passes of networks were predicted to within {', '.join(parts)} on average"
+
+
+def _changes(explained: Sequence[Row], totals: Sequence[Row]) -> list[dict[str, Any]]:
+    """Changes that save something, the largest saving first; savings are of one image."""
+    found = _layer_changes(explained) + _batch_changes(totals)
+    found = [row for row in found if row["percent"] >= WORTH_CHANGING]
+    return sorted(found, key=lambda row: (-row["percent"], row["what"]))[:_MOST]
+
+
+def _layer_changes(explained: Sequence[Row]) -> list[dict[str, Any]]:
+    from neuralpower.networks.explaining import CHANGES
+
+    return [
+        {
+            "what": f"{row['name']}: {change.words}",
+            "href": row["name"],
+            "percent": row[f"{change.key}_saves_percent"],
+            "ms": _over(row[f"{change.key}_saves_ms"], row["batch"]),
+            "mj": _over(row[f"{change.key}_saves_mj"], row["batch"]),
+            "trust": row[f"{change.key}_note"] or "within what was measured",
+        }
+        for row in explained
+        for change in CHANGES
+        if row[f"{change.key}_saves_percent"] is not None
+    ]
+
+
+def _batch_changes(totals: Sequence[Row]) -> list[dict[str, Any]]:
+    """What another batch size saves of an image's cost, against the first."""
+    found = []
+    for row in totals[1:]:
+        first = {f.target: f.value for f in per_image(totals[0])}
+        own = {f.target: f.value for f in per_image(row)}
+        cost = "energy_mj" if "energy_mj" in first and "energy_mj" in own else "runtime_ms"
+        if cost not in first or cost not in own:
+            continue
+        beyond = row["extrapolates"]
+        found.append(
+            {
+                "what": f"batch {row['batch']:g} instead of {totals[0]['batch']:g}",
+                "percent": 100 * (1 - own[cost] / first[cost]),
+                "ms": first["runtime_ms"] - own["runtime_ms"],
+                "mj": _less(first.get("energy_mj"), own.get("energy_mj")),
+                "trust": f"beyond the measured {beyond}" if beyond else "within what was measured",
+            }
+        )
+    return found
+
+
+def _over(value: float | None, batch: float) -> float | None:
+    return None if value is None else value / batch
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def _best(listed: Sequence[Mapping[str, Any]]) -> str:
+    """The change that saves most, in a sentence; one that may be trusted where there is one."""
+    trusted = [row for row in listed if row["trust"].startswith("within")]
+    for row in [*trusted, *listed][:1]:
+        saved = [f"{number(row[unit])} {name}" for unit, name in (("ms", "ms"), ("mj", "mJ"))
+                 if row[unit] is not None]  # fmt: skip
+        doubt = "" if row in trusted else f", {row['trust']}"
+        return f"{row['what']} saves {' and '.join(saved)} ({number(row['percent'], 2)} %){doubt}"
+    return ""
+
+
+def _table(platform: str, listed: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [Column("Change", False), Column("Saves ms per image"), Column("Saves mJ per image"),
+               Column("Saves %"), Column("May it be trusted?", False, look="note")]  # fmt: skip
+    rows = [
+        [word(row["what"]), figure(row["ms"]), figure(row["mj"]),
+         per_cent(row["percent"], digits=2), word(row["trust"])]
+        for row in listed
+    ]  # fmt: skip
+    caption = (
+        "One change at a time, of the layers that cost most; the layers after it change with it. "
+        "What a change does to the network's error is not predicted: it has to be trained again. "
+        "“A kernel two smaller” takes one row from each side of kernel and padding."
+    )
+    return slim(Table(f"changes-{platform}", f"What to change, on {platform}", caption, columns,
+                      rows, sortable=False))  # fmt: skip

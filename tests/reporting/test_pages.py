@@ -17,7 +17,6 @@ from neuralpower.reporting.glossary_page import WORDS
 from neuralpower.reporting.results import Results, read_typed
 from neuralpower.reporting.site import Report
 
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,7 +18,7 @@ from neuralpower.frameworks.onnx.session import open_session
 
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 #: Layers without an ONNX operator; their networks end in one line that names the layer.
-WITHOUT = {"ssd300": "PriorBox", "faster_rcnn_vgg16": "Proposal"}
+WITHOUT = {"ssd300": "DetectionOutput", "faster_rcnn_vgg16": "Proposal"}
 #: Small enough to run in a test; the others differ in size, not in kind.
 SMALL = (
     "cifar10_6conv",

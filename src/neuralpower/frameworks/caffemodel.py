@@ -30,16 +30,18 @@ def read_caffemodel(path: str | Path, seed: int) -> GivenWeights:
     for layer in layers:
         if layer.blobs:
             blobs[layer.name] = [_array(blob, layer.name, path) for blob in layer.blobs]
-    if not blobs:
-        raise InputError("holds no parameters: is it a .caffemodel?", path=path)
+    if not layers:
+        raise InputError("holds no layers: is it a .caffemodel?", path=path)
     return GivenWeights(blobs, seed, str(path))
 
 
 def _array(blob: Any, layer: str, path: str | Path) -> Array:
-    if blob.HasField("shape"):
+    sizes = ("num", "channels", "height", "width")
+    if blob.HasField("shape") or not any(map(blob.HasField, sizes)):
+        # Caffe writes no shape at all for a blob without axes.
         shape = tuple(blob.shape.dim)
     else:
-        shape = (blob.num, blob.channels, blob.height, blob.width)
+        shape = tuple(getattr(blob, name) for name in sizes)
     values = numpy.array(blob.data or blob.double_data, numpy.float32)
     size = 1
     for dim in shape:

@@ -1,4 +1,4 @@
-"""What no framework has of Caffe's sliding windows: its divisor of averages, and columns."""
+"""What no framework has of Caffe's layers: its divisor of averages, columns, prior boxes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 from neuralpower.caffe.layers.convolution import Im2col
+from neuralpower.caffe.layers.detection import Priors
 from neuralpower.caffe.layers.pooling import Pooling
 
 
@@ -43,3 +44,10 @@ def column_filters(op: Im2col) -> NDArray[numpy.float32]:
     places = math.prod(op.kernel)
     picks = numpy.eye(places, dtype=numpy.float32).reshape(places, 1, *op.kernel)
     return numpy.tile(picks, (op.flat[1], *[1] * (len(op.kernel) + 1)))
+
+
+def prior_values(op: Priors) -> NDArray[numpy.float32]:
+    """The output of a PriorBox, float32 [1, 2, 4 x boxes]: corners, then variances."""
+    boxes = numpy.array(op.boxes(), numpy.float32)
+    variances = numpy.broadcast_to(numpy.array(op.variances, numpy.float32), boxes.shape)
+    return numpy.stack([boxes.reshape(-1), variances.reshape(-1)])[None]

@@ -293,10 +293,17 @@ class Sliding(Operation):
 class Convolution(Sliding):
     """Every input passes the same filters [out, in / group, kernel], or, ``transposed``,
     [in, out / group, kernel]; a second parameter is the bias [out].
+
+    With ``adds`` the second input is added to what the first one gives.
     """
 
     group: int
     transposed: bool
+
+    @property
+    def adds(self) -> bool:
+        """Whether a sum is fused."""
+        return len(self.bottoms) > len(self.tops)
 
 
 class Im2col(Sliding):
@@ -318,13 +325,10 @@ def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, S
 )
 def convolution_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """The group follows from the filters: depthwise types do not say it."""
-    if len(layer.bottoms) != len(layer.tops):
-        raise Operation(layer).refuse("a top for each bottom is needed")
     fields = _sliding(layer, param.convolution_param)
     transposed = param.type.startswith("Deconvolution")
     channels = (layer.tops if transposed else layer.bottoms)[0][fields[0]]
     check(0 not in layer.weights[0].shape, "the filters are empty")
-    check(len(layer.bottoms) == len(layer.tops), "a fused sum has no form of its own")
     group = channels // layer.weights[0].shape[1]
     return Convolution(layer, *fields, group, transposed)
 

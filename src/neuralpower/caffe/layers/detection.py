@@ -9,9 +9,13 @@ are those of the set-up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import SCALAR, Shape, check, count, dim, four_axes
 
@@ -119,7 +123,11 @@ def _shifts(param: Any) -> int:
 
 
 def _ratio_count(values: Sequence[float], flip: bool) -> int:
-    """Different aspect ratios, 1 included, each with its inverse where ``flip`` asks for it."""
+    return len(_ratios(values, flip))
+
+
+def _ratios(values: Sequence[float], flip: bool) -> list[float]:
+    """Different aspect ratios, 1 first, each with its inverse where ``flip`` asks for it."""
     check(len(values) <= 1000, f"{len(values)} aspect ratios: at most 1000 are read")
     ratios = [1.0]
     for value in values:
@@ -129,7 +137,7 @@ def _ratio_count(values: Sequence[float], flip: bool) -> int:
         ratios.append(value)
         if flip:
             ratios.append(1.0 / value)
-    return len(ratios)
+    return ratios
 
 
 @layer_type("DetectionOutput", "Yolov3DetectionOutput", "YoloDetectionOutput",
@@ -173,3 +181,65 @@ def _check_priors(setup: Setup, param: Any) -> None:
         found = count(shape, 1)
         if number * each != found:
             setup.doubts.append(f"{number} priors need {number * each} {what}, not {found}")
+
+
+@dataclass(frozen=True, slots=True)
+class Priors(Operation):
+    """Boxes around each place of the first input, and their variances: no value of it is read.
+
+    ``shapes``: the (width, height) of the boxes at a place, over the image's; ``shifts``: their
+    centres, in steps from the place's corner; ``step`` is (width, height), over the image's.
+    """
+
+    shapes: tuple[tuple[float, float], ...]
+    shifts: tuple[tuple[float, float], ...]
+    step: tuple[float, float]
+    clip: bool
+    variances: tuple[float, ...]
+
+    def boxes(self) -> list[list[float]]:
+        """Corners [x0, y0, x1, y1] of all boxes, row by row, as in Caffe's order."""
+        found = []
+        for row in range(self.bottom[2]):
+            for column in range(self.bottom[3]):
+                for (wide, tall), (right, down) in zip(self.shapes, self.shifts, strict=True):
+                    x, y = (column + right) * self.step[0], (row + down) * self.step[1]
+                    box = [x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2]
+                    found.append([min(max(v, 0.0), 1.0) for v in box] if self.clip else box)
+        return found
+
+
+@operation("PriorBox")
+def prior_box_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """SSD's boxes, and those of TextBoxes++ half a step lower; other forks' are refused."""
+    options = param.prior_box_param
+    ours = not (options.box_width or options.fixed_size or options.density or options.faceboxes)
+    plain = not (options.offset_h or options.offset_w) and len(options.offset) <= 1
+    check(ours and plain, "densified priors have no form")
+    height = options.img_h or options.img_size or layer.bottoms[-1][2]
+    width = options.img_w or options.img_size or layer.bottoms[-1][3]
+    steps = (
+        (options.step_w or options.step) / width or 1 / layer.bottoms[0][3],
+        (options.step_h or options.step) / height or 1 / layer.bottoms[0][2],
+    )
+    sizes = [(w / width, h / height) for w, h in _box_sizes(options)]
+    offset = options.offset[0] if options.offset else 0.5
+    shifts = [(offset, offset)] * len(sizes)
+    if options.denser_prior_boxes:
+        sizes = [size for size in sizes for _ in range(2)]
+        shifts = [(offset, offset), (offset, 1.0)] * len(shifts)
+    variances = tuple(options.variance) or (0.1,)
+    four = variances * 4 if len(variances) == 1 else variances
+    return Priors(layer, tuple(sizes), tuple(shifts), steps, options.clip, four)
+
+
+def _box_sizes(options: Any) -> list[tuple[float, float]]:
+    """(width, height) in pixels: the least size, its mean with the most, then the ratios."""
+    ratios = _ratios(options.aspect_ratio, options.flip)[1:]
+    found = []
+    for index, least in enumerate(options.min_size):
+        found.append((least, least))
+        if options.max_size:
+            found.append((math.sqrt(least * options.max_size[index]),) * 2)
+        found += [(least * math.sqrt(r), least / math.sqrt(r)) for r in ratios]
+    return found

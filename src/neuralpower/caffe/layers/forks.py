@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.layers.arrangement import Reshape
+from neuralpower.caffe.layers.normalisation import BatchNorm, Scale
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import (
@@ -240,7 +242,7 @@ class Axpy(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Normalize(Operation):
-    """x over its euclidean norm over ``axes``, times its parameter (one a channel, or one)."""
+    """x over its euclidean norm over ``axes``, times its parameter if it has one (or one each)."""
 
     axes: tuple[int, ...]
     eps: float
@@ -266,9 +268,40 @@ def axpy_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     return Axpy(layer)
 
 
+@operation("L2Normalization", "L2Norm", "L2Normalize", "Normalization")
+def l2_normalization_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Across the channels."""
+    return Normalize(layer, (1,), 1e-10)
+
+
+@operation("Transpose")
+def transpose_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """All axes in their new order."""
+    return Permute(layer, tuple(param.transpose_param.dim))
+
+
+@operation("Squeeze", "ExpandDims", "Unsqueeze")
+def axes_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Another view of the same elements."""
+    return Reshape(layer)
+
+
+@operation("BN", kinds="gain bias mean variance")
+def bn_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """SegNet's two parameters are what is left at inference: a factor and a summand."""
+    options = param.bn_param
+    check(len(layer.tops) == 1, "its other outputs have no form")
+    if len(layer.weights) == 2:
+        return Scale(layer, 1, (layer.bottoms[0][1],), True)
+    return BatchNorm(layer, True, options.eps)
+
+
 @operation("Normalize", kinds="gain")
 def normalize_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Across the channels, or all of an image."""
     options = param.norm_param
+    check(len(layer.tops) == 1, "its other output has no form")
+    if not layer.weights:
+        return Normalize(layer, (1,), options.eps)
     axes = tuple(range(1, len(layer.bottoms[0]))) if options.across_spatial else (1,)
     return Normalize(layer, axes, options.eps)

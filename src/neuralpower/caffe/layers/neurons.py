@@ -123,12 +123,19 @@ def prelu(setup: Setup) -> list[Shape]:
     return [bottom]
 
 
-Function = Literal["sigmoid", "tanh", "abs", "softplus"]
+Function = Literal[
+    "sigmoid", "tanh", "abs", "softplus", "mish", "hard_swish", "hard_sigmoid", "selu"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Plain(Operation):
-    """A function of each element that has no attributes; ``softplus``: log(1 + exp(x))."""
+    """A function of each element that has no attributes.
+
+    ``softplus``: log(1 + exp(x)); ``mish``: x tanh(softplus(x)) (Misra 2019); ``hard_sigmoid``:
+    min(max(x + 3, 0), 6) / 6; ``hard_swish``: x times that (Howard et al. 2019); ``selu``:
+    Klambauer et al. 2017.
+    """
 
     function: Function
 
@@ -207,6 +214,17 @@ _PLAIN: dict[str, Function] = {
     "TanH": "tanh",
     "AbsVal": "abs",
     "BNLL": "softplus",
+    "Softplus": "softplus",
+    "SoftPlus": "softplus",
+    "Mish": "mish",
+    "HardSwish": "hard_swish",
+    "HSwish": "hard_swish",
+    "Hswish": "hard_swish",
+    "HardSigmoid": "hard_sigmoid",
+    "HSigmoid": "hard_sigmoid",
+    "Hsigmoid": "hard_sigmoid",
+    "SELU": "selu",
+    "SeLU": "selu",
 }
 
 
@@ -287,3 +305,23 @@ def _log_base(base: float) -> float:
 def relu6_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Between 0 and 6."""
     return Clip(layer, 0.0, 6.0)
+
+
+@operation("SiLU")
+def silu_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """x sigmoid(x)."""
+    return Swish(layer, 1.0)
+
+
+#: Types of forks that do nothing at inference.
+_IDLE = (
+    "Copy Identity Pass Print Debug GradientScaler GradientReversal Grl GRL StopGradient "
+    "SpatialDropout SeLuDropout DropBlock DropConnect DropPath StochasticDepth Noise "
+    "GaussianNoise CoeffSchedule"
+)
+
+
+@operation(*_IDLE.split())
+def idle_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Nothing at inference."""
+    return Identity(layer)

@@ -7,7 +7,7 @@ from typing import Any
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
-from neuralpower.caffe.operation import LayerFacts, Operation, operation
+from neuralpower.caffe.operation import LayerFacts, Operation, Weight, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import Shape, axis_index, check, count, dim, legacy_dim, shape_text
 
@@ -143,14 +143,26 @@ class LRN(Operation):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Operation):
-    """(x - mean) / sqrt(variance + eps) of each channel.
+    """(x - mean) / sqrt(variance + eps) of each channel, then perhaps ``affine``.
 
-    ``stored``: with the statistics that are its parameters, over the third, a factor (0 gives 0);
-    else with those of the batch.
+    ``stored``: with the statistics that are its parameters, over a factor where there is one (0
+    gives 0); else with those of the batch.
     """
 
     stored: bool
     eps: float
+
+    @property
+    def statistics(self) -> tuple[Weight, Weight, Weight | None]:
+        """Mean, variance, and their factor if they have one."""
+        kinds = {weight.kind: weight for weight in self.weights}
+        return kinds["mean"], kinds["variance"], kinds.get("factor")
+
+    @property
+    def affine(self) -> tuple[Weight, Weight] | None:
+        """The gain and the bias of each channel, of forks that have them inside."""
+        kinds = {weight.kind: weight for weight in self.weights}
+        return (kinds["gain"], kinds["bias"]) if "gain" in kinds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +226,7 @@ def lrn_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     return LRN(layer, across, options.local_size, options.alpha, options.beta, k)
 
 
-@operation("BatchNorm", kinds="mean variance factor")
+@operation("BatchNorm", kinds="mean variance factor gain bias")
 def batch_norm_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """With stored statistics unless the layer says otherwise: this is inference."""
     options = param.batch_norm_param

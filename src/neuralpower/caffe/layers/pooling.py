@@ -227,12 +227,25 @@ class SPP(Operation):
     levels: tuple[Pooling, ...]
 
 
-@operation("Pooling")
+@operation("Pooling", "Pooling3D", "NdPooling")
 def pooling_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     """Method and window."""
-    options = param.pooling_param
+    options, bottom = param.pooling_param, layer.bottoms[0]
+    if len(bottom) == 4:
+        kernel, stride, pad = pool_geometry(bottom, options)
+        before, after = pool_sides(options, bottom[2:], kernel, stride, pad)
+    elif options.global_pooling:
+        kernel, stride, before = bottom[2:], (1, 1, 1), (0, 0, 0)
+        after = before
+    else:
+        kernel, stride, before = map(tuple, volume_pool(options))
+        after = before
     method = options.PoolMethod.Name(options.pool).lower()
-    return Pooling(layer, method, *pool_geometry(layer.bottoms[0], options))
+    if method.startswith("ave_"):
+        # Averages of the real pixels only, which without padding is Caffe's own.
+        check(not any((*before, *after)), "an average without the padding has no form")
+        method = "ave"
+    return Pooling(layer, method, kernel, stride, before)
 
 
 @operation("SPP")

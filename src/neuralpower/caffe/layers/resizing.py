@@ -7,8 +7,14 @@ DepthToSpace, Pad), YOLO ports (Reorg, UpsampleDarknet), spatial transformers.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.layers.arrangement import Crop
+from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
 from neuralpower.caffe.shapes import Shape, check, count, four_axes
 
@@ -240,3 +246,89 @@ def correlation(setup: Setup) -> list[Shape]:
     top = (bottom[0], channels, -(-high // param.stride_1), -(-wide // param.stride_1))
     setup.macs = count(top) * param.kernel_size**2 * bottom[1]
     return [top]
+
+
+@dataclass(frozen=True, slots=True)
+class Resize(Operation):
+    """An image of other sizes: copied pixels, or, ``smooth``, bilinear with the corners kept."""
+
+    smooth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unpool(Operation):
+    """Values at the places that the second input names (in their channel), zeros elsewhere."""
+
+    @property
+    def whole_numbers(self) -> Mapping[int, int]:
+        """The places."""
+        return {1: math.prod(self.top[2:])}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks(Operation):
+    """Blocks of ``size`` x ``size`` pixels as channels, or ``outwards`` channels as blocks.
+
+    The block's place is the slowest part of the channel's number, or, ``fine``, the fastest.
+    """
+
+    size: int
+    outwards: bool
+    fine: bool
+
+    @property
+    def parts(self) -> tuple[Shape, tuple[int, ...]]:
+        """The input with the block's axes apart, and the order that makes the output of them."""
+        (number, channels, height, width), s = self.bottom, self.size
+        if not self.outwards:
+            return (number, channels, height // s, s, width // s, s), (0, 3, 5, 1, 2, 4)
+        if self.fine:
+            return (number, channels // s**2, s, s, height, width), (0, 1, 4, 2, 5, 3)
+        return (number, s, s, channels // s**2, height, width), (0, 3, 4, 1, 5, 2)
+
+
+@operation("Interp")
+def interp_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Bilinear, corners kept."""
+    options = param.interp_param
+    check(not options.pad_beg and not options.pad_end, "padding has no form")
+    return Resize(layer, smooth=True)
+
+
+@operation("ResizeNearestNeighbor", "NearestUpsample", "NNUpsample", "UpsampleDarknet")
+def nearest_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Copied pixels."""
+    return Resize(layer, smooth=False)
+
+
+@operation("Upsample", "Upsampling", "UpSample", "Unpooling", "UnPooling", "MaxUnpooling")
+def upsample_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """Copied pixels, or with a mask values at their places."""
+    if len(layer.bottoms) == 1:
+        check("npool" not in layer.type, "an unpooling without a mask has no form")
+        return Resize(layer, smooth=False)
+    check(layer.bottoms[0] == layer.bottoms[1], "the mask must have the shape of the input")
+    return Unpool(layer)
+
+
+@operation("Reorg", "SpaceToDepth")
+def reorg_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """As Darknet's: the block's place is the slowest part of the channel's number."""
+    outwards = layer.type == "Reorg" and param.reorg_param.reverse
+    small = layer.tops[0] if outwards else layer.bottoms[0]
+    large = layer.bottoms[0] if outwards else layer.tops[0]
+    return Blocks(layer, small[2] // large[2], outwards, fine=False)
+
+
+@operation("DepthToSpace", "PixelShuffle", "PixelShuffler")
+def depth_to_space_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """PixelShuffle has the block's place as the fastest part (Shi et al. 2016)."""
+    size = layer.tops[0][2] // layer.bottoms[0][2]
+    return Blocks(layer, size, outwards=True, fine=layer.type != "DepthToSpace")
+
+
+@operation("CropCenter", "CenterCrop")
+def crop_center_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
+    """The middle, rounded towards the start."""
+    pairs = zip(layer.bottoms[0], layer.tops[0], strict=True)
+    return Crop(layer, tuple(((a - b) // 2, (a - b) // 2 + b) for a, b in pairs))

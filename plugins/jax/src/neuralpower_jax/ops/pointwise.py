@@ -41,6 +41,10 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "tanh": jnp.tanh,
     "abs": jnp.abs,
     "softplus": jax.nn.softplus,
+    "mish": jax.nn.mish,
+    "hard_swish": jax.nn.hard_swish,
+    "hard_sigmoid": jax.nn.hard_sigmoid,
+    "selu": jax.nn.selu,
 }
 
 
@@ -163,22 +167,32 @@ def _applied(op: AlongAxes, store: Store) -> Callable[[Sequence[Any], Sequence[A
 def batch_norm(op: BatchNorm, store: Store) -> Forward:
     """With the stored statistics over their factor, or those of the batch."""
     rank, eps = len(op.bottom), op.eps
+    affine = tuple(store.weight(weight) for weight in op.affine or ())
+
+    def finished(parameters: Sequence[Any], x: Any) -> Any:
+        if not affine:
+            return x
+        gain, shift = (channels(parameters[number], rank) for number in affine)
+        return x * gain + shift
+
     if not op.stored:
         axes = tuple(axis for axis in range(rank) if axis != 1)
 
-        def of_batch(x: Any) -> Any:
-            centred = x - x.mean(axes, keepdims=True)
-            return centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+        def of_batch(parameters: Sequence[Any], values: Sequence[Any]) -> Sequence[Any]:
+            centred = values[0] - values[0].mean(axes, keepdims=True)
+            unit = centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+            return (finished(parameters, unit),)
 
-        return one(of_batch)
-    total = float(store.values(op.weights[2])[0])
+        return of_batch
+    first, second, factor = op.statistics
+    total = 1.0 if factor is None else float(store.values(factor)[0])
     by = numpy.float32(0.0 if total == 0 else 1.0 / total)
-    mean, variance = (store.weight(weight, lambda v: v * by) for weight in op.weights[:2])
+    mean, variance = (store.weight(weight, lambda v: v * by) for weight in (first, second))
 
     def run(parameters: Sequence[Any], values: Sequence[Any]) -> Sequence[Any]:
         centre = channels(parameters[mean], rank)
         deviation = lax.rsqrt(channels(parameters[variance], rank) + eps)
-        return ((values[0] - centre) * deviation,)
+        return (finished(parameters, (values[0] - centre) * deviation),)
 
     return run
 
@@ -213,12 +227,12 @@ def mean_variance(op: MVN, store: Store) -> Forward:
 @makes(Normalize)
 def normalise(op: Normalize, store: Store) -> Forward:
     """x over its euclidean norm across channels (or all of an image), scaled."""
-    gain = store.weight(op.weights[0])
+    gain = store.weight(op.weights[0]) if op.weights else None
 
     def run(parameters: Sequence[Any], values: Sequence[Any]) -> Sequence[Any]:
         x = values[0]
         unit = x * lax.rsqrt((x * x).sum(op.axes, keepdims=True) + op.eps)
-        return (unit * channels(parameters[gain], x.ndim),)
+        return (unit if gain is None else unit * channels(parameters[gain], x.ndim),)
 
     return run
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy
 from jax import lax
 
 from neuralpower.caffe.layers.arrangement import (
@@ -22,9 +23,12 @@ from neuralpower.caffe.layers.arrangement import (
 )
 from neuralpower.caffe.layers.data import Parameter
 from neuralpower.caffe.layers.dense import Embed
+from neuralpower.caffe.layers.detection import Priors
 from neuralpower.caffe.layers.forks import Permute, ShuffleChannel
+from neuralpower.caffe.layers.resizing import Blocks, Resize, Unpool
 from neuralpower.caffe.operation import Identity, Silence
-from neuralpower_jax.ops.registry import Forward, Store, makes, one
+from neuralpower.frameworks.windows import prior_values
+from neuralpower_jax.ops.registry import Array, Forward, Store, makes, one
 
 
 @makes(Identity)
@@ -139,3 +143,49 @@ def parameter(op: Parameter, store: Store) -> Forward:
     """A learned blob as a top."""
     slot = store.weight(op.weights[0])
     return lambda parameters, values: (parameters[slot],)
+
+
+@makes(Resize)
+def resize(op: Resize, store: Store) -> Forward:
+    """Copied pixels, or bilinear with the corners kept: a product with a matrix each way."""
+    sizes = list(zip(op.bottom[2:], op.top[2:], strict=True))
+    if not op.smooth:
+        rows, columns = (numpy.arange(out) * size // out for size, out in sizes)
+        return one(lambda x: x[:, :, rows][:, :, :, columns])
+    tall, wide = (_bilinear(size, out) for size, out in sizes)
+    return one(lambda x: jnp.einsum("nchw,ih,jw->ncij", x, tall, wide))
+
+
+def _bilinear(size: int, out: int) -> Array:
+    """The matrix [out, size] of linear interpolation with both ends kept."""
+    places = numpy.arange(out) * ((size - 1) / (out - 1) if out > 1 else 0.0)
+    distance = numpy.abs(places[:, None] - numpy.arange(size))
+    return numpy.asarray(numpy.maximum(1 - distance, 0), numpy.float32)
+
+
+@makes(Unpool)
+def unpool(op: Unpool, store: Store) -> Forward:
+    """Values put at their places of each channel."""
+    planes, places = math.prod(op.bottom[:2]), math.prod(op.top[2:])
+    rows = numpy.arange(planes)[:, None]
+
+    def run(parameters: Sequence[Any], values: Sequence[Any]) -> Sequence[Any]:
+        x, where = (value.reshape(planes, -1) for value in values)
+        zeros = jnp.zeros((planes, places), x.dtype)
+        return (zeros.at[rows, where.astype(jnp.int32)].set(x).reshape(op.top),)
+
+    return run
+
+
+@makes(Blocks)
+def blocks(op: Blocks, store: Store) -> Forward:
+    """Pixels to channels, or the reverse."""
+    apart, order = op.parts
+    return one(lambda x: x.reshape(apart).transpose(order).reshape(op.top))
+
+
+@makes(Priors)
+def priors(op: Priors, store: Store) -> Forward:
+    """Fixed boxes."""
+    boxes = prior_values(op)
+    return lambda parameters, values: (jnp.asarray(boxes, values[0].dtype),)

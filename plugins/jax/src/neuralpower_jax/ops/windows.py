@@ -50,11 +50,13 @@ def convolution(op: Convolution, store: Store) -> Forward:
 
     def run(parameters: Sequence[Any], values: Sequence[Any]) -> Sequence[Any]:
         filters = parameters[slot]
-        found = [lax.conv_general_dilated(v.reshape(op.flat), filters, **fixed) for v in values]
+        taken = values[:1] if op.adds else values
+        found = [lax.conv_general_dilated(v.reshape(op.flat), filters, **fixed) for v in taken]
         if bias is not None:
             shift = channels(parameters[bias], rank + 2)
             found = [value + shift for value in found]
-        return [value.reshape(op.top) for value in found]
+        made = [value.reshape(op.top) for value in found]
+        return [made[0] + values[1]] if op.adds else made
 
     return run
 

@@ -33,13 +33,26 @@ from neuralpower.caffe.layers.normalisation import (
 from neuralpower.frameworks.onnx.ops.graph import Graph
 from neuralpower.frameworks.onnx.ops.registry import emits
 
-_PLAIN = {"sigmoid": "Sigmoid", "tanh": "Tanh", "abs": "Abs", "softplus": "Softplus"}
+_PLAIN = {
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "abs": "Abs",
+    "softplus": "Softplus",
+    "hard_swish": "HardSwish",
+    "selu": "Selu",
+}
 
 
 @emits(Plain)
 def plain(graph: Graph, op: Plain, bottoms: Sequence[str], tops: Sequence[str]) -> None:
-    """One operator without attributes."""
-    graph.op(_PLAIN[op.function], bottoms, tops[0])
+    """One operator without attributes, or a product of two."""
+    if op.function == "mish":
+        gate = graph.op("Tanh", [graph.op("Softplus", bottoms)])
+        graph.op("Mul", [bottoms[0], gate], tops[0])
+    elif op.function == "hard_sigmoid":
+        graph.op("HardSigmoid", bottoms, tops[0], alpha=1 / 6, beta=0.5)
+    else:
+        graph.op(_PLAIN[op.function], bottoms, tops[0])
 
 
 @emits(ReLU)
@@ -171,25 +184,34 @@ def batch_norm(graph: Graph, op: BatchNorm, bottoms: Sequence[str], tops: Sequen
     """(x - mean) / sqrt(variance + eps), with the stored statistics or those of the batch."""
     if not op.stored:
         axes = [axis for axis in range(len(op.bottom)) if axis != 1]
-        _normalise(graph, bottoms[0], tops[0], axes, op.eps)
+        broadcast = (-1, *[1] * (len(op.bottom) - 2))
+        plain = _normalise(graph, bottoms[0], "" if op.affine else tops[0], axes, op.eps)
+        if op.affine:
+            gain, shift = (
+                graph.constant(graph.parameter(weight).reshape(broadcast)) for weight in op.affine
+            )
+            graph.op("Add", [graph.op("Mul", [plain, gain]), shift], tops[0])
         return
-    mean, variance, factor = (graph.parameter(weight) for weight in op.weights)
-    total = float(factor[0])
+    mean, variance, factor = op.statistics
+    total = 1.0 if factor is None else float(graph.parameter(factor)[0])
     by = numpy.float32(0.0 if total == 0 else 1.0 / total)
-    ones = graph.constant(numpy.ones(mean.shape, numpy.float32))
-    zeros = graph.constant(numpy.zeros(mean.shape, numpy.float32))
-    statistics = [graph.constant(mean * by), graph.constant(variance * by)]
-    inputs = [bottoms[0], ones, zeros, *statistics]
-    graph.op("BatchNormalization", inputs, tops[0], epsilon=op.eps)
+    channels = op.bottom[1]
+    if op.affine:
+        affine = [graph.parameter(weight).reshape(channels) for weight in op.affine]
+    else:
+        affine = [numpy.ones(channels, numpy.float32), numpy.zeros(channels, numpy.float32)]
+    statistics = [graph.parameter(weight).reshape(channels) * by for weight in (mean, variance)]
+    inputs = [graph.constant(values) for values in (*affine, *statistics)]
+    graph.op("BatchNormalization", [bottoms[0], *inputs], tops[0], epsilon=op.eps)
 
 
-def _normalise(graph: Graph, value: str, top: str, axes: Sequence[int], eps: float) -> None:
+def _normalise(graph: Graph, value: str, top: str, axes: Sequence[int], eps: float) -> str:
     mean = graph.op("ReduceMean", [value], axes=axes, keepdims=1)
     centred = graph.op("Sub", [value, mean])
     square = graph.op("Mul", [centred, centred])
     variance = graph.op("ReduceMean", [square], axes=axes, keepdims=1)
     deviation = graph.op("Sqrt", [graph.op("Add", [variance, graph.scalar(eps)])])
-    graph.op("Div", [centred, deviation], top)
+    return graph.op("Div", [centred, deviation], top)
 
 
 @emits(GroupNorm)
@@ -223,7 +245,9 @@ def normalise(graph: Graph, op: Normalize, bottoms: Sequence[str], tops: Sequenc
     square = graph.op("Mul", [bottoms[0], bottoms[0]])
     total = graph.op("ReduceSum", [square, graph.integers(op.axes)], keepdims=1)
     norm = graph.op("Sqrt", [graph.op("Add", [total, graph.scalar(op.eps)])])
-    unit = graph.op("Div", [bottoms[0], norm])
+    unit = graph.op("Div", [bottoms[0], norm], "" if op.weights else tops[0])
+    if not op.weights:
+        return
     gain = graph.weight(op.weights[0], _along_channels(op.weights[0].shape, len(op.bottom)))
     graph.op("Mul", [unit, gain], tops[0])
 

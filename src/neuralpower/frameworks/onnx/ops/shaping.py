@@ -17,10 +17,13 @@ from neuralpower.caffe.layers.arrangement import (
 )
 from neuralpower.caffe.layers.data import Parameter
 from neuralpower.caffe.layers.dense import Embed
+from neuralpower.caffe.layers.detection import Priors
 from neuralpower.caffe.layers.forks import Permute, ShuffleChannel
+from neuralpower.caffe.layers.resizing import Blocks, Resize, Unpool
 from neuralpower.caffe.operation import Identity, Silence
 from neuralpower.frameworks.onnx.ops.graph import FLOAT, INT64, Graph
 from neuralpower.frameworks.onnx.ops.registry import emits
+from neuralpower.frameworks.windows import prior_values
 
 
 @emits(Identity)
@@ -147,3 +150,45 @@ def batch_reindex(
 def parameter(graph: Graph, op: Parameter, bottoms: Sequence[str], tops: Sequence[str]) -> None:
     """A learned blob as a top."""
     graph.op("Identity", [graph.weight(op.weights[0])], tops[0])
+
+
+@emits(Resize)
+def resize(graph: Graph, op: Resize, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Copied pixels, or bilinear with the corners kept."""
+    how = (
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+        if op.smooth
+        else {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        }
+    )
+    graph.op("Resize", [bottoms[0], "", "", graph.integers(op.top)], tops[0], **how)
+
+
+@emits(Unpool)
+def unpool(graph: Graph, op: Unpool, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Values put at their places of each channel."""
+    flat = (*op.bottom[:2], math.prod(op.bottom[2:]))
+    whole = (*op.top[:2], math.prod(op.top[2:]))
+    zeros = graph.op("ConstantOfShape", [graph.integers(whole)])
+    places = graph.op("Cast", [graph.reshape(bottoms[1], flat)], to=INT64)
+    inputs = [zeros, places, graph.reshape(bottoms[0], flat)]
+    graph.reshape(graph.op("ScatterElements", inputs, axis=2), op.top, tops[0])
+
+
+@emits(Blocks)
+def blocks(graph: Graph, op: Blocks, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Pixels to channels, or the reverse."""
+    if op.outwards:
+        mode = "CRD" if op.fine else "DCR"
+        graph.op("DepthToSpace", bottoms, tops[0], blocksize=op.size, mode=mode)
+    else:
+        graph.op("SpaceToDepth", bottoms, tops[0], blocksize=op.size)
+
+
+@emits(Priors)
+def priors(graph: Graph, op: Priors, bottoms: Sequence[str], tops: Sequence[str]) -> None:
+    """Fixed boxes."""
+    graph.op("Identity", [graph.constant(prior_values(op))], tops[0])

@@ -22,6 +22,11 @@ def convolution(graph: Graph, op: Convolution, bottoms: Sequence[str], tops: Seq
     """``Conv`` or ``ConvTranspose``; every bottom passes the same filters, as in Caffe."""
     kind = "ConvTranspose" if op.transposed else "Conv"
     parameters = [graph.weight(weight) for weight in op.weights]
+    if op.adds:
+        plain = graph.fresh(f"{tops[0]}/plain")
+        _slide(graph, op, kind, (bottoms[0], plain), parameters, op.group)
+        graph.op("Add", [plain, bottoms[1]], tops[0])
+        return
     for bottom, top in zip(bottoms, tops, strict=True):
         _slide(graph, op, kind, (bottom, top), parameters, op.group)
 

@@ -38,6 +38,10 @@ _PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "abs": torch.abs,
     "softplus": F.softplus,
+    "mish": F.mish,
+    "hard_swish": F.hardswish,
+    "hard_sigmoid": F.hardsigmoid,
+    "selu": F.selu,
 }
 
 
@@ -174,12 +178,16 @@ def _applied(op: AlongAxes, store: Store) -> Callable[[Sequence[Tensor]], Tensor
 def batch_norm(op: BatchNorm, store: Store) -> Forward:
     """With the stored statistics over their factor, or those of the batch."""
     eps = op.eps
+    gain, shift = (store.weight(w).reshape(-1) for w in op.affine) if op.affine else (None, None)
     if not op.stored:
-        return one(lambda x: F.batch_norm(x, None, None, training=True, eps=eps))
-    mean, variance, factor = (store.weight(weight) for weight in op.weights)
-    by = torch.where(factor == 0, torch.zeros_like(factor), 1 / factor)
-    mean, variance = mean * by, variance * by
-    return one(lambda x: F.batch_norm(x, mean, variance, eps=eps))
+        return one(lambda x: F.batch_norm(x, None, None, gain, shift, training=True, eps=eps))
+    first, second, scale = op.statistics
+    mean, variance = (store.weight(weight).reshape(-1) for weight in (first, second))
+    if scale is not None:
+        factor = store.weight(scale)
+        by = torch.where(factor == 0, torch.zeros_like(factor), 1 / factor)
+        mean, variance = mean * by, variance * by
+    return one(lambda x: F.batch_norm(x, mean, variance, gain, shift, eps=eps))
 
 
 @makes(GroupNorm)
@@ -207,10 +215,12 @@ def mean_variance(op: MVN, store: Store) -> Forward:
 def normalise(op: Normalize, store: Store) -> Forward:
     """x over its euclidean norm across channels (or all of an image), scaled."""
     axes, eps = op.axes, op.eps
-    gain = store.weight(op.weights[0]).reshape(-1, *[1] * (len(op.bottom) - 2))
+    shape = (-1, *[1] * (len(op.bottom) - 2))
+    gain = store.weight(op.weights[0]).reshape(shape) if op.weights else None
 
     def run(x: Tensor) -> Tensor:
-        return x * torch.rsqrt((x * x).sum(axes, keepdim=True) + eps) * gain
+        unit = x * torch.rsqrt((x * x).sum(axes, keepdim=True) + eps)
+        return unit if gain is None else unit * gain
 
     return one(run)
 

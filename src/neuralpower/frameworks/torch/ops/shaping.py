@@ -21,9 +21,12 @@ from neuralpower.caffe.layers.arrangement import (
 )
 from neuralpower.caffe.layers.data import Parameter
 from neuralpower.caffe.layers.dense import Embed
+from neuralpower.caffe.layers.detection import Priors
 from neuralpower.caffe.layers.forks import Permute, ShuffleChannel
+from neuralpower.caffe.layers.resizing import Blocks, Resize, Unpool
 from neuralpower.caffe.operation import Identity, Silence
 from neuralpower.frameworks.torch.ops.registry import Forward, Store, makes, one
+from neuralpower.frameworks.windows import prior_values
 
 
 @makes(Identity)
@@ -144,3 +147,39 @@ def parameter(op: Parameter, store: Store) -> Forward:
         return (value,)
 
     return run
+
+
+@makes(Resize)
+def resize(op: Resize, store: Store) -> Forward:
+    """Copied pixels, or bilinear with the corners kept."""
+    size = op.top[2:]
+    if op.smooth:
+        return one(lambda x: F.interpolate(x, size, mode="bilinear", align_corners=True))
+    return one(lambda x: F.interpolate(x, size, mode="nearest"))
+
+
+@makes(Unpool)
+def unpool(op: Unpool, store: Store) -> Forward:
+    """Values put at their places of each channel."""
+    flat, whole, wanted = op.bottom[:2], op.top[:2], op.top
+    places = math.prod(wanted[2:])
+
+    def run(values: Sequence[Tensor]) -> Sequence[Tensor]:
+        x, where = (value.reshape(*flat, -1) for value in values)
+        return (x.new_zeros(*whole, places).scatter(2, where.long(), x).reshape(wanted),)
+
+    return run
+
+
+@makes(Blocks)
+def blocks(op: Blocks, store: Store) -> Forward:
+    """Pixels to channels, or the reverse."""
+    (apart, order), wanted = op.parts, op.top
+    return one(lambda x: x.reshape(apart).permute(order).reshape(wanted))
+
+
+@makes(Priors)
+def priors(op: Priors, store: Store) -> Forward:
+    """Fixed boxes."""
+    boxes = store.constant(prior_values(op))
+    return lambda values: (boxes.clone(),)

@@ -35,6 +35,8 @@ def convolution(op: Convolution, store: Store) -> Forward:
     """One to three spatial axes; every input passes the same filters."""
     filters, *bias = (store.weight(weight) for weight in op.weights)
     run = _slide(op, filters, bias[0] if bias else None, op.group, op.transposed)
+    if op.adds:
+        return lambda values: (run(values[0]) + values[1],)
     return lambda values: [run(value) for value in values]
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, str] = {
     "scoring": "core caffe onnx_in sweep meters records frameworks profiling modeling networks",
     "importing": "core caffe onnx_in records meters",
     "reporting": "core records networks scoring",
+    "api": "core caffe onnx_in records modeling networks",
     "project": (
         "core caffe onnx_in sweep meters records frameworks profiling modeling networks scoring "
         "importing"

@@ -43,7 +43,7 @@ def test_caffe_logs_become_a_platform(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (platform.device, platform.software) == ("a CPU", "caffe time")
     assert check(platform).errors == 0
     conv = rows(out / "conv.csv")
-    assert [(r["network"], r["layer"], r["runtime_ms"]) for r in conv[:2]] == [
+    assert [(r["timed_in"], r["layer"], r["runtime_ms"]) for r in conv[:2]] == [
         ("lenet", "conv1", "0.0177"),
         ("lenet", "conv2", "0.4687"),
     ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.predict import write_rows
@@ -53,9 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         facts = beside
     rows = compare(predicted, read_published(facts) if facts is not None else {})
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
-        sys.stdout.write(text.table_text(*_for_people(rows), _SPARE))
+        sys.stdout.write(text.table_text(*text.comparison_cells(rows), _SPARE))
     elif arguments.format == "md":
-        table = text.markdown_table(*_for_people(rows))
+        table = text.markdown_table(*text.comparison_cells(rows))
         if arguments.out is None:
             sys.stdout.write(table)
         else:
@@ -67,31 +65,3 @@ def run(arguments: argparse.Namespace) -> int:
 
 #: Columns that go first where a line has no room: intervals, then the lower EPRs.
 _SPARE = (5, 9, 10)
-
-
-def _for_people(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], list[bool], list[list[str]]]:
-    """Headings, which of them are numbers, and cells."""
-    headings = ["rank", "network", "batch", "error %", "ms/image", "90 %", "mJ/image", "P(order)",
-                "Pareto", "EPR 1", "EPR 2", "EPR 3", "EPR 4"]  # fmt: skip
-    right = [heading not in ("network", "Pareto") for heading in headings]
-    cells = []
-    for row in rows:
-        image = {f"runtime_ms{end}": row[f"runtime_ms_per_image{end}"] for end in ("_lo", "_hi")}
-        sure = row["probability_before_next"]
-        cells.append(
-            [
-                "" if row["rank"] is None else str(row["rank"]),
-                row["network"],
-                "" if row["batch"] is None else str(row["batch"]),
-                text.number(row["error_percent"]),
-                text.number(row["runtime_ms_per_image"]),
-                text.interval(image, "runtime_ms"),
-                text.number(row["energy_mj_per_image"]),
-                "" if sure is None else f"{sure:.2f}",
-                "front" if row["pareto"] else "",
-                *(text.number(row[f"epr_{alpha}"], 2) for alpha in (1, 2, 3, 4)),
-            ]
-        )
-    return headings, right, cells

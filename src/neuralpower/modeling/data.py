@@ -9,7 +9,7 @@ majority); what remains is merged by the median of the logarithms.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,33 @@ def _dataset(found: Collected) -> Dataset:
             result.layers[family, "power_w"] = _merge(powered, "power_w")
             result.layers[family, "energy_mj"] = _merge(powered, "energy_mj")
     return result
+
+
+def layers_of(
+    family: str, target: str, columns: Mapping[str, np.ndarray], measured: Array
+) -> Layers:
+    """Measurements (n,) of one family and target as they are fitted: repeats merged, sorted."""
+    n = len(measured)
+    nowhere, whole = np.zeros(n, dtype=np.intp), np.ones(n)
+    timed = target == "runtime_ms"
+    visits = Visits(
+        family,
+        {
+            name: np.asarray(columns[name])
+            if name == "pool_method"
+            else np.asarray(columns[name], dtype=np.float64)
+            for name in CONFIGURATION_COLUMNS[1:]
+        },
+        np.asarray(measured, dtype=np.float64) if timed else whole,
+        whole if timed else np.asarray(measured, dtype=np.float64),
+        nowhere,
+        np.arange(n),
+        nowhere,
+        ("",),
+        ("",),
+    )
+    layers = _merge(visits, target)
+    return replace(layers, groups=tuple(map(str, range(len(layers)))))
 
 
 def _merge(visits: Visits, target: str) -> Layers:

@@ -133,7 +133,7 @@ def prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def _one_network(rows: Sequence[Mapping[str, Any]]) -> str:
     last = rows[-1]
     title = f"{last['network']}{_at_batch(last)}"
-    return f"{title}\n{table_text(*_cells(rows), _SPARE)}{last['note']}\n"
+    return f"{title}\n{table_text(*prediction_cells(rows), _SPARE)}{last['note']}\n"
 
 
 def _at_batch(row: Mapping[str, Any]) -> str:
@@ -147,7 +147,7 @@ def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         last = part[-1]
         title = f"**{markdown(str(last['network']))}**{_at_batch(last)}"
         note = markdown(str(last["note"]))
-        parts.append(f"{title}\n\n{markdown_table(*_cells(part))}\n{note}\n")
+        parts.append(f"{title}\n\n{markdown_table(*prediction_cells(part))}\n{note}\n")
     return "\n".join(parts)
 
 
@@ -161,9 +161,10 @@ def by_network(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]
     return [part for part in parts if part]
 
 
-def _cells(
+def prediction_cells(
     rows: Sequence[Mapping[str, Any]],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which of them are numbers, and cells of prediction rows."""
     headings = [heading for heading, _, _ in _PREDICTION_FIELDS]
     right = [is_right for _, is_right, _ in _PREDICTION_FIELDS]
     return headings, right, [[text(row) for _, _, text in _PREDICTION_FIELDS] for row in rows]
@@ -227,3 +228,31 @@ def markdown_table(
 def markdown(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{c}" if c in "\\|*_`<>[]#" else c for c in _plain(text))
+
+
+def comparison_cells(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which of them are numbers, and cells of a comparison of networks."""
+    headings = ["rank", "network", "batch", "error %", "ms/image", "90 %", "mJ/image", "P(order)",
+                "Pareto", "EPR 1", "EPR 2", "EPR 3", "EPR 4"]  # fmt: skip
+    right = [heading not in ("network", "Pareto") for heading in headings]
+    cells = []
+    for row in rows:
+        image = {f"runtime_ms{end}": row[f"runtime_ms_per_image{end}"] for end in ("_lo", "_hi")}
+        sure = row["probability_before_next"]
+        cells.append(
+            [
+                "" if row["rank"] is None else str(row["rank"]),
+                row["network"],
+                "" if row["batch"] is None else str(row["batch"]),
+                number(row["error_percent"]),
+                number(row["runtime_ms_per_image"]),
+                interval(image, "runtime_ms"),
+                number(row["energy_mj_per_image"]),
+                "" if sure is None else f"{sure:.2f}",
+                "front" if row["pareto"] else "",
+                *(number(row[f"epr_{alpha}"], 2) for alpha in (1, 2, 3, 4)),
+            ]
+        )
+    return headings, right, cells

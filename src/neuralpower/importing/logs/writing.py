@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 #: The account of an import beside the tables.
 ACCOUNT = "import.json"
 ACCOUNT_VERSION = 1
-_ADDED = ("runtime_ms", "power_w", "repeat", "n_calls", "fused", "network", "layer")
+_ADDED = ("runtime_ms", "power_w", "repeat", "n_calls", "fused", "network", "timed_in", "layer")
+#: From so many networks on cross-validation leaves out whole networks (the column ``network``);
+#: fewer could not tell a model.
+_NETWORKS = 5
 NETWORK_COLUMNS = (
     *("network", "batch", "runtime_ms", "power_w", "energy_j", "runs", "repeat", "basis"),
 )
@@ -104,7 +107,7 @@ def add_log(tables: Tables, log: ImportedLog) -> None:
             {**place, "index": host.index, "name": host.name, "type": host.type, **row}
         )
         if host.configuration is not None and match.row.runtime_ms > 0:
-            tables.add_visit(host.configuration, {**row, "network": log.name, "layer": host.name})
+            tables.add_visit(host.configuration, {**row, "timed_in": log.name, "layer": host.name})
     tables.account.append(_account(log))
     tables.prototxts.setdefault(log.name, lambda path: _write_network(log.network, path))
 
@@ -190,7 +193,11 @@ def _write(folder: Path, tables: Tables) -> list[str]:
             write_text(folder / name, csv_text(columns, rows))
             names.append(name)
 
+    many = len({row["timed_in"] for rows in tables.families.values() for row in rows
+                if "timed_in" in row}) >= _NETWORKS  # fmt: skip
     for family, rows in sorted(tables.families.items()):
+        if many:
+            rows = [{**row, "network": row["timed_in"], "timed_in": None} for row in rows]
         write(f"{family}.csv", (*CONFIGURATION_COLUMNS, *_ADDED), rows)
     write("networks.csv", NETWORK_COLUMNS, tables.networks)
     write("network_layers.csv", LAYER_COLUMNS, tables.layers)

@@ -34,10 +34,11 @@ class PolledClock(FakeClock):
     def __init__(self) -> None:
         super().__init__()
         self.meter: NvmlMeter | None = None
+        self.poll_ns = _POLL_NS
 
     def advance(self, seconds: float) -> None:
         end = self.now_ns + round(seconds * 1e9)
-        while self.meter and (due := (self.now_ns // _POLL_NS + 1) * _POLL_NS) <= end:
+        while self.meter and (due := (self.now_ns // self.poll_ns + 1) * self.poll_ns) <= end:
             self.now_ns = due
             self.meter.read()
             if due % _STATE_NS == 0:

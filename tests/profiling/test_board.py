@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import fake_gpu
 import pynvml
 import pytest
 from fake_gpu import IDLE_W, FakeGpu, FakeWorkload, fake_bench
+from fake_nvml import FakeNvml
 
 from neuralpower.cli import main
 from neuralpower.core.errors import InputError
 from neuralpower.profiling import bench
 from neuralpower.profiling.board import (
     Board,
-    aliasing,
     board_facts,
     board_sections,
-    board_software,
-    field_facts,
+    counter_facts,
     interference,
-    software_facts,
+    phase_sweep,
 )
 from neuralpower.profiling.device_power import AdaptiveProtocol
+from neuralpower.profiling.nvml_facts import (
+    board_software,
+    field_facts,
+    other_processes,
+    software_facts,
+)
 from neuralpower.profiling.sensor_facts import read_calibration
 
 
@@ -35,8 +42,9 @@ class Short(FakeWorkload):
         self.calls_per_replay = 4
 
 
-def board(**knobs: Any) -> Board:
+def board(poll_ns: int = 20_000_000, **knobs: Any) -> Board:
     gpu = FakeGpu(**knobs)
+    gpu.clock.poll_ns = poll_ns
     assert gpu.meter.available().ok
     gpu.begin()
     load, light = Short(gpu, 500), Short(gpu, 150)
@@ -64,21 +72,83 @@ def test_the_sensor_is_found_as_it_is() -> None:
     assert facts["counter_integrates_all_time"] is True
 
 
-def test_the_time_constant_of_a_warming_die_is_found() -> None:
-    facts = board_sections(board(warming=0.06, warming_tau_s=0.8, noise=0.0005), 4.0)[0].find({})
+@pytest.mark.parametrize("tau_s", [0.5, 1.0, 2.0])
+def test_the_time_constant_of_a_warming_die_is_found(tau_s: float) -> None:
+    facts = board_sections(board(warming=0.06, warming_tau_s=tau_s, noise=0.0005), 4.0)[0].find({})
     for step in facts["steps"]:
-        assert step["tau_s"] == pytest.approx(0.8, rel=0.35)
+        assert step["tau_s"] == pytest.approx(tau_s, rel=0.15)
 
 
-def test_a_load_at_the_sensors_period_shows_its_window() -> None:
-    short = aliasing(board(averaging_s=0.025), 100, 2.0)
-    known = [m for m in short["means_w"] if m is not None]
-    assert max(known) > 400
-    assert min(known) < 100
-    assert 0 < short["averaging_window_ms"] < 50
+@pytest.mark.parametrize(
+    ("averaging_s", "period_s"), [(0.01, 0.02), (0.018, 0.101), (0.025, 0.1), (0.05, 0.1)]
+)
+def test_the_averaging_window_is_found_by_least_squares(
+    averaging_s: float, period_s: float
+) -> None:
+    knobs = {"averaging_s": averaging_s, "period_s": period_s, "phase_s": 0.013, "noise": 0.001}
+    fake = board(poll_ns=20_000_000 if period_s > 0.05 else 4_000_000, **knobs)
+    facts: dict[str, Any] = {}
+    for section in board_sections(fake, 4.0)[:2]:
+        facts |= section.find(facts)
+    assert facts["steps"][0]["period_ms"] == pytest.approx(1e3 * period_s, rel=3e-3)
+    assert facts["quarter_duty"]["period_ms"] == pytest.approx(1e3 * period_s, rel=5e-4)
+    assert facts["averaging_window_ms"] == pytest.approx(1e3 * averaging_s, rel=0.1)
+    assert facts["quarter_duty"]["misfit"] < 0.05
+
+
+def test_a_window_of_whole_periods_is_not_known() -> None:
     # Not 1 s: the fake takes 25 points, which would all fall on a few phases of the load.
-    whole = aliasing(board(averaging_s=0.97), 100, 2.0)
+    whole = phase_sweep(board(averaging_s=0.97), 100, (IDLE_W, 500), 16.0)
     assert whole["averaging_window_ms"] is None
+
+
+class Windowed(FakeNvml):
+    """A counter that adds up what the sensor's windows see, for the whole of their periods."""
+
+    def _counter_mj(self) -> int:
+        ticks = math.floor((self.clock.now_ns / 1e9 - self.phase_s) / self.period_s)
+        total = sum(self._publish(tick, self.averaging_s) for tick in range(1, ticks + 1))
+        return round(1000 * total * self.period_s)
+
+
+@pytest.mark.parametrize(("windowed", "gain", "honest"), [
+    (False, 1.0, True), (False, 1.45, True), (True, 1.0, False)
+])  # fmt: skip
+def test_whether_the_counter_adds_up_all_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, windowed: bool, gain: float, honest: bool
+) -> None:
+    if windowed:
+        monkeypatch.setattr(fake_gpu, "FakeNvml", Windowed)
+        cached(monkeypatch)
+    facts: dict[str, Any] = {}
+    for section in (s for s in board_sections(board(counter_gain=gain), 2.0) if s.name in (
+        "step response", "on/off loads"
+    )):  # fmt: skip
+        facts |= section.find(facts)
+    assert facts["counter_integrates_all_time"] is honest
+    # A counter of the module, not of the board alone, is no less honest for it.
+    assert facts["counter"]["steady_ratio"] == pytest.approx(gain, rel=0.02)
+    assert len(facts["duty_cycles"]) == 6
+
+
+def cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish, known = FakeNvml._publish, {}
+
+    def once(self: FakeNvml, tick: int, averaging_s: float) -> float:
+        if (id(self), tick) not in known:
+            known[id(self), tick] = publish(self, tick, averaging_s)
+        return float(known[id(self), tick])
+
+    monkeypatch.setattr(Windowed, "_publish", once)
+
+
+def test_a_counter_is_not_judged_where_idle_power_varies() -> None:
+    assert counter_facts(1.0, [1.0, 1.01], [75, 76])["integrates_all_time"] is True
+    assert counter_facts(1.0, [1.0, 1.07], [75, 76])["integrates_all_time"] is False
+    varied = counter_facts(1.0, [1.0, 1.07], [75, 82])
+    assert varied["integrates_all_time"] is None
+    assert "idle power varied" in varied["reason"]
+    assert counter_facts(None, [], [75, 75])["reason"] == "no energy counter"
 
 
 def test_a_missing_counter_is_not_called_honest() -> None:
@@ -113,6 +183,14 @@ def test_software_of_the_board_or_why_not() -> None:
     assert facts["power_limit_w"] == 700
     assert facts["driver"] == "570.1"
     assert facts["vbios"] is None
+
+
+def test_processes_of_others_are_counted() -> None:
+    gpu = FakeGpu()
+    assert other_processes("", gpu.nvml) is None, "not known without a driver"
+    gpu.nvml.nvmlDeviceGetComputeRunningProcesses = lambda handle: [1, 2]  # type: ignore[attr-defined]
+    assert other_processes("GPU-1", gpu.nvml) == 2
+    assert other_processes("GPU-7", gpu.nvml) is None
 
 
 def test_interference_is_a_ratio_of_medians() -> None:

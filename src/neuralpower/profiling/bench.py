@@ -16,6 +16,7 @@ from neuralpower.meters.meter import NoMeter, PowerMeter
 from neuralpower.meters.registry import choose_meter, meters_for
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.profiling.device_power import idle_power
+from neuralpower.profiling.nvml_facts import other_processes
 from neuralpower.records.journal import locked
 
 
@@ -60,7 +61,9 @@ def measuring(
         compress_logs(logs)
         sampled.start()
         try:
-            idle: Mapping[str, Any] | None = idle_power(sampled)
+            idle: Mapping[str, Any] | None = idle_power(sampled) | {
+                "other_processes": other_processes(sampled.uuid)
+            }
             executor = make()
             uuid = executor.uuid
             if uuid and uuid != sampled.uuid:

@@ -5,18 +5,18 @@ The measurement protocol's section 6, on a replayed workload; facts for ``JSON``
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 from neuralpower.frameworks.replay import ReplayWorkload
-from neuralpower.meters.nvml import NO_GPU, NO_MODULE, find_gpu, publication_period_ns, why
+from neuralpower.meters.nvml import (
+    publication_period_ns,
+)
 from neuralpower.meters.samples import SampleSource
 from neuralpower.meters.window import (
     edge_energy,
@@ -26,18 +26,24 @@ from neuralpower.meters.window import (
 from neuralpower.profiling.device_power import idle_power
 from neuralpower.profiling.device_timing import ReplayProtocol, ReplayQueue
 from neuralpower.profiling.device_timing import measure_replays as time_replays
+from neuralpower.profiling.sensor_fit import (
+    Span,
+    fitted_period_ns,
+    fitted_time_constant_s,
+    fitted_window,
+)
 from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
 
-#: On/off loads: their periods over the sensor's.
-PERIOD_RATIOS = (0.5, 2 / 3, 0.8, 1.2, 1.25, 4 / 3)
-#: NVML's fields that are asked for: milliwatts, millijoules, nanoseconds.
-FIELDS = {
-    186: "instant",
-    185: "average",
-    83: "energy",
-    74: "held by the power limit",
-    75: "held by the temperature",
-}
+#: Half loads: their periods over the sensor's, and their phases. At the sensor's own period a
+#: counter that adds up windows sees only one part of the load.
+HALF_LOADS = ((1.0, 0.0), (1.0, 0.25), (1.0, 0.5), (1.0, 0.75), (0.8, 0.0), (1.25, 0.0))
+#: The load of the phase sweep is a little slower than the sensor, so that phases go round.
+_VERNIER = 1 + 1 / 37
+#: A counter may be off by so much before it is called so; idle power may vary by so much before
+#: nothing is said.
+_COUNTER_OFF, _IDLE_VARIES = 0.05, 0.05
+#: Time after which nothing of the load before is in a reading, where the window is not known yet.
+_AFTER_S = 0.3
 
 
 class CallableLoad(ReplayWorkload, Protocol):
@@ -93,26 +99,40 @@ class Section:
 
 
 def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
-    """Step response (twice), on/off loads, warm-up; the most telling first."""
-    step_s, duty_s = 1.5 + 1.5 * seconds, 2 + seconds + max(seconds / 4, 1.0)
+    """Step response (twice), phase sweep, half loads, warm-up; what says most comes first."""
+    step_s = 1.5 + 1.5 * seconds
 
     def steps(_: Mapping[str, Any]) -> dict[str, Any]:
         return {"steps": [step_response(board, seconds) for _ in range(2)]}
 
     def quarter(found: Mapping[str, Any]) -> dict[str, Any]:
-        period = _period_ms(found)
-        narrow = None if period is None else aliasing(board, period, seconds / 2)
-        window = None if narrow is None else narrow["averaging_window_ms"]
-        return {"quarter_duty": narrow, "averaging_window_ms": window}
+        period, levels = _period_ms(found), _levels_w(found)
+        if period is None or levels is None:
+            return {"quarter_duty": None, "averaging_window_ms": None}
+        sweep = phase_sweep(board, period, levels, 4 * seconds)
+        return {"quarter_duty": sweep, "averaging_window_ms": sweep["averaging_window_ms"]}
 
     def halves(found: Mapping[str, Any]) -> dict[str, Any]:
-        period = _period_ms(found)
-        duty = []
-        if period is not None:
-            duty = [duty_cycle(board, ratio * period, seconds) for ratio in PERIOD_RATIOS]
-        ratios = [d["counter_over_expected"] for d in duty if d["counter_over_expected"]]
-        honest = all(abs(ratio - 1) < 0.05 for ratio in ratios) if ratios else None
-        return {"duty_cycles": duty, "counter_integrates_all_time": honest}
+        period, load_w = _period_ms(found), _load_level_w(board, seconds / 2)
+        before = idle_power(board.source, 1.5, board.clock, board.sleep)["mean_w"]
+        loads: list[dict[str, Any]] = []
+        if period is not None and load_w is not None and before is not None:
+            loads = [
+                half_load(board, ratio * period, phase, (before, load_w), seconds)
+                for ratio, phase in HALF_LOADS
+            ]
+        after = idle_power(board.source, 1.5, board.clock, board.sleep)["mean_w"]
+        steady = [step["counter_ratio"] for step in found.get("steps", ()) if step["counter_ratio"]]
+        counter = counter_facts(
+            statistics.median(steady) if steady else None,
+            [load["counter_over_expected"] for load in loads],
+            [before, after],
+        )
+        return {
+            "duty_cycles": loads,
+            "counter": counter,
+            "counter_integrates_all_time": counter["integrates_all_time"],
+        }
 
     def warm(_: Mapping[str, Any]) -> dict[str, Any]:
         rules = WarmUpProtocol(cap_s=15 * seconds, part_s=2.5 * seconds)
@@ -120,8 +140,8 @@ def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
 
     return [
         Section("step response", 2 * step_s, steps),
-        Section("quarter duty", 8 * (seconds / 2 + 0.2), quarter),
-        Section("on/off loads", len(PERIOD_RATIOS) * duty_s, halves),
+        Section("phase sweep", 4 * seconds, quarter),
+        Section("on/off loads", 3 + seconds / 2 + len(HALF_LOADS) * (seconds + 0.2), halves),
         Section("warm-up", 15 * seconds, warm),
     ]
 
@@ -132,6 +152,14 @@ def board_facts(board: Board, seconds: float = 4.0) -> dict[str, Any]:
     for section in board_sections(board, seconds):
         facts |= section.find(facts)
     return facts
+
+
+def _levels_w(found: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Idle power and that of the load, of the last step."""
+    for step in reversed(list(found.get("steps", ()))):
+        if step["idle_w"] and step["heavy_w"]:
+            return step["idle_w"], step["heavy_w"]
+    return None
 
 
 def _period_ms(found: Mapping[str, Any]) -> float | None:
@@ -149,8 +177,12 @@ def step_response(board: Board, seconds: float) -> dict[str, Any]:
     t0, t1 = board.run(board.load, seconds)
     _, t2 = board.run(board.light, seconds / 2)
     raw = board.source.samples(t0, t1).raw
-    period = publication_period_ns(raw)
     heavy = board.published(t0, t1)
+    rough = publication_period_ns(raw)
+    period = None if rough is None else fitted_period_ns(heavy, rough) or rough
+    half = (t0 + t1) // 2
+    steady_w = window_stats(raw, half, t1).mean_w
+    counter_w = edge_energy(raw, half, t1)[1]
     late = [p for t, p in heavy if t > t0 + 0.5 * (t1 - t0)]
     level = statistics.fmean(late) if late else None
     light = [p for t, p in board.published(t1, t2) if t > t1 + 0.5 * (t2 - t1)]
@@ -166,7 +198,8 @@ def step_response(board: Board, seconds: float) -> dict[str, Any]:
         "period_ms": None if period is None else period / 1e6,
         "first_publication_ms": (heavy[0][0] - t0) / 1e6 if heavy else None,
         "rise_ms": _rise_ms(heavy, t0, idle["mean_w"], level),
-        "tau_s": _tau_s(heavy, t0, level),
+        "tau_s": fitted_time_constant_s(heavy, t0, _AFTER_S),
+        "counter_ratio": counter_w / steady_w if counter_w and steady_w else None,
         "noise_relative_sd": noise,
         "light_from_ms": round((t1 - t0) / 1e6, 1),
         "published": [
@@ -188,61 +221,80 @@ def _rise_ms(
     return None
 
 
-def _tau_s(published: Sequence[tuple[int, float]], t0: int, level: float | None) -> float | None:
-    """Time constant of what is left of the step after its first half second; ``None``: nothing."""
-    if level is None:
-        return None
-    left = [(t, 1 - p / level) for t, p in published if 0.5e9 <= t - t0 <= 2e9]
-    early = [d for t, d in left if t - t0 <= 1.0e9]
-    late = [d for t, d in left if t - t0 > 1.2e9]
-    if len(early) < 3 or len(late) < 3:
-        return None
-    first, last = statistics.fmean(early), statistics.fmean(late)
-    if first < 0.003 or last <= 0 or first <= last:
-        return None
-    return 0.85 / math.log(first / last)
+@dataclass(frozen=True)
+class Pulses:
+    """A load on and off: when the first began and the last ended, and each span that it was on."""
+
+    t0: int
+    t1: int
+    spans: tuple[Span, ...]
+
+    @property
+    def on_share(self) -> float:
+        """Share of the time that the load was on."""
+        return sum(off - on for on, off in self.spans) / (self.t1 - self.t0)
 
 
-def duty_cycle(board: Board, period_ms: float, seconds: float) -> dict[str, Any]:
-    """Half on, half off: mean of the publications, and the counter over what the load took."""
-    t0, t1, busy_s = _on_off(board, period_ms, 0.5, 0.0, seconds)
-    raw = board.source.samples(t0, t1).raw
-    stats = window_stats(raw, t0, t1)
-    _, counter_w, _ = edge_energy(raw, t0, t1)
-    idle = idle_power(board.source, 1.0, board.clock, board.sleep)["mean_w"]
-    on = _level(board, seconds / 4)
-    expected = None
-    if idle is not None and on is not None:
-        share = busy_s / ((t1 - t0) / 1e9)
-        expected = on * share + idle * (1 - share)
+def phase_sweep(
+    board: Board, period_ms: float, levels_w: tuple[float, float], seconds: float
+) -> dict[str, Any]:
+    """A quarter on, at nearly the sensor's period: each reading sees another phase of the load.
+
+    ``levels_w``: idle and load. ``averaging_window_ms`` by least squares over all readings
+    (``sensor_fit``); ``None`` where no window explains them.
+    """
+    pulses = _on_off(board, _VERNIER * period_ms, 0.25, 0.0, seconds)
+    published = board.published(pulses.t0, pulses.t1)
+    period_ns = fitted_period_ns(published, period_ms * 1e6) or period_ms * 1e6
+    window = fitted_window(published, pulses.spans, levels_w, period_ns)
     return {
-        "period_ms": period_ms,
-        "expected_w": expected,
-        "publications_w": stats.mean_w,
-        "counter_w": counter_w,
-        "counter_over_expected": counter_w / expected if counter_w and expected else None,
+        "period_ms": period_ns / 1e6,
+        "publications": len(published),
+        "averaging_window_ms": None if window is None else window.window_ns / 1e6,
+        "misfit": None if window is None else window.misfit,
     }
 
 
-def aliasing(board: Board, period_ms: float, seconds: float, phases: int = 8) -> dict[str, Any]:
-    """A quarter on, at the sensor's own period and eight phases: how much of it a reading sees.
+def half_load(
+    board: Board, period_ms: float, phase: float, levels_w: tuple[float, float], seconds: float
+) -> dict[str, Any]:
+    """Half on, half off: mean of the publications, and the counter over what the load took."""
+    pulses = _on_off(board, period_ms, 0.5, phase, seconds)
+    raw = board.source.samples(pulses.t0, pulses.t1).raw
+    _, counter_w, _ = edge_energy(raw, pulses.t0, pulses.t1)
+    idle, on = levels_w
+    expected = on * pulses.on_share + idle * (1 - pulses.on_share)
+    return {
+        "period_ms": period_ms,
+        "phase": phase,
+        "expected_w": expected,
+        "publications_w": window_stats(raw, pulses.t0, pulses.t1).mean_w,
+        "counter_w": counter_w,
+        "counter_over_expected": counter_w / expected if counter_w else None,
+    }
 
-    A window of W sees a quarter of the period T fully in (T/4 - W)/T of the phases and not at all
-    in (3T/4 - W)/T; phases in between see a part, over 2 W of them: W from their share, to T/16.
+
+def counter_facts(
+    steady: float | None, halves: Sequence[float | None], idle_w: Sequence[float | None]
+) -> dict[str, Any]:
+    """Whether the energy counter adds up all of the time, or only what the sensor's windows see.
+
+    ``steady``: the counter over the sensor's power under a steady load: what both have alike (the
+    gain) is in it. ``halves``: the counter over what half loads took, at several phases: one that
+    adds up windows gives too much at some and too little at others. ``idle_w``: idle power before
+    and after: where it varies, what a half load took is not known.
     """
-    means = []
-    for phase in range(phases):
-        t0, t1, _ = _on_off(board, period_ms, 0.25, phase / phases, seconds)
-        # Its first half may still hold what was before, where the sensor averages over long.
-        half = (t0 + t1) // 2
-        means.append(window_stats(board.source.samples(half, t1).raw, half, t1).mean_w)
-    known = [m for m in means if m is not None]
-    window = None
-    if len(known) == phases and max(known) > 1.5 * min(known):
-        low, high = min(known), max(known)
-        between = sum(low + 0.08 * (high - low) < m < high - 0.08 * (high - low) for m in known)
-        window = between / phases * period_ms / 2
-    return {"period_ms": period_ms, "means_w": means, "averaging_window_ms": window}
+    ratios = [ratio for ratio in halves if ratio is not None]
+    known = [watts for watts in idle_w if watts is not None]
+    facts: dict[str, Any] = {"steady_ratio": steady, "half_ratios": ratios, "idle_w": known}
+    if steady is None or not ratios:
+        reason = "no energy counter"
+    elif len(known) < 2 or max(known) / min(known) - 1 > _IDLE_VARIES:
+        reason = "idle power varied: what a half load takes is not known"
+    else:
+        off = max(abs(ratio / steady - 1) for ratio in ratios)
+        return facts | {"integrates_all_time": off <= _COUNTER_OFF, "off_by": off}
+    return facts | {"integrates_all_time": None, "reason": reason}
 
 
 def interference(
@@ -267,90 +319,21 @@ def interference(
     return {"alone_ms": off, "beside_the_sampler_ms": on, "slower_by": on / off - 1}
 
 
-def field_facts(nvml: Any, handle: Any, calls: int = 1000) -> list[dict[str, Any]]:
-    """Every field and scope: whether the board has it, its reading, and what a call costs."""
-    found: list[dict[str, Any]] = []
-    asked = [*itertools.product((186, 185, 83), (0, 1, 2)), (74, 0), (75, 0)]
-    for number, scope in asked:
-        row: dict[str, Any] = {"field": FIELDS[number], "scope": scope, "supported": False}
-        try:
-            (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
-            row["supported"] = answer.nvmlReturn == nvml.NVML_SUCCESS
-            if row["supported"]:
-                small = number in (186, 185)
-                row["reading"] = int(answer.value.uiVal if small else answer.value.ullVal)
-                ask = partial(nvml.nvmlDeviceGetFieldValues, handle, [(number, scope)])
-                row["call_us"] = _cost_us(ask, calls)
-        except nvml.NVMLError as error:
-            row["reason"] = str(error)
-        found.append(row)
-    return found
-
-
-def _cost_us(ask: Callable[[], object], calls: int, most_s: float = 1.0) -> float:
-    """Median cost of a call, of as many as are made within ``most_s``."""
-    costs: list[int] = []
-    begin = time.perf_counter_ns()
-    while len(costs) < calls and time.perf_counter_ns() - begin < most_s * 1e9:
-        before = time.perf_counter_ns()
-        ask()
-        costs.append(time.perf_counter_ns() - before)
-    return statistics.median(costs) / 1000
-
-
-def board_software(uuid: str = "", nvml: Any = None) -> dict[str, Any]:
-    """``software_facts`` of the first GPU, or of ``uuid``; the reason where NVML does not work."""
-    try:
-        nvml = nvml or importlib.import_module("pynvml")
-    except ImportError:
-        return {"reason": NO_MODULE}
-    try:
-        nvml.nvmlInit()
-        handle = find_gpu(nvml, uuid)
-        return software_facts(nvml, handle) if handle is not None else {"reason": NO_GPU}
-    except nvml.NVMLError as error:
-        return {"reason": why(error)}
-
-
-def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
-    """Driver, VBIOS, modes and limits; ``None`` where the board does not tell."""
-    asked: dict[str, Callable[[], Any]] = {
-        "driver": lambda: nvml.nvmlSystemGetDriverVersion(),
-        "vbios": lambda: nvml.nvmlDeviceGetVbiosVersion(handle),
-        "mig_mode": lambda: list(nvml.nvmlDeviceGetMigMode(handle)),
-        "ecc_mode": lambda: list(nvml.nvmlDeviceGetEccMode(handle)),
-        "power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
-        "sm_mhz_max": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
-        "memory_mhz_max": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM),
-    }
-    found: dict[str, Any] = {}
-    for name, ask in asked.items():
-        try:
-            value = ask()
-            found[name] = value.decode() if isinstance(value, bytes) else value
-        except nvml.NVMLError:
-            found[name] = None
-    return found
-
-
-def _level(board: Board, seconds: float) -> float | None:
-    """Power of the load once its first half has gone by."""
+def _load_level_w(board: Board, seconds: float) -> float | None:
+    """Power of the load, called as pulses call it, once its first half has gone by."""
     t0, t1 = board.pulse(max(seconds, 1.0))
     late = [p for t, p in board.published(t0, t1) if t > (t0 + t1) / 2]
     return statistics.fmean(late) if late else None
 
 
-def _on_off(
-    board: Board, period_ms: float, duty: float, phase: float, seconds: float
-) -> tuple[int, int, float]:
-    """The load on and off; start, end, and seconds that it was on."""
+def _on_off(board: Board, period_ms: float, duty: float, phase: float, seconds: float) -> Pulses:
+    """The load on and off for about so many seconds."""
     period = period_ms * 1e6
     begin = math.ceil(board.clock() / period) * period + phase * period
     board.sleep(max(0.0, (begin - board.clock()) / 1e9))
-    t0, busy = board.clock(), 0.0
+    t0, spans = board.clock(), []
     for number in range(max(4, round(seconds * 1e3 / period_ms))):
-        on, off = board.pulse(duty * period_ms / 1000)
-        busy += (off - on) / 1e9
+        spans.append(board.pulse(duty * period_ms / 1000))
         board.sleep(max(0.0, (begin + (number + 1) * period - board.clock()) / 1e9))
     board.source.check()
-    return t0, board.clock(), busy
+    return Pulses(t0, board.clock(), tuple(spans))

@@ -15,18 +15,17 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor
 from neuralpower.meters.meter import PowerMeter
-from neuralpower.meters.nvml import NO_GPU, find_gpu, why
+from neuralpower.meters.nvml import NO_GPU, find_gpu, processes, why
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.bench import Bench
 from neuralpower.profiling.board import (
     Board,
     board_sections,
-    field_facts,
     interference,
-    software_facts,
 )
 from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
+from neuralpower.profiling.nvml_facts import field_facts, software_facts
 from neuralpower.profiling.probe import probe
 
 SCHEMA_VERSION = 1
@@ -146,7 +145,11 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
         handle = find_gpu(nvml, uuid)
         if handle is None:
             return {"reason": NO_GPU}
-        return {"fields": field_facts(nvml, handle), "software": software_facts(nvml, handle)}
+        return {
+            "fields": field_facts(nvml, handle),
+            "software": software_facts(nvml, handle),
+            "other_processes": processes(nvml, handle),
+        }
     except nvml.NVMLError as error:
         return {"reason": why(error)}
 

@@ -18,13 +18,13 @@ from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor
 from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.samples import SampleSource
-from neuralpower.profiling.board import board_software
 from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
 from neuralpower.profiling.device_power import AdaptiveProtocol, idle_power
 from neuralpower.profiling.device_timing import ReplayProtocol, choose_calls, measure_replays
 from neuralpower.profiling.estimate import NetworkLoader
 from neuralpower.profiling.host_power import PowerProtocol
 from neuralpower.profiling.host_timing import TimingProtocol
+from neuralpower.profiling.nvml_facts import board_software
 from neuralpower.profiling.probe import probe
 from neuralpower.profiling.sensor_facts import Calibration
 from neuralpower.profiling.subset import spread

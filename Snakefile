@@ -16,6 +16,7 @@ include: "workflow/rules/layers.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/profile.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/published.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/provenance.smk"
@@ -29,6 +30,8 @@ localrules:
     split_sweep,
     merge_shards,
     checksums,
+    use_published,
+    refit_published,
     predict,
     report,
     check_accuracy,

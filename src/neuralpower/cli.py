@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "onnx": "a network as an ONNX model with seeded or given parameters",
     "measurements": "check, merge, export and begin folders of measurements",
     "import": "logs of other tools (caffe time, trtexec, ...) as measurements",
+    "published": "platforms learnt from public measurements: list, fetch, refit",
     "fit": "fit and cross-validate models of a platform",
     "calibrate": "learn from measured whole passes how layers add up",
     "transfer": "models of a new device from another's and a few measurements",

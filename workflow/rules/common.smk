@@ -11,10 +11,13 @@ from neuralpower.project.questions import (
     measurement_files,
     measurement_folder,
     networks,
+    one_of,
     platforms,
+    published_of,
     put_command_on_path,
     settings,
 )
+from neuralpower.project.published import fetched, files_of
 from neuralpower.project.shards import share
 
 # `neuralpower` is found beside the Python that runs Snakemake, whether or not a virtual
@@ -26,9 +29,13 @@ try:
     # How layers add up is learnt from all that a platform measured, whatever is reported on.
     ALL_NETWORKS = networks("all")
     PLATFORMS = platforms(config["platforms"])
+    PUBLISHED = published_of(PLATFORMS)
+    FETCHED = fetched()
 except InputError as error:
     sys.exit(f"neuralpower: {error}")
 
+# Platforms whose measurements are here, to be fitted and scored.
+MEASURED = [platform for platform in PLATFORMS if platform not in PUBLISHED]
 SWEEP_FAMILIES = sorted(config["sweep"]["families"])
 
 

@@ -10,6 +10,8 @@ rule calibrate:
         "results/models/{platform}/composition.json",
     log:
         "results/logs/calibrate/{platform}.log",
+    wildcard_constraints:
+        platform=one_of(MEASURED),
     conda:
         "../../envs/environment.yaml"
     params:
@@ -45,5 +47,6 @@ rule predict:
         "neuralpower predict {input.network:q}"
         " --models results/models/{wildcards.platform:q}"
         " {params.batches}"
+        " --measured-batches"
         " --out {output:q}"
         " 2> {log:q}"

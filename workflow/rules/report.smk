@@ -46,7 +46,7 @@ rule report:
                 labels={"platform": measurement},
                 caption="../report/measurement.rst",
             )
-            for measurement in PLATFORMS
+            for measurement in MEASURED
         ],
         list="results/report/pages.json",
         # Only this rule makes it: a report of a run of which a part failed is made again.

@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     add_batches_argument(parser)
     parser.add_argument(
+        "--measured-batches",
+        action="store_true",
+        help="where the platform measured a few batch sizes only, keep to those",
+    )
+    parser.add_argument(
         "--table", type=Path, metavar="CSV", help="predict the rows of a table of configurations"
     )
     parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
@@ -52,11 +57,24 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.composition import predict_networks
     from neuralpower.networks.loading import load_networks
 
-    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
+    batches = arguments.batch
+    if arguments.measured_batches:
+        batches = measured_batches(batches, models.facts.get("batch_sizes"))
+    networks = load_networks(arguments.prototxts, batches, readings(arguments))
     warn(networks)
     rows = predict_networks(networks, models, load_composition(arguments.models))
     write(arguments, rows)
     return 0
+
+
+def measured_batches(wanted: Sequence[int], measured: object) -> list[int]:
+    """The wanted batch sizes that a platform measured; all it measured if none is wanted.
+
+    ``measured``: as the models' index tells them; without any, all that are wanted.
+    """
+    if not isinstance(measured, list) or not measured:
+        return list(wanted)
+    return [size for size in wanted if size in measured] or [int(size) for size in measured]
 
 
 def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> None:

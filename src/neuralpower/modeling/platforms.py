@@ -38,6 +38,12 @@ PARTS = ".parts"
 QUALITY_COLUMNS = ("file", "row", "column", "reason", "action")
 RANGE_COLUMNS = ("family", "column", "min", "median", "max", "distinct")
 
+#: What the manifest says of a platform and its models repeat.
+ABOUT = ("title", "published", "precision", "sensor", "traps", "included", "peak_gflops",
+         "bandwidth_gb_s", "power_cap_w", "idle_power_w")  # fmt: skip
+#: A sweep over more batch sizes than this has measured batches, not a few of them.
+FEW_BATCHES = 3
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -225,6 +231,8 @@ def write_models(
         "software": platform.software,
         "description": platform.description,
         "power_reason": platform.power_reason,
+        "batch_sizes": batch_sizes(platform, data),
+        **{name: value for name in ABOUT if (value := platform.fact(name)) is not None},
         "created": created(platform),
         "data_sha256": data_checksum(platform),
         "options": {
@@ -249,6 +257,19 @@ def write_models(
     write_json(root / INDEX, index)
     shutil.rmtree(work.folder, ignore_errors=True)
     return root / INDEX
+
+
+def batch_sizes(platform: Platform, data: Dataset) -> list[int]:
+    """The few batch sizes that were measured, as the manifest says or the largest family shows.
+
+    Empty where there are many: then any size within their range is as good.
+    """
+    told = platform.fact("batch_sizes")
+    if isinstance(told, list) and all(type(size) is int and size > 0 for size in told):
+        return sorted(set(told))
+    layers = max((data.layers[family, "runtime_ms"] for family in data.families()), key=len)
+    found = sorted({int(size) for size in layers.columns["batch"]})
+    return found if len(found) <= FEW_BATCHES else []
 
 
 def data_ranges(data: Dataset) -> list[dict[str, Any]]:

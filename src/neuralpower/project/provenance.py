@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 RECORD = "provenance.json"
 #: The report's list of its pages with what each was made from.
 PAGES = "results/report/pages.json"
-_HOMES = ("results", "measurements", "prototxts")
+_HOMES = ("results", "measurements", "prototxts", "published")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Node:
 def project_of(path: str | Path) -> tuple[Path, str]:
     """The project's folder and the path in it of a result, a prototxt or measurements.
 
-    Raises ``InputError`` for a path outside ``results/``, ``measurements/`` and ``prototxts/``.
+    Raises ``InputError`` for a path outside ``results/``, ``measurements/``, ``published/`` and
+    ``prototxts/``.
     """
     absolute = Path(path).resolve()
     if not absolute.exists():
@@ -67,7 +68,8 @@ def project_of(path: str | Path) -> tuple[Path, str]:
     if homes:
         return homes[0].parent, absolute.relative_to(homes[0].parent).as_posix()
     raise InputError(
-        "stands in no results/, measurements/ or prototxts/ folder of a project", path=path
+        "stands in no results/, measurements/, published/ or prototxts/ folder of a project",
+        path=path,
     )
 
 
@@ -190,8 +192,10 @@ class _Tracer:
     def place(self, path: str) -> str:
         """The node that a file belongs to: models and measurements are taken as folders."""
         parts = PurePosixPath(path).parts
-        depth = {"measurements": 2}.get(parts[0], 3)
-        folder = parts[0] == "measurements" or parts[:2] in (
+        if parts[:2] == ("published", "prototxts"):
+            return path
+        depth = {"measurements": 2, "published": 2}.get(parts[0], 3)
+        folder = parts[0] in ("measurements", "published") or parts[:2] in (
             ("results", "models"),
             ("results", "measurements"),
         )
@@ -206,6 +210,8 @@ class _Tracer:
             return self._measurements(path, ())
         if path.startswith("prototxts/"):
             return Node(path, self._files([path]))
+        if path.startswith("published/"):
+            return self._published(path)
         words = path.split("/")[1:]
         stage = words[0]
         if stage == "layers":
@@ -270,7 +276,20 @@ class _Tracer:
         made_by = "profile" if inputs else ""
         return Node(path, self._within(path), made_by, inputs, tuple(facts), faults)
 
+    def _published(self, path: str) -> Node:
+        """A published platform: recipe and models that were committed."""
+        if not path.endswith("/"):
+            return Node(path, self._files([path]))
+        from neuralpower.importing.recipe import load_recipe
+
+        source = load_recipe(self.project / path).source
+        facts = (f"measured by {source.authors}: {source.repository} at {source.commit}",
+                 f"licence stated there: {source.licence}")  # fmt: skip
+        return Node(path, self._within(path), "", (), facts)
+
     def _models(self, path: str, measurements: str) -> Node:
+        if measurements.startswith("published/"):
+            return Node(path, self._within(path), "published", (measurements,))
         from neuralpower.modeling.platforms import data_checksum
         from neuralpower.records.folder import load_platform
 
@@ -296,13 +315,20 @@ class _Tracer:
         return [self._network(name) for name in sorted(networks) if name not in own]
 
     def _network(self, name: str) -> str:
-        """The file of a network, seen from the project."""
+        """The file of a network, seen from the project; torchvision's at a size where it is one."""
         path = Path(network_file(name, self.project / "prototxts"))
+        if not path.exists():
+            for stem in (name, name.rpartition("_")[0]):
+                sized = f"published/prototxts/{stem}.prototxt"
+                if stem and (self.project / sized).is_file():
+                    return sized
         return f"prototxts/{path.name}"
 
     def _accuracy(self, path: str) -> Node:
         platform = _stem(path)
         measurements, models = self._of_platform(platform), f"results/models/{platform}/"
+        if measurements.startswith("published/"):
+            return self._made(path, "published", [measurements])
         prototxts = self._prototxts(measurements, self._json(path).get("networks") or ())
         return self._made(path, "evaluate", [models, measurements, *prototxts])
 
@@ -329,6 +355,8 @@ class _Tracer:
         return [*self._globbed("results/sweeps/*.csv"), *prototxts]
 
     def _of_platform(self, platform: str) -> str:
+        if (self.project / f"published/{platform}/recipe.yaml").is_file():
+            return f"published/{platform}/"
         local = f"results/measurements/{platform}/"
         return local if (self.project / local).is_dir() else f"measurements/{platform}/"
 

@@ -6,14 +6,16 @@ The rule files stay free of logic; this module knows the folders and no Snakemak
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
 from neuralpower.core.network_files import find_networks, network_file
+from neuralpower.project.published import prototxts, published_names, shown
 
 #: The platform that is measured here, into results/; every other one is a recorded folder.
 LOCAL = "local"
@@ -44,28 +46,46 @@ def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[
 
 
 def platforms(wanted: str | list[str], folder: str | Path = "measurements") -> list[str]:
-    """The platforms to model, sorted: ``recorded`` (every folder) or the list that is wanted.
+    """The platforms to report on, sorted.
 
-    Raises ``InputError`` when there is none, or for a name without a folder.
+    ``recorded``: every folder of measurements; ``all``: those and the published platforms that are
+    meant for the report; or the list that is wanted, of any of them. Raises ``InputError`` when
+    there is none, for a name without a folder, or for one name in both.
     """
     root = Path(folder)
     found = [safe_name(p.name, "platform") for p in root.glob("[!.]*") if p.is_dir()]
-    if wanted == "recorded" and not found:
+    known = published_names()
+    if both := sorted({*found} & {*known}):
+        raise InputError(f"{both[0]!r} is a published platform too: rename it", path=folder)
+    if wanted == "all":
+        return sorted({*_recorded(found, folder, [*known]), *shown()})
+    if wanted == "recorded":
+        return _recorded(found, folder)
+    return _chosen(wanted, "", [*found, *known, LOCAL], f"no folder {folder}/{{}}")
+
+
+def _recorded(found: list[str], folder: str | Path, others: Sequence[str] = ()) -> list[str]:
+    if not found and not others:
         raise InputError(
             "holds no platform: add a folder of tables, or set platforms: [local]", path=folder
         )
-    return _chosen(wanted, "recorded", [*found, LOCAL], f"no folder {folder}/{{}}", {LOCAL})
+    return sorted(found)
 
 
-def _chosen(
-    wanted: str | list[str],
-    everything: str,
-    found: list[str],
-    missing: str,
-    only_when_named: Iterable[str] = (),
-) -> list[str]:
+def published_of(chosen: Iterable[str]) -> list[str]:
+    """Those of some platforms that are published ones: their models are committed."""
+    known = set(published_names())
+    return [name for name in chosen if name in known]
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A pattern of these names and no others, for the wildcards of a rule."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def _chosen(wanted: str | list[str], everything: str, found: list[str], missing: str) -> list[str]:
     if wanted == everything:
-        return sorted(set(found) - set(only_when_named))
+        return sorted(set(found))
     for name in wanted:
         if name not in found:
             raise InputError(f"{name!r} in the configuration has {missing.format(name)}")
@@ -95,18 +115,34 @@ def existing(path: str) -> list[str]:
 
 
 def measured_networks(platform: str, known: Iterable[str], local: Iterable[str]) -> list[str]:
-    """The files of ``known`` networks that the platform measured whole.
+    """The files of networks that the platform measured whole: ``known`` ones, by name.
 
-    A table that cannot be read gives none: fitting the platform tells its fault.
+    Passes at a stated input size are taken for torchvision's networks, as benchmarks of GPUs run
+    them, where these are known (``published/prototxts``), else for ours at that size. A table
+    that cannot be read gives none: fitting the platform tells its fault.
     """
-    names = set(local) if platform == LOCAL else set()
+    plain = set(local) if platform == LOCAL else set()
+    sized: set[tuple[str, str]] = set()
     if platform != LOCAL:
         for path in sorted(Path(measurement_folder(platform)).glob("networks.csv*")):
             try:
-                names |= {row["network"] for row in read_rows(path, ["network"])[1]}
+                for row in read_rows(path, ["network"])[1]:
+                    size = row.get("input", "")
+                    sized |= {(row["network"], size)} if size else set()
+                    plain |= set() if size else {row["network"]}
             except InputError:
                 return []
-    return [network_file(name) for name in sorted(known) if name in names]
+    torchvision = {path.stem: path.as_posix() for path in prototxts()}
+    ours = set(known)
+    found = {network_file(name) for name in ours & plain}
+    for name, size in sized:
+        for candidate in (f"{name}_{size.rpartition('x')[2]}", name):
+            if candidate in torchvision:
+                found.add(torchvision[candidate])
+                break
+        else:
+            found |= {network_file(name)} if name in ours else set()
+    return sorted(found)
 
 
 def settings(config: Mapping[str, Any], section: str | None = None) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
@@ -93,9 +94,13 @@ class Platform:
         """All tables: layers, networks, layers of networks."""
         return (*self.layer_files, *self.network_files, *self.network_layer_files)
 
+    def fact(self, name: str) -> Any:
+        """An entry of the manifest as it stands; ``None`` where there is none."""
+        return self.manifest.as_dict().get(name)
+
     def number(self, name: str) -> float | None:
         """A positive number of the manifest (``peak_gflops``, ``bandwidth_gb_s``) or ``None``."""
-        value = self.manifest.as_dict().get(name)
+        value = self.fact(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             return None
         return float(value)

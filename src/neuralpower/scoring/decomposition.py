@@ -1,14 +1,16 @@
 """Where the error of a predicted pass comes from: layer models, composition, or measurement.
 
-With T the measured pass, S the sum of its measured layers and P the sum of predicted ones (those
-with a model), and S' the part of S of layers with a model:
+With T the measured pass, S the sum of its measured layers, P the sum of predicted ones (those with
+a model), S' the part of S of layers with a model, and W what the prediction adds for launches:
 
-    (P - T) / T  =  (P - S') / T  +  (S - T) / T  -  (S - S') / T
-       error         layer models     composition      not modelled
+    (P + W - T) / T  =  (P - S') / T  +  (S + W - T) / T  -  (S - S') / T
+       error            layer models     composition          not modelled
 
 Layers are measured inside the same passes (``network_layers.csv``) or by themselves: the very
 configuration stands in the layer tables, if need be at another batch size, from which the model's
-ratio of measured to predicted is carried over. What has neither leaves the parts unknown.
+ratio of measured to predicted is carried over. Then P and S are of layers by themselves, and the
+composition is all the rest: factors, launches, what a pass does otherwise. A layer that has neither
+adds to no model's error; a pass of which these are more than ``GUESSED`` has no parts.
 """
 
 from __future__ import annotations
@@ -37,6 +39,10 @@ PARTS = (
 )
 
 
+#: More of a pass than this, in predicted time, may not be taken at its prediction.
+GUESSED = 0.35
+
+
 def decompose(
     measurements: str | Path,
     trials: Sequence[Trial],
@@ -47,7 +53,7 @@ def decompose(
 
     ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured
     pass; ``measurement_percent`` is half the range of the pass's repeats (None for one run). A
-    pass of which a predicted layer was not measured is left out; empty if that is all of them.
+    pass of which too little was measured is left out; empty if that is all of them.
     """
     alone: Alone | None = None
     entries = []
@@ -55,13 +61,15 @@ def decompose(
         time = trial.measured.values.get("runtime_ms")
         if time is None or rows[-1]["runtime_ms"] is None:
             continue
-        wanted = {row["index"] for row in rows[:-1] if row["runtime_ms"] is not None}
-        layers, source = _inside(trial), "the same passes"
-        if not wanted <= set(layers):
-            alone = alone or Alone(load_platform(measurements), models)
-            layers, source = alone.layers(trial), "layers by themselves"
-        if wanted <= set(layers):
-            entries.append(_entry(trial.measured, time, rows, layers, source))
+        wanted = {r["index"]: r["runtime_ms"] for r in rows[:-1] if r["runtime_ms"] is not None}
+        layers = _inside(trial)
+        if set(wanted) <= set(layers):
+            entries.append(_entry(trial.measured, time, rows, layers))
+            continue
+        alone = alone or Alone(load_platform(measurements), models)
+        layers = alone.layers(trial)
+        if sum(value for i, value in wanted.items() if i not in layers) <= GUESSED * time:
+            entries.append(_entry_alone(trial, time, rows[-1]["runtime_ms"], layers))
     if not entries:
         return {}
     return {"entries": entries, "summary": _summary(entries)}
@@ -73,24 +81,47 @@ def _inside(trial: Trial) -> dict[int, float]:
 
 
 def _entry(
-    measured: Pass,
-    time: float,
-    rows: Sequence[Mapping[str, Any]],
-    layers: Mapping[int, float],
-    source: str,
+    measured: Pass, time: float, rows: Sequence[Mapping[str, Any]], layers: Mapping[int, float]
 ) -> dict[str, Any]:
+    """The parts where layers were recorded inside the pass."""
     predicted = {r["index"]: r["runtime_ms"] for r in rows[:-1] if r["runtime_ms"] is not None}
     whole = sum(layers.values())
     modelled = sum(layers[index] for index in predicted)
+    waiting = rows[-1]["runtime_ms"] - sum(predicted.values())
+    return _parts(
+        measured,
+        time,
+        "the same passes",
+        rows[-1]["runtime_ms"] - time,
+        sum(predicted.values()) - modelled,
+        whole + waiting - time,
+        whole - modelled,
+    )
+
+
+def _entry_alone(
+    trial: Trial, time: float, predicted: float, layers: Mapping[int, float]
+) -> dict[str, Any]:
+    """The parts where layers were measured by themselves."""
+    estimates, missed = trial.estimates, 0.0
+    lean = estimates.lean["runtime_ms"]
+    for i, layer in enumerate(trial.network.layers):
+        if layer.index in layers and not estimates.estimated[i]:
+            value = float(estimates.runtime_ms.value[i]) * lean.get(layer.family, 1.0)
+            missed += value - layers[layer.index]
+    error = predicted - time
+    where = "layers by themselves"
+    return _parts(trial.measured, time, where, error, missed, error - missed, 0.0)
+
+
+def _parts(measured: Pass, time: float, layers_from: str, *parts: float) -> dict[str, Any]:
+    """An entry from the error, of layer models, of composition, and what is not modelled, in ms."""
     half_range = measured.half_ranges.get("runtime_ms")
     return {
         "network": measured.network,
         "batch": measured.batch,
-        "layers_from": source,
-        "error_percent": 100 * (sum(predicted.values()) - time) / time,
-        "layer_models_percent": 100 * (sum(predicted.values()) - modelled) / time,
-        "composition_percent": 100 * (whole - time) / time,
-        "not_modelled_percent": 100 * (whole - modelled) / time,
+        "layers_from": layers_from,
+        **{name: 100 * part / time for name, part in zip(PARTS[:4], parts, strict=True)},
         "measurement_percent": None if half_range is None else 100 * half_range / time,
     }
 

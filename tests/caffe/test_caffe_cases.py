@@ -392,6 +392,14 @@ def test_data_of_fast_rcnn() -> None:
     assert tops(layer) == "2x3x600x1000 1x5 1 1x20 1x20"
 
 
+def test_data_of_fcn() -> None:
+    python = "python_param { module: 'siftflow_layers' layer: 'SIFTFlowSegDataLayer' }"
+    text = f'layer {{ type: "Python" top: "data" top: "sem" top: "geo" {python} }}'
+    assert tops(last(text)) == "1x3x256x256 1x1x256x256 1x1x256x256"
+    assert tops(last(text, data_shape=(3, 9, 8))) == "1x3x9x8 1x1x9x8 1x1x9x8"
+    assert last(text).assumed
+
+
 def test_proposal_targets() -> None:
     python = "python_param { module: 'rpn.proposal_target_layer' layer: 'ProposalTargetLayer' "
     python += "param_str: \"'num_classes': 4\" }"

@@ -1,8 +1,8 @@
 """Python layers: code of the user, which is never run; the well-known ones are known by name.
 
 Sources: py-faster-rcnn (``rpn.proposal_layer``, ``anchor_target_layer``, ``proposal_target_layer``,
-``roi_data_layer.layer``; shapes as their ``setup`` makes them, one image and one region) and ENet
-(``spatial_dropout``).
+``roi_data_layer.layer``; shapes as their ``setup`` makes them, one image and one region), ENet
+(``spatial_dropout``) and FCN (``voc_layers``, ``siftflow_layers``, ``nyud_layers``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ _RATIOS = 3
 _ANCHORS = 9
 _IMAGE = (600, 1000)
 _CLASSES = 21
+#: FCN's data layers by class: the sizes of all images of the set, or of the largest.
+_SEGMENTED = {
+    "SIFTFlowSegDataLayer": (256, 256),
+    "NYUDSegDataLayer": (425, 560),
+    "VOCSegDataLayer": (500, 500),
+    "SBDDSegDataLayer": (500, 500),
+    "PASCALContextSegDataLayer": (500, 500),
+}
 _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{0,6})?")
 #: Classes that keep the shape of their bottom.
 _ELEMENTWISE = re.compile(r"(Spatial|Bayesian|Gaussian)?(Dropout|Noise)\w*", re.IGNORECASE)
@@ -47,6 +55,8 @@ def _known(setup: Setup, name: str) -> list[Shape] | None:
         return _anchor_targets(setup)
     if name == "ProposalTargetLayer" and setup.n_tops <= 5:
         return _proposal_targets(setup)
+    if name in _SEGMENTED and not bottoms:
+        return _segmented(setup, tops, _SEGMENTED[name])
     if len(tops) == len(bottoms) == 1:
         if _ELEMENTWISE.fullmatch(name):
             setup.notes.append("keeps the shape of its bottom")
@@ -83,6 +93,15 @@ def _roi_data(setup: Setup, tops: tuple[str, ...]) -> list[Shape] | None:
         setup.assume(f"an image of {sizes}, py-faster-rcnn's largest (else --data-shape)")
     setup.notes.append("the number of boxes depends on the data")
     return [shapes[name] for name in tops]
+
+
+def _segmented(setup: Setup, tops: tuple[str, ...], sizes: tuple[int, int]) -> list[Shape]:
+    """FCN: one image (in colour or as depth codes, three channels) and labels of its pixels."""
+    channels, height, width = setup.data_shape or (3, *sizes)
+    if setup.data_shape is None:
+        setup.assume(f"an image of {height}x{width}, as this data set has (else --data-shape)")
+    colours = ("data", "color", "hha")
+    return [(1, channels if name in colours else 1, height, width) for name in tops]
 
 
 def _anchor_targets(setup: Setup) -> list[Shape] | None:

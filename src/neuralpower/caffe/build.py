@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from neuralpower.caffe.configuration import configuration
-from neuralpower.caffe.layers import canonical, described, find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
-from neuralpower.caffe.rules import State, elsewhere, included
+from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import (
     INT_MAX,
-    LENIENT_MAX,
     SCALAR,
     Shape,
     check_blob,
@@ -23,6 +21,7 @@ from neuralpower.caffe.shapes import (
     shape_text,
 )
 from neuralpower.caffe.textformat import Doubt
+from neuralpower.caffe.wiring import Entry, Options, select
 from neuralpower.core.configuration import Configuration
 
 #: More would not fit the integers of the tables' readers.
@@ -32,24 +31,6 @@ AUTOMATIC = "(automatic)"
 _CUDNN = 2
 #: Bottoms or tops of one layer; real networks stay below some hundreds.
 MAX_BLOBS = 50_000
-
-
-@dataclass(slots=True)
-class Options:
-    """How to read a network; see ``network.load_network``."""
-
-    phase: str = "TEST"
-    batch: int | None = None
-    strict: bool = False
-    known_types: bool = False
-    assume_elementwise: bool = False
-    data_shape: Shape | None = None
-    blob_shapes: Mapping[str, Shape] = field(default_factory=dict)
-
-    @property
-    def limit(self) -> int:
-        """The most elements that a blob may have."""
-        return INT_MAX if self.strict else LENIENT_MAX
 
 
 @dataclass(slots=True)
@@ -103,58 +84,6 @@ class BuiltNetwork:
     outputs: dict[str, Shape | None]
 
 
-class _Entry:
-    """A layer that the state includes, with its wiring."""
-
-    __slots__ = (
-        "assumed",
-        "bottoms",
-        "doubts",
-        "in_place",
-        "kind",
-        "notes",
-        "offset",
-        "param",
-        "sources",
-        "tops",
-        "weights",
-    )
-
-    def __init__(self, param: Any, offset: int, doubts: Sequence[Doubt]) -> None:
-        self.param = param
-        self.offset = offset
-        self.bottoms: tuple[str, ...] = tuple(param.bottom)
-        self.tops: tuple[str, ...] = tuple(param.top)
-        self.kind: LayerType | None = find(param.type)
-        self.sources: list[int] = []
-        self.in_place: list[bool] = []
-        self.notes: list[str] = []
-        # The blocks of forks' types that matter are in the schema; another one does not.
-        known = self.kind is not None and not self.kind.fork
-        self.doubts: list[str] = [doubt.text for doubt in doubts if known or not doubt.block]
-        self.assumed: list[str] = []
-        #: The loss weights that are left when Caffe has moved those of shared tops to Splits.
-        self.weights: list[float] = list(param.loss_weight)
-
-    def note(self) -> str:
-        """The layer's note: doubts first, then defaults, then remarks."""
-        doubts = [f"not sure: {text}" for text in self.doubts]
-        assumed = [f"assumed: {text}" for text in self.assumed]
-        return "; ".join(dict.fromkeys([*doubts, *assumed, *self.notes]))
-
-    def respell(self) -> None:
-        """Take the type that another spelling means, or the one whose parameters a layer has."""
-        name = canonical(self.param.type) or described(self.param)
-        if name is not None:
-            self.doubts.append(f"unknown layer type '{self.param.type[:60]}', read as {name}")
-            self.param.type, self.kind = name, find(name)
-
-    def refuse(self, reason: str) -> NoReturn:
-        """End with the layer named."""
-        name = self.param.name[:60] or "without a name"
-        raise Refusal(f"layer '{name}' ({self.param.type[:60]}): {reason}", self.offset)
-
-
 def build(
     layers: Iterable[Any],
     offsets: Iterable[int],
@@ -173,64 +102,11 @@ def build(
             check_blob(shape, options.limit)
         except Refusal as refusal:
             raise Refusal(f"blob shape of '{name}': {refusal.reason}") from None
-    entries: list[_Entry] = []
-    absent: dict[str, dict[str, None]] = {}
-    for param, offset in zip(layers, offsets, strict=True):
-        entry = _Entry(param, offset, (doubts or {}).get(offset, ()))
-        if entry.kind is None and not (options.strict or options.known_types):
-            entry.respell()
-        try:
-            inside = included(param, state)
-        except Refusal as refusal:
-            if options.strict:
-                entry.refuse(refusal.reason)
-            entry.notes.append(f"Caffe refuses: {refusal.reason}")
-            inside = True
-        if inside:
-            entries.append(entry)
-        else:
-            where = f"layer '{param.name[:60]}' makes it only {elsewhere(param, state)}"
-            for name in param.top:
-                absent.setdefault(name, {})[where] = None
-    _wire(entries, options)
+    entries, absent = select(layers, offsets, state, options, doubts or {})
     builder = _Builder(options, absent)
     built = [builder.add(index, entry) for index, entry in enumerate(entries)]
     outputs = {name: builder.shapes[name] for name in builder.unused}
     return BuiltNetwork(built, builder.inputs, outputs)
-
-
-def _wire(entries: list[_Entry], options: Options) -> None:
-    """Find the source of every bottom and which tops are worked on in place.
-
-    A top that is used more than once gets a Split layer in Caffe; its users then read blobs of
-    other names, so that none of them works in place.
-    """
-    last: dict[str, int] = {}
-    uses: list[int] = []
-    firsts: list[int] = []
-    for entry in entries:
-        firsts.append(len(uses))
-        for name in entry.bottoms:
-            source = last.get(name, -1)
-            if source >= 0:
-                uses[source] += 1
-            elif options.strict and name not in options.blob_shapes:
-                entry.refuse(f"unknown bottom blob '{name}'")
-            entry.sources.append(source)
-        weights = entry.param.loss_weight
-        for position, name in enumerate(entry.tops):
-            last[name] = len(uses)
-            # A top that is a loss counts as used.
-            uses.append(int(position < len(weights) and weights[position] != 0))
-    for entry, first in zip(entries, firsts, strict=True):
-        tops = range(first, first + min(len(entry.tops), len(entry.weights)))
-        if any(uses[top] > 1 and entry.weights[top - first] for top in tops):
-            # The Split that Caffe puts in takes the weight, and the layer loses all of its own.
-            entry.weights = []
-        pairs = zip(entry.tops, entry.bottoms, entry.sources, strict=False)
-        entry.in_place = [
-            top == bottom and (source < 0 or uses[source] == 1) for top, bottom, source in pairs
-        ]
 
 
 class _Builder:
@@ -249,7 +125,7 @@ class _Builder:
         self.unused: dict[str, None] = {}
         self.owners: dict[str, tuple[Shape, dict[str, float]]] = {}
 
-    def add(self, index: int, entry: _Entry) -> Layer:
+    def add(self, index: int, entry: Entry) -> Layer:
         """Set one layer up and remember its tops."""
         param, kind, tops = entry.param, entry.kind, entry.tops
         shapes = tuple([self.bottom_shape(name) for name in entry.bottoms])
@@ -287,7 +163,7 @@ class _Builder:
 
     # -------------------------------------------------------------------------------- checks
 
-    def check_structure(self, entry: _Entry, n_tops: int) -> None:
+    def check_structure(self, entry: Entry, n_tops: int) -> None:
         """The checks that Caffe makes around a layer's own set-up."""
         param, kind = entry.param, entry.kind
         seen: set[str] = set()
@@ -319,7 +195,7 @@ class _Builder:
                 f"once a top is needed (1 vs. {weights})"
             )
 
-    def count_params(self, layer: Layer, entry: _Entry, params: list[Shape]) -> None:
+    def count_params(self, layer: Layer, entry: Entry, params: list[Shape]) -> None:
         """Count the layer's own blobs; those with a name that is known are shared."""
         specs = entry.param.param
         n_specs = len(specs)
@@ -338,7 +214,7 @@ class _Builder:
             else:
                 self.owners[spec.name] = (shape, _multipliers(spec))
 
-    def check_shared(self, entry: _Entry, spec: Any, shape: Shape) -> None:
+    def check_shared(self, entry: Entry, spec: Any, shape: Shape) -> None:
         """A shared parameter must fit its owner's shape and its learning rates."""
         owner, multipliers = self.owners[spec.name]
         if spec.share_mode == spec.PERMISSIVE:
@@ -357,7 +233,7 @@ class _Builder:
 
     # ------------------------------------------------------------------------------- one layer
 
-    def set_up(self, layer: Layer, entry: _Entry) -> None:
+    def set_up(self, layer: Layer, entry: Entry) -> None:
         """Run the shape function and take its results over."""
         kind, options = entry.kind, self.options
         if kind is None:
@@ -406,7 +282,7 @@ class _Builder:
         if not self.strict and any(count(shape) > INT_MAX for shape in tops):
             entry.notes.append("larger than Caffe's limit of 2^31 - 1 elements")
 
-    def unknown_type(self, layer: Layer, entry: _Entry) -> None:
+    def unknown_type(self, layer: Layer, entry: Entry) -> None:
         """A type that nobody knows: its shape is its bottom's only if it works in place."""
         options, bottoms = self.options, layer.bottom_shapes
         one = len(bottoms) == len(layer.tops) == 1 and None not in bottoms
@@ -425,7 +301,7 @@ class _Builder:
         else:
             entry.doubts.append(f"{kept}; it works in place, so its shape is taken to stay")
 
-    def check_weighted(self, entry: _Entry, tops: Sequence[Shape | None]) -> None:
+    def check_weighted(self, entry: Entry, tops: Sequence[Shape | None]) -> None:
         """A loss weight is written into its blob at once, so that blob cannot be empty."""
         for weight, shape in zip(entry.param.loss_weight, tops, strict=False):
             if weight and shape is not None and count(shape) == 0:
@@ -452,7 +328,7 @@ class _Builder:
             return (self.options.batch, *shape[1:])
         return shape
 
-    def without_shape(self, layer: Layer, entry: _Entry, reason: str) -> None:
+    def without_shape(self, layer: Layer, entry: Entry, reason: str) -> None:
         """A layer whose shapes only the options can tell, or shapes where a fork puts them."""
         given = [self.options.blob_shapes.get(name) for name in layer.tops]
         if None in given and not (self.strict or layer.bottoms):
@@ -472,7 +348,7 @@ class _Builder:
                 entry.refuse(f"{reason}, or correct the type if it is misspelt")
             self.object(entry, reason if self.strict or layer.known else f"shape unknown: {reason}")
 
-    def dialect(self, layer: Layer, entry: _Entry, given: list[Shape | None]) -> list[Shape | None]:
+    def dialect(self, layer: Layer, entry: Entry, given: list[Shape | None]) -> list[Shape | None]:
         """Netscope's files give data layers of any type the ``input_param`` of an Input layer."""
         shapes = [dims(shape) for shape in entry.param.input_param.shape]
         if len(shapes) not in (1, len(given)):
@@ -482,7 +358,7 @@ class _Builder:
         tops = zip(layer.tops, shapes, strict=True)
         return [check_blob(self.outside(name, shape, True), self.limit) for name, shape in tops]
 
-    def object(self, entry: _Entry, reason: str) -> None:
+    def object(self, entry: Entry, reason: str) -> None:
         """Refuse in strict mode, note in lenient mode."""
         if self.strict:
             entry.refuse(reason)

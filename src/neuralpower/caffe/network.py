@@ -12,11 +12,12 @@ from typing import IO, Any, cast
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
-from neuralpower.caffe.build import Layer, Options, build
+from neuralpower.caffe.build import Layer, build
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.upgrade import upgrade
+from neuralpower.caffe.wiring import Options
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import network_name

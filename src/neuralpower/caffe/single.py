@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2
-from neuralpower.caffe.build import Layer, Options, build
+from neuralpower.caffe.build import Layer, build
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
+from neuralpower.caffe.wiring import Options
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.core.validity import check_configuration

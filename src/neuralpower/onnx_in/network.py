@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.caffe.build import BuiltNetwork, Layer, Options, build
+from neuralpower.caffe.build import BuiltNetwork, Layer, build
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
+from neuralpower.caffe.wiring import Options
 from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError

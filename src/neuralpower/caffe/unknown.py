@@ -9,7 +9,6 @@ misspelt.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -35,8 +34,7 @@ _DATA_SIZE_NAMES = (
 )
 _DATA_SIZES = frozenset(_DATA_SIZE_NAMES.split())
 #: Names that change nothing, wherever they are.
-_HARMLESS = re.compile(
-    r"""(?x)
+_HARMLESS = r"""(?x)
     .*filler.* | .*engine.* | .*_algo.* | cudnn.* | .*_math(_.*)?
     | .*(lr|decay)(_mult|_policy)?  | lr_.* | blobs_lr | .*momentum.* | .*moving_average.*
     | .*(eps|epsilon) | .*global_stats | frozen | icnet
@@ -53,10 +51,9 @@ _HARMLESS = re.compile(
     | .*winograd.* | unpool | strict_dim | evaluation_method | reorg_(in|out)put | out_pad
     | eltwise_.* | .*(detection|evaluat|nms).* | .*transform_param | .*_data_param | python_param
     """
-)
 #: Switches of forks, harmless where nothing in the name is a size.
-_SWITCH = re.compile(r"(is|with|fuse|fused|use|enable|do)_.*")
-_SIZES = re.compile(
+_SWITCH = r"(is|with|fuse|fused|use|enable|do)_.*"
+_SIZES = (
     r"bias|pad|kernel|strid|group|dilat|hole|axis|axes|dim|shape|size|height|width|channel|pool|ceil|"
     r"global|num"
 )
@@ -66,6 +63,9 @@ _CLOSE = 0.75
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known field that ``name`` is probably a misspelling of, or None."""
+    # A heavy import that only files with unknown fields need.
+    import difflib
+
     found = difflib.get_close_matches(name.lower(), list(known), 1, _CLOSE)
     return found[0] if found else None
 
@@ -87,6 +87,6 @@ def matters(message: str, name: str, known: Iterable[str], *, fork: bool = False
 
 
 def _harmless(name: str) -> bool:
-    if _HARMLESS.fullmatch(name):
+    if re.fullmatch(_HARMLESS, name):
         return True
-    return bool(_SWITCH.fullmatch(name)) and not _SIZES.search(name)
+    return bool(re.fullmatch(_SWITCH, name)) and not re.search(_SIZES, name)

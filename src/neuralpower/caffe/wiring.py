@@ -99,7 +99,8 @@ def select(
     absent: dict[str, dict[str, None]] = {}
     for param, offset in zip(layers, offsets, strict=True):
         entry = Entry(param, offset, doubts.get(offset, ()))
-        if entry.kind is None and not (options.strict or options.known_types):
+        given = any(name in options.blob_shapes for name in entry.tops)
+        if entry.kind is None and not (options.strict or options.known_types or given):
             entry.respell()
         try:
             inside = included(param, state)

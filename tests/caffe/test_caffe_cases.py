@@ -537,3 +537,35 @@ IN_PLACE = [
 def test_losses_in_place(kind: str, second: str, refused: bool) -> None:
     text = f'layer {{ name: "s" type: "{kind}" bottom: "a" bottom: "{second}" top: "a" }}'
     assert ("in place" in strict_refusal(text)) == refused
+
+
+def test_a_field_given_twice_in_a_layer_takes_the_last_value() -> None:
+    options = "convolution_param { num_output: 4 kernel_size: 3 bias_term: true bias_term: false }"
+    layer = last(one_layer("Convolution", "1x3x8x8", options))
+    assert layer.params == 108
+    assert layer.note == "not sure: field bias_term of ConvolutionParameter given twice"
+    blocks = "relu_param { negative_slope: 0.1 } relu_param { negative_slope: 0.2 }"
+    assert last(one_layer("ReLU", "2", blocks)).param.relu_param.negative_slope == pytest.approx(
+        0.2
+    )
+    with pytest.raises(InputError, match="'bias_term' is given twice"):
+        parse_network(one_layer("Convolution", "1x3x8x8", options), strict=True)
+
+
+def test_a_quoted_type_of_v1_is_read() -> None:
+    text = 'input: "a" input_dim: [1, 3, 4, 4] layers { name: "r" type: "%s" bottom: "a" top: "b" }'
+    for kind in ("RELU", "ReLU"):
+        assert tops(last(text % kind)) == "1x3x4x4"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "no network"),
+        ("# nothing\n", "no network"),
+        ('net: "a.prototxt"\nbase_lr: 0.1\nlr_policy: "step"', "settings of a solver"),
+    ],
+)
+def test_a_file_without_layers_says_what_it_is(text: str, what: str) -> None:
+    (line,) = parse_network(text, path="f").warnings
+    assert line.startswith(f"f: no layers: this is {what}")

@@ -147,12 +147,18 @@ def parse_network(
     return network
 
 
+#: Fields by which the settings of a solver are known.
+_SOLVER = ("base_lr", "lr_policy", "max_iter", "solver_mode")
 #: Different warnings that are listed for one file; the rest are counted.
 _MAX_WARNINGS = 20
 
 
 def _warnings(network: Network, document: textformat.Document) -> list[str]:
     """What a person must know before believing the figures, with the first place of each."""
+    if not network.layers:
+        solver = any(f" {name} of " in note for note in network.notes for name in _SOLVER)
+        hint = "settings of a solver: give the network that they name" if solver else "no network"
+        return [f"{document.path}: no layers: this is {hint}"]
     found: dict[str, list[tuple[int, str]]] = {}
     for doubt in document.doubts:
         if doubt.layer < 0:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -197,7 +197,7 @@ class _Parser(Cursor):
                     self.fail(f"more than {MAX_LAYERS} {known.name} entries in one file", offset)
             return getattr(message, known.name).add()
         if message.HasField(known.name):
-            self._twice(known, offset)
+            self._twice(message, known, offset)
         child = getattr(message, known.name)
         child.SetInParent()
         return child
@@ -212,7 +212,8 @@ class _Parser(Cursor):
         elif not self.strict and known.more:
             getattr(message, known.more).append(value)
         else:
-            self._twice(known, offset)
+            self._twice(message, known, offset)
+            setattr(message, known.name, value)
 
     def _word(self, message: Any, known: Field, word: str, offset: int, start: int) -> None:
         try:
@@ -255,7 +256,15 @@ class _Parser(Cursor):
             self.fail(f"':' was expected after {name!r}, not {self._show(position)}", position)
         if opening == "[" and known.repeated:
             return self._list(message, known, position + 1)
+        if opening in ('"', "'") and opening and self._quoted_type(message, known):
+            message.fork_type, end = self._string(position)
+            return self._separator(end)
         return self._separator(self._scalar(message, known, position, found.start(1)))
+
+    def _quoted_type(self, message: Any, known: Field) -> bool:
+        """Whether a type in quotes, as the current format has them, may stand in for V1's."""
+        v1 = message.DESCRIPTOR.name == "V1LayerParameter" and known.name == "type"
+        return v1 and not self.strict
 
     def _value_offset(self, found: re.Match[str]) -> int:
         """Where the value of a matched field starts, whatever it is."""
@@ -375,8 +384,11 @@ class _Parser(Cursor):
         offset = self.document.layer_offsets[found[1]][int(found[2])] if found else 0
         self.fail(f"the required field {missing} is missing", offset)
 
-    def _twice(self, known: Field, offset: int) -> NoReturn:
-        self.fail(f"field {known.name!r} stands twice: only one value is allowed", offset)
+    def _twice(self, message: Any, known: Field, offset: int) -> None:
+        """A field that can have one value: inside a layer the lenient mode takes the last."""
+        if self.strict or self.layer < 0:
+            self.fail(f"field {known.name!r} is given twice: only one value is allowed", offset)
+        self._doubt(message, f"field {known.name} of {message.DESCRIPTOR.name} given twice", offset)
 
     @staticmethod
     def _wrong_close(closing: str, character: str) -> str:

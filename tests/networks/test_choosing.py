@@ -61,15 +61,37 @@ def test_networks_are_ranked_by_cost_per_image() -> None:
 def test_the_pareto_front_is_within_a_data_set_and_needs_an_error() -> None:
     found = best(compare(ROWS, ERRORS))
     assert {name: row["pareto"] for name, row in found.items()} == {
-        "small": 1, "large": 1, "waste": 0, "other": 1, "unknown": None,
+        "small": 1, "large": 1, "waste": 0, "other": None, "unknown": None,
     }  # fmt: skip
+
+
+def test_top_1_and_top_5_errors_are_never_compared() -> None:
+    both = {"a": {"top1_error": 40.0, "top5_error": 18.0}, "b": {"top1_error": 30.0},
+            "c": {"top1_error": 25.0, "top5_error": 8.0}}  # fmt: skip
+    rows = [total(name, 1, 1.0) for name in both]
+    kinds = {row["error_kind"] for row in compare(rows, both)}
+    assert kinds == {"top1_error"}, "the kind that most have"
+    by_top5 = {row["network"]: row for row in compare(rows, both, error="top5_error")}
+    assert [by_top5[n]["error_percent"] for n in "abc"] == [18.0, None, 8.0]
+    assert {row["error_kind"] for row in compare(ROWS, ERRORS)} == {"top5_error", None}
+
+
+def test_one_batch_size_is_compared_at_a_time() -> None:
+    rows = compare(ROWS, ERRORS, batch=4)
+    assert [(row["network"], row["batch"], row["rank"]) for row in rows] == [("small", 4, 1)]
+    found = best(compare(ROWS, ERRORS, batch=1))
+    assert found["small"]["energy_mj_per_image"] == 100
 
 
 def test_the_energy_precision_ratio_is_that_of_the_paper() -> None:
     found = best(compare(ROWS, ERRORS))
     for alpha in (1, 2, 3, 4):
-        assert found["large"][f"epr_{alpha}"] == pytest.approx(0.1**alpha * 500)
-    assert found["unknown"]["epr_1"] is None
+        assert found["large"][f"epr_{alpha}_j"] == pytest.approx(0.1**alpha * 0.5)
+        assert found["large"][f"runtime_ratio_{alpha}_ms"] is None
+    assert found["unknown"]["epr_1_j"] is None
+    timed = compare([total("large", 2, 50)], ERRORS)[0]
+    assert timed["runtime_ratio_2_ms"] == pytest.approx(0.1**2 * 25)
+    assert timed["epr_2_j"] is None, "a ratio with the runtime is no energy"
 
 
 def test_the_paper_s_ranking_follows_from_its_own_figures() -> None:
@@ -78,7 +100,7 @@ def test_the_paper_s_ranking_follows_from_its_own_figures() -> None:
                "overfeat": (14.2, 266.5)}  # fmt: skip
     errors = {name: {"dataset": "D", "top5_error": e} for name, (e, _) in figures.items()}
     rows = compare([total(name, 1, 1.0, mj) for name, (_, mj) in figures.items()], errors)
-    winners = [min(rows, key=lambda r: r[f"epr_{a}"])["network"] for a in (1, 2, 3, 4)]
+    winners = [min(rows, key=lambda r: r[f"epr_{a}_j"])["network"] for a in (1, 2, 3, 4)]
     assert winners == ["alexnet", "alexnet", "alexnet", "vgg16"]
 
 

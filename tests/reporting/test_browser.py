@@ -161,7 +161,7 @@ def test_rows_are_filtered_and_counted(browse: Browse) -> None:
         TABLE
         + """
         const input = document.querySelector('[data-filters="layers"]');
-        input.value = "conv bra"; input.dispatchEvent(new Event("input"));
+        input.value = "conv bra"; input.dispatchEvent(new Event("input", {bubbles: true}));
         const shown = [...table.tBodies[0].rows].filter((row) => !row.hidden);
         const text = input.closest(".tools").querySelector("output").textContent;
         return [shown.map((row) => row.cells[0].textContent), text, input.labels.length];""",
@@ -290,6 +290,45 @@ def test_a_budget_is_judged_by_the_interval_and_kept_in_the_address(browse: Brow
     assert found["wide"][0] == ["yes", "fits 2 ms"]
     assert found["energy"][1] == ["unknown", "fits 2 ms; 100 mJ: not measured here"]
     assert found["hash"] == "#runtime_ms=2&energy_mj=100"
+
+
+def test_like_is_compared_with_like_by_choice(browse: Browse) -> None:
+    found, console = browse(
+        "choosing.html",
+        TABLE
+        + """
+        const look = () => ({
+          head: document.querySelector("#shown h2").textContent,
+          first: document.querySelector("#choosing tbody tr").textContent.trim(),
+          heads: [...document.querySelectorAll("#choosing thead th")].map((h) => h.textContent),
+          words: document.querySelector("#shown section p").textContent,
+        });
+        const before = look();
+        await choose("set", "D, top-1 error");
+        await choose("batch", "16");
+        const other = look();
+        await choose("platform", "plain");
+        const plain = look();
+        document.querySelector("#choosing thead button").click();
+        const sorted = document.querySelector("#choosing thead th").getAttribute("aria-sort");
+        return {before, other, plain, sorted,
+          options: [...document.querySelectorAll("[data-switch=batch] option")]
+            .map((o) => o.value)};
+        """,
+    )
+    assert console == []
+    assert found["before"]["head"] == "D, top-5 error on board, each network at its best batch size"
+    assert found["before"]["words"].startswith(
+        "small is cheapest: cheaper than wide with more than 99"
+    )
+    assert "EPR, α = 1, J" in found["before"]["heads"]
+    assert found["other"]["head"] == "D, top-1 error on board, batch 16"
+    assert found["plain"]["head"] == "D, top-1 error on plain, batch 16"
+    assert found["plain"]["words"].startswith("Compared by runtime; energy: not measured")
+    assert "error^1 × runtime, ms" in found["plain"]["heads"]
+    assert not any("EPR" in head for head in found["plain"]["heads"])
+    assert found["sorted"] == "ascending"
+    assert found["options"] == ["each at its best", "1", "4", "16"]
 
 
 def test_everything_that_acts_can_be_reached_by_keyboard_and_has_a_name(browse: Browse) -> None:

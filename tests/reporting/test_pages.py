@@ -107,7 +107,8 @@ def test_a_network_named_script_is_text_in_the_index_and_no_path(tmp_path: Path)
 
 def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results")
-    Report.of(Results(folder), folder / "report").write()
+    facts = folder.parent / "prototxts" / "networks.yaml"
+    Report.of(Results(folder, (), facts), folder / "report").write()
     for path in report.rglob("*.*"):
         assert path.read_bytes() == (folder / "report" / path.relative_to(report)).read_bytes()
 
@@ -165,6 +166,12 @@ def test_a_first_time_reader_finds_what_matters_in_two_clicks(report: Path) -> N
     assert "Every score compares a prediction with a measurement" in text["accuracy.html"]
     assert "How accurate: runtime of layers" in text["platforms/board.html"]
     assert "How it was measured" in text["platforms/board.html"]
+    # What to change, and which network is cheapest below an error.
+    assert "What to change" in small
+    assert "conv2: half the outputs" in small
+    choosing = " ".join(text["choosing.html"].split())
+    assert "Cheapest for an error" in choosing
+    assert "8 % wide 7.00 44.5" in choosing
 
 
 def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report: Path) -> None:
@@ -294,6 +301,7 @@ def test_the_list_of_pages_names_what_each_was_made_from(report: Path) -> None:
         "results/predictions/plain/small.csv",
         "results/accuracy/board.json",
         "results/accuracy/plain.json",
+        "prototxts/networks.yaml",
     ]
 
 
@@ -305,7 +313,6 @@ def test_an_empty_results_folder_gives_pages_that_say_so(tmp_path: Path) -> None
 
 def test_a_network_that_was_not_read_is_named_with_the_reason(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results", ("small",))
-    (tmp_path / "prototxts").mkdir()
     for name in ("small", "broken"):
         (tmp_path / "prototxts" / f"{name}.prototxt").write_text("")
     log = folder / "logs" / "layers" / "broken.log"

@@ -215,7 +215,7 @@ class Comparison(Table):
     kind = "comparison"
 
     def _shown(self) -> tuple[list[str], list[bool], list[list[str]]]:
-        from neuralpower.networks.text import comparison_cells
+        from neuralpower.networks.choosing import comparison_cells
 
         return comparison_cells(self.rows)
 

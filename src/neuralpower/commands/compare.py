@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YAML",
         help="published errors (default: networks.yaml beside the first prototxt, if there)",
     )
+    parser.add_argument(
+        "--error",
+        choices=("top1", "top5"),
+        help="the published error to compare (default: the kind that most networks have)",
+    )
     parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
     parser.add_argument(
         "--format",
@@ -37,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare and write; exit status 0."""
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
-    from neuralpower.networks.choosing import COLUMNS, compare
+    from neuralpower.networks.choosing import COLUMNS, compare, comparison_cells
     from neuralpower.networks.composition import predict_networks
     from neuralpower.networks.loading import load_networks
     from neuralpower.networks.published import read_published
@@ -49,11 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     facts = arguments.networks_file
     if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():
         facts = beside
-    rows = compare(predicted, read_published(facts) if facts is not None else {})
+    rows = compare(
+        predicted,
+        read_published(facts) if facts is not None else {},
+        error=arguments.error and f"{arguments.error}_error",
+    )
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
-        sys.stdout.write(text.table_text(*text.comparison_cells(rows), _SPARE))
+        sys.stdout.write(text.table_text(*comparison_cells(rows), _SPARE))
     elif arguments.format == "md":
-        table = text.markdown_table(*text.comparison_cells(rows))
+        table = text.markdown_table(*comparison_cells(rows))
         if arguments.out is None:
             sys.stdout.write(table)
         else:
@@ -63,5 +72,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-#: Columns that go first where a line has no room: intervals, then the lower EPRs.
+#: Columns that go first where a line has no room: intervals, then the lower ratios.
 _SPARE = (5, 9, 10)

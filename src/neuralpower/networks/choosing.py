@@ -2,18 +2,21 @@
 
 The energy-precision ratio is EPR = error^alpha * energy per image (Cai et al., ACML 2017), smaller
 is better; alpha says how much accuracy matters. Errors are fractions of 1 here, so that an EPR
-is an energy in mJ discounted for accuracy. Where no power was measured the same ratio is formed
-with the runtime.
+is an energy, in joules, discounted for accuracy. Where no power was measured the same ratio is
+formed with the runtime, in ms, and has another name.
+
+Only like is compared with like: one kind of error (top-1 or top-5) at a time, the Pareto front
+within one data set, and one batch size at a time or each network at its own best one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from neuralpower.networks.published import ERRORS, published_error
-from neuralpower.networks.text import TOTAL
+from neuralpower.networks.text import TOTAL, interval, number
 
 ALPHAS = (1, 2, 3, 4)
 #: The least share of a network's work that must be predicted for it to be ranked.
@@ -34,7 +37,8 @@ COLUMNS = (
     "next_network",
     "probability_before_next",
     "pareto",
-    *(f"epr_{alpha}" for alpha in ALPHAS),
+    *(f"epr_{alpha}_j" for alpha in ALPHAS),
+    *(f"runtime_ratio_{alpha}_ms" for alpha in ALPHAS),
     "extrapolates",
     "note",
 )
@@ -42,10 +46,35 @@ COLUMNS = (
 _Z90 = 1.6448536269514722
 
 
+def ratio(cost: str, alpha: int) -> str:
+    """The column of the ratio of error and cost: the EPR in J, or with the runtime in ms."""
+    return f"epr_{alpha}_j" if cost == "energy_mj" else f"runtime_ratio_{alpha}_ms"
+
+
+def commonest_error(
+    networks: Iterable[str], published: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    """The kind of error that is published for most of the networks; None where none is."""
+    names = set(networks)
+    counts = {
+        kind: sum(published_error(published.get(name, {}), kind) is not None for name in names)
+        for kind in ERRORS
+    }
+    best = max(ERRORS, key=lambda kind: counts[kind])
+    return best if counts[best] else None
+
+
 def compare(
-    rows: Sequence[Mapping[str, Any]], published: Mapping[str, Mapping[str, Any]] | None = None
+    rows: Sequence[Mapping[str, Any]],
+    published: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    error: str | None = None,
+    batch: int | None = None,
 ) -> list[dict[str, Any]]:
     """A row (``COLUMNS``) for every network and batch size of prediction rows.
+
+    ``error``: the kind of published error to compare (``ERRORS``), that of most networks where none
+    is named; ``batch``: the one batch size to compare at, each network's best where none is named.
 
     ``cost`` is ``energy_mj`` where every network has an energy, else ``runtime_ms``.
     ``best_batch`` is 1 at the batch size where a network's image costs least. Networks are
@@ -56,8 +85,13 @@ def compare(
     whose work less than ``MIN_COVERAGE`` is predicted, comes last without a rank, and its note
     says so.
     """
+    published = published or {}
     totals = [row for row in rows if row["name"] == TOTAL and row["index"] is None]
-    found = [_per_image(row, (published or {}).get(row["network"], {})) for row in totals]
+    if batch is not None:
+        totals = [row for row in totals if row["batch"] == batch]
+    if error is None:
+        error = commonest_error((row["network"] for row in totals), published)
+    found = [_per_image(row, published.get(row["network"], {}), error) for row in totals]
     usable = [row for row in found if row["runtime_ms_per_image"] is not None and _whole(row)]
     by_energy = bool(usable) and all(r["energy_mj_per_image"] is not None for r in usable)
     cost = "energy_mj" if by_energy else "runtime_ms"
@@ -65,17 +99,19 @@ def compare(
         row["cost"] = cost
         if row["runtime_ms_per_image"] is not None and not _whole(row):
             row["note"] = f"not ranked, figures of a part; {row['note'] or ''}".removesuffix("; ")
-        value, error = row[f"{cost}_per_image"], row["error_percent"]
+        value, percent = row[f"{cost}_per_image"], row["error_percent"]
+        if value is None or percent is None:
+            continue
         for alpha in ALPHAS:
-            known = value is not None and error is not None
-            row[f"epr_{alpha}"] = (error / 100) ** alpha * value if known else None
+            unit = 1000 if by_energy else 1  # mJ to J; ms stay
+            row[ratio(cost, alpha)] = (percent / 100) ** alpha * value / unit
     best = _mark_best(usable, cost)
     _rank(best, cost)
     _mark_pareto(best, cost)
     ranks = {row["network"]: row["rank"] for row in best}
     order = len(ranks) + 1
     return sorted(
-        found, key=lambda row: (ranks.get(row["network"], order), row["network"], row["batch"])
+        found, key=lambda row: (ranks.get(row["network"], order), row["network"], row["batch"] or 0)
     )
 
 
@@ -83,19 +119,21 @@ def _whole(row: Mapping[str, Any]) -> bool:
     return row["coverage"] is None or row["coverage"] >= MIN_COVERAGE
 
 
-def _per_image(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _per_image(
+    row: Mapping[str, Any], facts: Mapping[str, Any], error: str | None
+) -> dict[str, Any]:
     result: dict[str, Any] = dict.fromkeys(COLUMNS)
     for target in ("runtime_ms", "energy_mj"):
         for end in ("", "_lo", "_hi"):
             value = row[target + end]
             result[f"{target}_per_image{end}"] = None if value is None else value / row["batch"]
-    kind = next((k for k in ERRORS if published_error(facts, k) is not None), None)
+    percent = None if error is None else published_error(facts, error)
     return result | {
         "network": row["network"],
         "batch": row["batch"],
         "dataset": facts.get("dataset"),
-        "error_kind": kind,
-        "error_percent": None if kind is None else published_error(facts, kind),
+        "error_kind": None if percent is None else error,
+        "error_percent": percent,
         "power_w": row["power_w"],
         "best_batch": 0,
         "extrapolates": row["extrapolates"],
@@ -160,3 +198,35 @@ def _dominates(a: Mapping[str, Any], b: Mapping[str, Any], cost: str) -> bool:
     mine = (a["error_percent"], a[f"{cost}_per_image"])
     others = (b["error_percent"], b[f"{cost}_per_image"])
     return mine != others and mine[0] <= others[0] and mine[1] <= others[1]
+
+
+def comparison_cells(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which of them are numbers, and cells of a comparison, for people."""
+    kind = next((row["error_kind"] for row in rows if row["error_kind"]), "")
+    error = f"{kind.removesuffix('_error')} error %" if kind else "error %"
+    cost = rows[0]["cost"] if rows else "energy_mj"
+    name = "EPR {} J" if cost == "energy_mj" else "err^{} x ms"
+    headings = ["rank", "network", "batch", error, "ms/image", "90 %", "mJ/image",
+                "cheaper than next", "Pareto", *(name.format(a) for a in ALPHAS)]  # fmt: skip
+    right = [heading not in ("network", "Pareto") for heading in headings]
+    cells = []
+    for row in rows:
+        image = {f"runtime_ms{end}": row[f"runtime_ms_per_image{end}"] for end in ("_lo", "_hi")}
+        sure = row["probability_before_next"]
+        cells.append(
+            [
+                "" if row["rank"] is None else str(row["rank"]),
+                row["network"],
+                "" if row["batch"] is None else str(row["batch"]),
+                number(row["error_percent"]),
+                number(row["runtime_ms_per_image"]),
+                interval(image, "runtime_ms"),
+                number(row["energy_mj_per_image"]),
+                "" if sure is None else f"{100 * sure:.0f} %",
+                "front" if row["pareto"] else "",
+                *(number(row[ratio(cost, alpha)], 2) for alpha in ALPHAS),
+            ]
+        )
+    return headings, right, cells

@@ -228,31 +228,3 @@ def markdown_table(
 def markdown(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{c}" if c in "\\|*_`<>[]#" else c for c in _plain(text))
-
-
-def comparison_cells(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], list[bool], list[list[str]]]:
-    """Headings, which of them are numbers, and cells of a comparison of networks."""
-    headings = ["rank", "network", "batch", "error %", "ms/image", "90 %", "mJ/image", "P(order)",
-                "Pareto", "EPR 1", "EPR 2", "EPR 3", "EPR 4"]  # fmt: skip
-    right = [heading not in ("network", "Pareto") for heading in headings]
-    cells = []
-    for row in rows:
-        image = {f"runtime_ms{end}": row[f"runtime_ms_per_image{end}"] for end in ("_lo", "_hi")}
-        sure = row["probability_before_next"]
-        cells.append(
-            [
-                "" if row["rank"] is None else str(row["rank"]),
-                row["network"],
-                "" if row["batch"] is None else str(row["batch"]),
-                number(row["error_percent"]),
-                number(row["runtime_ms_per_image"]),
-                interval(image, "runtime_ms"),
-                number(row["energy_mj_per_image"]),
-                "" if sure is None else f"{sure:.2f}",
-                "front" if row["pareto"] else "",
-                *(number(row[f"epr_{alpha}"], 2) for alpha in (1, 2, 3, 4)),
-            ]
-        )
-    return headings, right, cells

@@ -249,11 +249,11 @@ class Plane:
         self.chart.add('<g fill="{fill}">{circles}</g>', fill=fill,
                        circles=Markup("\n").join(circles))  # fmt: skip
 
-    def ring(self, x: float, y: float, text: str, stroke: str = INK) -> None:
-        """A ring around a point."""
+    def ring(self, x: float, y: float, text: str, stroke: str = INK, kind: str = "ring") -> None:
+        """A ring around a point, or a small one as a hollow dot (``kind`` far)."""
         self.chart.add(
-            '<circle class="ring" cx="{x:g}" cy="{y:g}" stroke="{s}"><title>{t}</title></circle>',
-            x=self.x(x), y=self.y(y), s=stroke, t=text,
+            '<circle class="{k}" cx="{x:g}" cy="{y:g}" stroke="{s}"><title>{t}</title></circle>',
+            k=kind, x=self.x(x), y=self.y(y), s=stroke, t=text,
         )  # fmt: skip
 
 

@@ -1,21 +1,24 @@
-"""The page for choosing: rank, Pareto front and energy-precision ratio on every platform.
+"""The page for choosing: like is compared with like, one data set and error and batch at a time.
 
-The figures come from ``networks.choosing``; the table on the page can be saved as it is.
+The figures come from ``networks.choosing``. Each comparison (platform, data set with kind of error,
+batch size) is a section of its own; the page shows the first and holds the others compressed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from neuralpower.core.targets import LABELS, UNITS
-from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare
+from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare, ratio
+from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import number
-from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, Plane, colour
+from neuralpower.reporting.figures_choosing import pareto
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.results import Results, with_power_first
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -30,175 +33,227 @@ from neuralpower.reporting.tables import (
 )
 
 Row = Mapping[str, Any]
+#: A comparison at each network's best batch size.
+BEST = "each at its best"
+_KINDS = {"top5_error": "top-5", "top1_error": "top-1"}
+#: Largest errors that are asked for, in per cent.
+_LIMITS = (1.0, 2.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One choice of the page's switches, and what it shows."""
+
+    platform: str
+    set: str
+    batch: str
+    data_set: str
+    kind: str
+    cost: str
+    why_no_power: str
+    sentences: Sequence[str]
+    limits: Table | None
+    figure: Any
+    table: Table
+
+    @property
+    def key(self) -> str:
+        """The values of the switches."""
+        return f"{self.platform}|{self.set}|{self.batch}"
 
 
 def choosing_context(results: Results, page: Path) -> dict[str, Any]:
     """What the template ``choosing.html`` shows."""
-    sections = []
-    for name in results.platforms:
-        platform = results.platform(name)
+    sets = _sets(results.published, results.networks)
+    found: list[Comparison] = []
+    files = []
+    for platform in with_power_first(results):
         totals = [row for network in results.networks for row in platform.totals(network)]
+        batches = sorted({row["batch"] for row in totals if row["batch"]})
+        for data_set, kind in sets:
+            facts = _of_set(results.published, data_set)
+            for batch in (None, *batches) if len(batches) > 1 else batches:
+                own = [row for row in totals if row["network"] in facts]
+                rows = compare(own, facts, error=kind, batch=batch)
+                best = [row for row in rows if row["best_batch"]]
+                if best:
+                    name = BEST if batch is None else f"{batch:g}"
+                    found.append(
+                        _comparison(platform.name, platform.why_no_power, data_set, kind, name,
+                                    rows, best)
+                    )  # fmt: skip
         rows = compare(totals, results.published)
-        best = [row for row in rows if row["best_batch"]]
-        if best:
-            sections.append(_section(platform, rows, best))
-    return {"title": "Choosing", "platforms": sections}
-
-
-def _section(platform: PlatformResults, rows: Sequence[Row], best: Sequence[Row]) -> dict[str, Any]:
+        if rows:
+            files.append(
+                (platform.name,
+                 inline_download(f"choosing.{platform.name}.csv", COLUMNS, rows))
+            )  # fmt: skip
     return {
-        "name": platform.name,
-        "why_no_power": platform.why_no_power,
-        "sentence": _winners(best),
-        "figure": _pareto(platform.name, best),
-        "table": _table(platform.name, rows, best),
+        "title": "Choosing",
+        "comparisons": found,
+        "platforms": list(dict.fromkeys(one.platform for one in found)),
+        "sets": list(dict.fromkeys(one.set for one in found)),
+        "batches": sorted({one.batch for one in found}, key=lambda b: (b != BEST, float(_n(b)))),
+        "files": files,
     }
 
 
-def _winners(best: Sequence[Row]) -> str:
-    """The network of the smallest EPR for every alpha, among those of the largest data set."""
-    known = _largest_data_set(best)
-    if len(known) < 2:
-        return ""
-    parts = []
-    for alpha in ALPHAS:
-        top = min(known, key=lambda row: (row[f"epr_{alpha}"], row["network"]))
-        parts.append(f"{top['network']} for α = {alpha}")
-    return f"Best of the {len(known)} networks for {known[0]['dataset']}: {', '.join(parts)}."
+def _n(text: str) -> str:
+    return text if text.replace(".", "").isdecimal() else "0"
 
 
-def _largest_data_set(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose errors can be compared: the data set and kind of error that most have."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["error_percent"] is not None:
-            groups.setdefault((str(row["dataset"]), str(row["error_kind"])), []).append(row)
-    return max(groups.values(), key=len, default=[])
+def _sets(
+    published: Mapping[str, Mapping[str, Any]], networks: Iterable[str]
+) -> list[tuple[str, str]]:
+    """Data sets with a kind of error that two networks or more have; that of most comes first."""
+    counts: dict[tuple[str, str], int] = {}
+    for network in networks:
+        facts = published.get(network, {})
+        for kind in ERRORS:
+            if published_error(facts, kind) is not None and facts.get("dataset"):
+                key = (str(facts["dataset"]), kind)
+                counts[key] = counts.get(key, 0) + 1
+    several = [key for key, count in counts.items() if count > 1]
+    most = {name: max(counts[key] for key in several if key[0] == name) for name, _ in several}
+    return sorted(several, key=lambda key: (-most[key[0]], key[0], ERRORS.index(key[1])))
 
 
-def _pareto(platform: str, best: Sequence[Row]) -> Picture | None:
-    known = _largest_data_set(best)
-    if len(known) < 2:
-        return None
-    cost = known[0]["cost"]
-    costs = [row[f"{cost}_per_image"] for row in known]
-    errors = [row["error_percent"] for row in known]
-    span = max(errors) - min(errors) or 1.0
-    kind = {"top5_error": "top-5", "top1_error": "top-1"}[known[0]["error_kind"]]
-    chart = Chart(760, 400 + 2 * LINE + 10)
-    plane = chart.plane(
-        Axis((min(costs) / 1.4, max(costs) * 2.2), f"{LABELS[cost]} per image, {UNITS[cost]}",
-             most=7),
-        Axis((max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span),
-             f"published {kind} error, %", log=False),
-        (54, 12, 748, 400),
-    )  # fmt: skip
-    for row in known:
-        ends = [(row[f"{cost}_per_image{end}"], row["error_percent"]) for end in ("_lo", "_hi")]
-        plane.line(ends, GRID)
-    front = sorted((r for r in known if r["pareto"]), key=lambda r: r[f"{cost}_per_image"])
-    plane.steps([(r[f"{cost}_per_image"], r["error_percent"]) for r in front], colour(1), "line")
-    plane.dots(
-        [(r[f"{cost}_per_image"], r["error_percent"],
-          f"{r['network']}: {number(r[f'{cost}_per_image'])} {UNITS[cost]}, "
-          f"{number(r['error_percent'])} %") for r in known],
-        colour(0),
-    )  # fmt: skip
-    _name(plane, sorted(known, key=lambda row: not row["pareto"]), cost)
-    return chart.picture(
-        f"pareto-{platform}",
-        f"Published error against predicted {LABELS[cost]} per image on {platform}",
-        f"Published {kind} error on {known[0]['dataset']} (prototxts/networks.yaml) against the "
-        f"predicted {LABELS[cost]} of an image at the network's best batch size; grey: 90 % "
-        "interval. Networks on the line are not beaten in both at once. A name without room is "
-        "left out; the table has all.",
+def _of_set(
+    published: Mapping[str, Mapping[str, Any]], data_set: str
+) -> dict[str, Mapping[str, Any]]:
+    return {name: facts for name, facts in published.items() if facts.get("dataset") == data_set}
+
+
+def _comparison(
+    platform: str,
+    why_no_power: str,
+    data_set: str,
+    kind: str,
+    batch: str,
+    rows: Sequence[Row],
+    best: Sequence[Row],
+) -> Comparison:
+    cost = best[0]["cost"]
+    known = [row for row in best if row["error_percent"] is not None]
+    unranked = [row for row in rows if row["rank"] is None and not row["best_batch"]]
+    names = {row["network"] for row in best}
+    return Comparison(
+        platform=platform,
+        set=f"{data_set}, {_KINDS[kind]} error",
+        batch=batch,
+        data_set=data_set,
+        kind=_KINDS[kind],
+        cost=cost,
+        why_no_power=why_no_power,
+        sentences=_sentences(best, known, cost),
+        limits=_limits(known, cost, _KINDS[kind]),
+        figure=pareto(known, cost, _KINDS[kind], data_set, platform, batch),
+        table=_table(best, [r for r in unranked if r["network"] not in names], cost),
     )
 
 
-def _name(plane: Plane, rows: Sequence[Row], cost: str) -> None:
-    """Write each network's name beside its dot where it covers no other, earlier rows first."""
-    dots = [(plane.x(r[f"{cost}_per_image"]), plane.y(r["error_percent"])) for r in rows]
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
-    for row, (x, y), own in zip(rows, dots, list(taken), strict=True):
-        wide, high = LETTER * len(row["network"]), 12.0
-        corners = [(left, top) for top in (y - 4 - high, y + 4) for left in (x, x - wide)] + [
-            (x + 7, y - high / 2)
-        ]
-        for left, top in corners:
-            box = (left, top, left + wide, top + high)
-            others = [other for other in taken if other is not own]
-            inside = left >= plane.x.places[0] and left + wide <= plane.chart.width
-            if inside and not any(_overlap(box, other) for other in others):
-                taken.append(box)
-                kind = "front" if row["pareto"] else "quiet"
-                plane.chart.text(left, top + high - 2, row["network"], kind=kind)
-                break
+def _sentences(best: Sequence[Row], known: Sequence[Row], cost: str) -> list[str]:
+    """Which network is cheapest and how sure that is; which has the smallest ratio."""
+    first, found = best[0], []
+    sure = first["probability_before_next"]
+    text = f"{first['network']} is cheapest"
+    if sure is not None:
+        much = "more than 99" if sure > 0.995 else f"{100 * sure:.0f}"
+        text += f": cheaper than {first['next_network']} with {much} % probability"
+    found.append(text + ".")
+    if len(known) > 1:
+        names: dict[str, list[int]] = {}
+        for alpha in ALPHAS:
+            column = ratio(cost, alpha)
+            top = min(known, key=lambda row: (row[column], row["network"]))
+            names.setdefault(top["network"], []).append(alpha)
+        what = "energy-precision ratio" if cost == "energy_mj" else "ratio of error and runtime"
+        told = [f"{name} for α = {', '.join(map(str, alphas))}" for name, alphas in names.items()]
+        found.append(f"Smallest {what}: {'; '.join(told)}.")
+    return found
 
 
-def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _limits(known: Sequence[Row], cost: str, kind: str) -> Table | None:
+    """The cheapest network for each of some largest errors."""
+    rows, before = [], ""
+    for limit in _LIMITS:
+        able = [row for row in known if row["error_percent"] <= limit]
+        if not able:
+            continue
+        best = min(able, key=lambda row: row["rank"])
+        if len(able) == len(known) and best["network"] == before:
+            break
+        before = best["network"]
+        rows.append(
+            [
+                word(f"{limit:g} %"),
+                word(best["network"], href=f"networks/{quote(best['network'])}.html"),
+                figure(best["error_percent"]),
+                figure(best[f"{cost}_per_image"]),
+            ]
+        )
+    if len(known) < 2:
+        return None
+    columns = [Column(f"{kind.capitalize()} error at most", False), Column("Cheapest", False),
+               Column("Its error %"), Column(f"{UNITS[cost]} per image")]  # fmt: skip
+    caption = f"The network of least {LABELS[cost]} per image among those of at most that error."
+    return Table("limits", "Cheapest network for an error", caption, columns, rows, sortable=False)
 
 
-def _table(platform: str, rows: Sequence[Row], best: Sequence[Row]) -> Table:
-    cost = best[0]["cost"]
-    unit = UNITS[cost]
+def _table(best: Sequence[Row], unranked: Sequence[Row], cost: str) -> Table:
+    name = "EPR, α = {}, J" if cost == "energy_mj" else "error^{} × runtime, ms"
     columns = [
-        Column("Network", False), Column("Rank"), Column("Best batch"),
-        Column("Data set", False, look="whole"), Column("Error %"), Column(f"{unit} per image"),
-        Column("90 % interval", look="quiet"), Column("Surely before the next, %"),
-        Column("Pareto", False),
-        *(Column(f"EPR, α = {alpha}") for alpha in ALPHAS),
+        Column("Network", False), Column("Rank"), Column(f"{UNITS[cost]} per image"),
+        Column("90 % interval", look="quiet"), Column("Error %"),
+        Column("Cheaper than the next, probability %"), Column("Batch"),
+        Column("Front", False), *(Column(name.format(alpha)) for alpha in ALPHAS),
+        Column("Trust", False, look="note"),
     ]  # fmt: skip
     lowest = {
-        alpha: min((r[f"epr_{alpha}"] for r in _largest_data_set(best)), default=None)
+        alpha: min((v for r in best if (v := r[ratio(cost, alpha)]) is not None), default=None)
         for alpha in ALPHAS
     }
     cells = []
-    for row in best:
+    for row in (*best, *unranked):
         ends = [row[f"{cost}_per_image{end}"] for end in ("_lo", "_hi")]
         sure = row["probability_before_next"]
-        kind = {"top5_error": "top-5", "top1_error": "top-1"}.get(str(row["error_kind"]), "")
         cells.append(
             [
                 word(row["network"], href=f"networks/{quote(row['network'])}.html"),
                 whole(row["rank"]),
-                whole(row["batch"]),
-                word(row["dataset"]),
-                Cell(f"{number(row['error_percent'])} ({kind})", row["error_percent"])
-                if kind
-                else Cell(),
                 figure(row[f"{cost}_per_image"]),
-                Cell(f"{number(ends[0])} – {number(ends[1])}", round_sort(ends[1])),
-                per_cent(None if sure is None else 100 * sure, digits=2),
+                Cell()
+                if None in ends
+                else Cell(f"{number(ends[0], 2)} – {number(ends[1], 2)}", round_sort(ends[1])),
+                figure(row["error_percent"]),
+                Cell() if sure is None else Cell(f"{100 * sure:.0f}", round(100 * sure, 1)),
+                whole(row["batch"]),
                 word("front" if row["pareto"] else ""),
-                *(
-                    figure(
-                        row[f"epr_{alpha}"],
-                        mark="best" if row[f"epr_{alpha}"] == lowest[alpha] else "",
-                    )
-                    if row[f"epr_{alpha}"] is not None
-                    else Cell()
-                    for alpha in ALPHAS
-                ),
+                *(_ratio(row[ratio(cost, alpha)], lowest[alpha]) for alpha in ALPHAS),
+                word(_trust(row)),
             ]
         )
     caption = (
-        f"Networks in order of predicted {LABELS[cost]} per image. “Surely before the next” is the "
-        "probability that a network really costs less than the next in rank, from their intervals "
-        "and taken as independent. Bold: smallest EPR of the largest data set. The file has all "
-        "batch sizes."
+        f"Networks in order of predicted {LABELS[cost]} per image. The probability that a network "
+        "really costs less than the next in rank is from their intervals, taken as independent. "
+        "On the front no other network has both a smaller error and a smaller cost. Bold: the "
+        "smallest ratio."
     )
-    return slim(
-        Table(
-            f"choosing-{platform}",
-            f"Networks ranked on {platform}",
-            caption,
-            columns,
-            cells,
-            download=inline_download(f"choosing.{platform}.csv", COLUMNS, rows),
-            filterable=True,
-        )
-    )
+    return slim(Table("choosing", "Networks ranked", caption, columns, cells, filterable=True))
+
+
+def _ratio(value: float | None, lowest: float | None) -> Cell:
+    return per_cent(value, mark="best" if value is not None and value == lowest else "")
+
+
+def _trust(row: Row) -> str:
+    found = [f"beyond the measured {row['extrapolates']}"] if row["extrapolates"] else []
+    note = str(row["note"] or "")
+    if row["rank"] is None:
+        found.append(note or "no figure")
+    elif row["coverage"] is not None and row["coverage"] < 1:
+        found.append(f"partial: {note.partition(';')[0]}")
+    return "; ".join(found)
 
 
 PAGE = Page(
@@ -211,5 +266,6 @@ PAGE = Page(
         "results/models/{platform}/models.json",
     ),
     optional=("prototxts/networks.yaml",),
+    scripts=("tables", "switches", "stored"),
     context=choosing_context,
 )

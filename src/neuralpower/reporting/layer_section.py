@@ -5,9 +5,6 @@ The page's switch shows the columns of one platform, or of two that are compared
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +16,7 @@ from neuralpower.reporting.tables import (
     Download,
     Heat,
     Table,
+    packed,
     word,
 )
 
@@ -100,8 +98,7 @@ def all_figures(layers: Sequence[Row], headlines: Mapping[str, Sequence[Row]]) -
             "rows": [part.values(layer) for layer in layers],
             "total": part.total,
         }
-    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return packed(found)
 
 
 _COLUMNS = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from neuralpower.reporting import (
 )
 from neuralpower.reporting.pages import Leaf, expanded
 from neuralpower.reporting.results import Results
+from neuralpower.reporting.tables import packed
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -157,11 +158,11 @@ class Report:
                 sheet=_sheet(leaf.page.sheets),
                 script=_script(leaf.page.scripts),
                 faults=self.faults,
+                stored=stored,
                 leads=lambda href: _leads(leaf.path.parent, href, self.written),
             )
         )
-        # Lines without text stem from template commands.
-        return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
+        return _without_empty_lines(html)
 
     def _list(self) -> None:
         project = self.results.folder.resolve().parent
@@ -220,6 +221,19 @@ def _leads(folder: Path, href: str, written: Collection[Path]) -> bool:
     return (
         not target.endswith(".html") or Path(os.path.normpath(folder / unquote(target))) in written
     )
+
+
+def stored(items: Sequence[Any], section: Callable[[Any], str]) -> str:
+    """Sections of a page by their keys for its script: JSON, zlib, base64.
+
+    Figures for each choice of a page's switches would be most of the report if written out.
+    """
+    return packed({item.key: _without_empty_lines(section(item)) for item in items})
+
+
+def _without_empty_lines(html: str) -> str:
+    # Lines without text stem from template commands.
+    return "\n".join(line for line in html.splitlines() if line.strip()) + "\n"
 
 
 @cache

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -233,3 +236,9 @@ def linked_download(path: Path, page: Path, label: str = "Download as CSV") -> D
 def relative(path: Path, page: Path) -> str:
     """The relative address of a file as seen from a page."""
     return quote(Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix())
+
+
+def packed(value: Any) -> str:
+    """A value for a page's script: JSON, zlib, base64 (the script inflates it)."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

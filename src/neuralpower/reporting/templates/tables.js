@@ -14,45 +14,43 @@
     typeof a === "number" && typeof b === "number" ? a - b
       : String(a).localeCompare(String(b), "en", { numeric: true });
 
-  const first = new Map();
-  for (const table of document.querySelectorAll("table[data-sortable]")) {
-    first.set(table, [...table.tBodies[0].rows]);
-    // Columns may come and go: what is pressed is looked at when it is pressed.
-    table.tHead.addEventListener("click", (event) => {
-      const head = event.target.closest("button")?.closest("th");
-      if (!head) return;
-      // Numbers first descend (what costs most), words first ascend; a third click restores.
-      const order = head.dataset.n ? ["descending", "ascending"] : ["ascending", "descending"];
-      const next = order[order.indexOf(head.getAttribute("aria-sort")) + 1] ?? null;
-      for (const other of head.parentElement.cells) {
-        if (other.querySelector("button")) other.setAttribute("aria-sort", "none");
-      }
-      let rows = [...first.get(table)];
-      if (next) {
-        head.setAttribute("aria-sort", next);
-        const sign = next === "ascending" ? 1 : -1;
-        const column = head.cellIndex;
-        rows = rows.map((row) => [value(row, column, head.dataset.n), row]).sort(([a], [b]) => {
-          if (a === null || b === null) return (a === null) - (b === null);
-          return sign * compare(a, b);
-        }).map(([, row]) => row);
-      }
-      table.tBodies[0].append(...rows);
-    });
-  }
+  // Tables and columns may come and go: what is pressed is looked at when it is pressed.
+  const first = new WeakMap();
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest?.("table[data-sortable] thead button")?.closest("th");
+    if (!head) return;
+    const table = head.closest("table");
+    if (!first.has(table)) first.set(table, [...table.tBodies[0].rows]);
+    // Numbers first descend (what costs most), words first ascend; a third click restores.
+    const order = head.dataset.n ? ["descending", "ascending"] : ["ascending", "descending"];
+    const next = order[order.indexOf(head.getAttribute("aria-sort")) + 1] ?? null;
+    for (const other of head.parentElement.cells) {
+      if (other.querySelector("button")) other.setAttribute("aria-sort", "none");
+    }
+    let rows = [...first.get(table)];
+    if (next) {
+      head.setAttribute("aria-sort", next);
+      const sign = next === "ascending" ? 1 : -1;
+      const column = head.cellIndex;
+      rows = rows.map((row) => [value(row, column, head.dataset.n), row]).sort(([a], [b]) => {
+        if (a === null || b === null) return (a === null) - (b === null);
+        return sign * compare(a, b);
+      }).map(([, row]) => row);
+    }
+    table.tBodies[0].append(...rows);
+  });
 
-  for (const input of document.querySelectorAll("input[data-filters]")) {
-    const rows = [...document.getElementById(input.dataset.filters).tBodies[0].rows];
-    const output = input.closest(".tools").querySelector("output");
-    input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      for (const row of rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        shown += !row.hidden;
-      }
-      output.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
-    });
-  }
+  document.addEventListener("input", ({ target }) => {
+    if (!target.dataset?.filters) return;
+    const rows = [...document.getElementById(target.dataset.filters).tBodies[0].rows];
+    const words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+      shown += !row.hidden;
+    }
+    target.closest(".tools").querySelector("output").textContent =
+      words.length ? `${shown} of ${rows.length} rows` : "";
+  });
 })();

@@ -80,16 +80,12 @@ class NvmlMeter:
         nvml = self._nvml
         if nvml is None:
             return Availability(False, NO_MODULE)
-        try:
-            nvml.nvmlInit()
-            self._handle = find_gpu(nvml, self._uuid)
-            if self._handle is None:
-                return Availability(False, self._not_shown())
-            if partitioned(nvml, self._handle):
-                return Availability(False, _MIG)
-            return self._look()
-        except nvml.NVMLError as error:
-            return Availability(False, why(error))
+        for _ in range(round(_FIRST_LOOK_S / _AGAIN_S)):
+            found, passing = self._look()
+            if not passing:
+                return found
+            self._sleep(_AGAIN_S)
+        return self._look()[0]
 
     def start(self) -> None:
         """Forget earlier samples."""
@@ -187,21 +183,21 @@ class NvmlMeter:
         shown = ", ".join(_text(nvml.nvmlDeviceGetUUID(h)) for h in handles(nvml)) or "none"
         return f"NVML shows no GPU with UUID {self._uuid}; it shows: {shown}"
 
-    def _look(self) -> Availability:
-        """``_probe``, again for a while where it fails in a way that may pass."""
-        for _ in range(round(_FIRST_LOOK_S / _AGAIN_S)):
-            try:
-                found, passing = self._probe()
-                if not passing:
-                    return found
-            except self._nvml.NVMLError as error:
-                if _code(error) not in _TRANSIENT:
-                    raise
-            self._sleep(_AGAIN_S)
-        return self._probe()[0]
+    def _look(self) -> tuple[Availability, bool]:
+        """Whether the GPU is there and tells its power, and whether a fault of it may pass."""
+        nvml = self._nvml
+        try:
+            nvml.nvmlInit()
+            self._handle = find_gpu(nvml, self._uuid)
+            if self._handle is None:
+                return Availability(False, self._not_shown()), False
+            if partitioned(nvml, self._handle):
+                return Availability(False, _MIG), False
+            return self._probe()
+        except nvml.NVMLError as error:
+            return Availability(False, why(error)), _code(error) in _TRANSIENT
 
     def _probe(self) -> tuple[Availability, bool]:
-        """Whether and how the board tells its power, and whether a fault of it may pass."""
         nvml = self._nvml
         try:
             self._most_w = _LIMITS * nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle) / 1e3

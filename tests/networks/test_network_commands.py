@@ -85,7 +85,7 @@ def test_predict_prints_csv_json_and_markdown(
     assert call(folder, "predict", net) == 0
     assert capsys.readouterr().out.startswith("network,index,name,")
     assert call(folder, "predict", net, "--format", "json") == 0
-    table = json.loads(capsys.readouterr().out)
+    table = json.loads(capsys.readouterr().out)["rows"]
     assert table[-1]["name"] == "TOTAL"
     assert table[-1]["power_w"] is None
     assert call(folder, "predict", net, "--format", "md") == 0
@@ -113,7 +113,7 @@ def test_predict_reads_what_was_learnt_from_passes(
             save_composition(Composition(), models)
     finally:
         learnt.unlink()
-    before, after = (json.loads(path.read_text())[-1] for path in (plain, scaled))
+    before, after = (json.loads(path.read_text())["rows"][-1] for path in (plain, scaled))
     assert after["runtime_ms"] == pytest.approx(2 * before["runtime_ms"])
     assert after["runtime_ms_hi"] == pytest.approx(2 * before["runtime_ms_hi"])
 
@@ -145,7 +145,7 @@ def test_explain_says_what_changes_would_save(folder: Path, tmp_path: Path) -> N
     out = tmp_path / "explained.json"
     net = str(folder / "net.prototxt")
     assert call(folder, "explain", net, "--format", "json", "--out", str(out)) == 0
-    rows = {row["name"]: row for row in json.loads(out.read_text())}
+    rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
     assert [row["name"] for row in rows.values()] == ["conv2", "branch", "conv1"]
     # Half of conv1's outputs halve the inputs of both others: half of everything is saved.
     assert rows["conv1"]["half_width_saves_percent"] == pytest.approx(50, abs=6)
@@ -173,7 +173,7 @@ def test_a_saving_beyond_the_measured_range_says_so(
         " convolution_param { num_output: 32 kernel_size: 3 pad: 1 } }"
     )
     assert call(folder, "explain", str(net), "--format", "json") == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["half_width_note"] is None
     assert row["double_stride_saves_percent"] > 50
     assert row["double_stride_note"].startswith("beyond the measured ")  # every stride was 1
@@ -229,7 +229,7 @@ def test_every_format_holds_the_same_rows(
         printed[kind] = capsys.readouterr().out
     rows = list(csv.DictReader(io.StringIO(printed["csv"])))
     assert rows
-    values = json.loads(printed["json"])
+    values = json.loads(printed["json"])["rows"]
     assert [list(row) for row in values] == [list(row) for row in rows]
     for row, told in zip(rows, values, strict=True):
         assert row == {k: "" if v is None else str(v) for k, v in told.items()}

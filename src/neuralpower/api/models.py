@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neuralpower.modeling.models import Model, ModelSet
     from neuralpower.networks.calibration import Composition
 
-_SCORES = ("family", "target", "n", "mape", "rmspe", "median_ape", "r2", "interval_coverage",
+SCORES = ("family", "target", "n", "mape", "rmspe", "median_ape", "r2", "interval_coverage",
            "n_terms")  # fmt: skip
 
 
@@ -47,7 +47,7 @@ class Models(Table):
         self._models: ModelSet = load(self.folder)
         self._composition: Composition = load_composition(self.folder)
         super().__init__(
-            _SCORES, [_scores(model) for _, model in sorted(self._models.models.items())]
+            SCORES, [_scores(model) for _, model in sorted(self._models.models.items())]
         )
 
     @property

@@ -72,11 +72,9 @@ class Network(Table):
         return f"{self.name}: {layers}"
 
     def _shown(self) -> tuple[list[str], list[bool], list[list[str]]]:
-        from neuralpower.networks.text import cell
+        from neuralpower.networks.text import layer_cells
 
-        names = ("index", "name", "type", "family", "top_shapes", "params", "macs", "note")
-        right = [name in ("index", "params", "macs") for name in names]
-        return list(names), right, [[cell(row[name]) for name in names] for row in self.rows]
+        return layer_cells(self.rows)
 
 
 def read_network(

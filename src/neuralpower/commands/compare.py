@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             files.write_text(arguments.out, table)
     else:
-        write_rows(arguments, COLUMNS, rows)
+        write_rows(arguments, "comparison", COLUMNS, rows)
     return 0
 
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
         sys.stdout.write(_text(rows, sentences(rows)))
     else:
-        write_rows(arguments, COLUMNS, rows)
+        write_rows(arguments, "explanation", COLUMNS, rows)
     return 0
 
 

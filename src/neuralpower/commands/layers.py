@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.configuration import LAYER_COLUMNS
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import csv_text, safe_name, write_table, write_text
+from neuralpower.core.files import aligned_text, csv_text, safe_name, write_text
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
     from neuralpower.networks.reading import Readings
+
+#: Columns that go first where a line has no room: the note, then the family.
+_SPARE = (7, 3)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE or DIR",
         help="the table; with several networks a folder of them (default: standard output)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("csv", "json", "md"),
+        help="default: csv; on a terminal the columns that people look for",
+    )
+    parser.add_argument(
+        "--all-columns", action="store_true", help="on a terminal: every column, however wide"
     )
 
 
@@ -57,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             network = _load(path, arguments, read)
             if several:
                 _claim(names, network.name, path)
-            _write(network, several, arguments.out)
+            _write(network, several, arguments)
         except InputError as error:
             if not several:
                 raise
@@ -87,16 +99,38 @@ def _claim(names: dict[str, str], name: str, path: str) -> None:
     names[name] = path
 
 
-def _write(network: Network, several: bool, out: Path | None) -> None:
+def _write(network: Network, several: bool, arguments: argparse.Namespace) -> None:
     from neuralpower.caffe.network import layer_row
 
     rows = [layer_row(network, layer) for layer in network.layers]
+    text = _text(rows, arguments)
+    out: Path | None = arguments.out
     if out is None:
-        write_table(None, LAYER_COLUMNS, rows)
+        sys.stdout.write(text)
         return
-    folder = several or out.is_dir() or (not out.suffix and not out.exists() and several)
-    target = out / f"{safe_name(network.name, 'network name')}.csv" if folder else out
-    write_text(target, csv_text(LAYER_COLUMNS, rows))
+    folder = several or out.is_dir()
+    name = f"{safe_name(network.name, 'network name')}.{arguments.format or 'csv'}"
+    write_text(out / name if folder else out, text)
+
+
+def _text(rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> str:
+    if arguments.format == "json":
+        import json
+
+        from neuralpower.core.json_tables import document
+
+        return json.dumps(document("layers", LAYER_COLUMNS, rows), indent=1) + "\n"
+    if arguments.format == "md":
+        from neuralpower.networks.text import layer_cells, markdown_table
+
+        return markdown_table(*layer_cells(rows))
+    if arguments.format is None and arguments.out is None and sys.stdout.isatty():
+        if arguments.all_columns:
+            return aligned_text(LAYER_COLUMNS, rows)
+        from neuralpower.networks.text import layer_cells, table_text
+
+        return table_text(*layer_cells(rows), _SPARE)
+    return csv_text(LAYER_COLUMNS, rows)
 
 
 def _report(network: Network, path: str) -> None:

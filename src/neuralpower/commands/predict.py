@@ -14,6 +14,7 @@ from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.json_tables import document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         from neuralpower.networks.configurations import predict_table
 
         columns, rows = predict_table(arguments.table, models)
-        write_rows(arguments, columns, rows)
+        write_rows(arguments, "configurations", columns, rows)
         return 0
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.composition import predict_networks
@@ -86,17 +87,23 @@ def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> N
     elif arguments.format is None and arguments.out is None and sys.stdout.isatty():
         _put(None, text.prediction_text(rows))
     else:
-        write_rows(arguments, PREDICTION_COLUMNS, rows)
+        write_rows(arguments, "predictions", PREDICTION_COLUMNS, rows)
 
 
 def write_rows(
-    arguments: argparse.Namespace, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    arguments: argparse.Namespace,
+    kind: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write any table in the chosen format to ``--out`` or standard output."""
+    """Write any table in the chosen format to ``--out`` or standard output.
+
+    ``kind`` is the name of its schema (``core.json_tables``).
+    """
     from neuralpower.networks import text
 
     if arguments.format == "json":
-        table = [{name: row.get(name) for name in columns} for row in rows]
+        table = document(kind, columns, rows)
         _put(arguments.out, json.dumps(table, indent=1, allow_nan=False) + "\n")
     elif arguments.format == "md":
         cells = [[text.cell(row.get(name)) for name in columns] for row in rows]

@@ -228,3 +228,16 @@ def markdown_table(
 def markdown(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{c}" if c in "\\|*_`<>[]#" else c for c in _plain(text))
+
+
+_LAYER_HEADINGS = ("#", "layer", "type", "family", "output", "parameters", "MACs", "note")
+_LAYER_FIELDS = ("index", "name", "type", "family", "top_shapes", "params", "macs", "note")
+
+
+def layer_cells(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which of them are numbers, and cells of a layer table: what people look for."""
+    right = [name in ("index", "params", "macs") for name in _LAYER_FIELDS]
+    cells = [[cell(row[name]) for name in _LAYER_FIELDS] for row in rows]
+    return list(_LAYER_HEADINGS), right, cells

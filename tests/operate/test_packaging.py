@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 import pytest
 from operate_project import ROOT, neuralpower, run, snakemake
 
+import neuralpower as neuralpower_package
 from neuralpower.core.errors import InputError
+from neuralpower.core.extras import install_line, not_installed, requirements
 from neuralpower.project.starter import write_project
 
 
@@ -65,6 +69,56 @@ def test_the_wheel_holds_code_data_and_the_workflow(distributions: tuple[Path, P
     }
     assert sources <= names, "a module or template is not packaged"
     assert not [name for name in names if "tests/" in name or "__pycache__" in name]
+
+
+def test_the_metadata_is_ready_for_an_index(distributions: tuple[Path, Path]) -> None:
+    archive = zipfile.ZipFile(distributions[1])
+    (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+    facts = email.message_from_bytes(archive.read(name))
+    assert facts["Version"] == neuralpower_package.__version__
+    assert distributions[0].name == f"neuralpower-{facts['Version']}.tar.gz"
+    assert facts["License-Expression"] == "MIT"
+    assert facts["Requires-Python"] == ">=3.11"
+    assert "Typing :: Typed" in facts.get_all("Classifier", [])
+    assert facts["Description-Content-Type"] == "text/markdown"
+    assert set(facts.get_all("Provides-Extra", [])) >= {
+        "onnx",
+        "torch",
+        "parquet",
+        "crate",
+        "slurm",
+    }
+    description = str(facts.get_payload())
+    assert description.startswith("# NeuralPower")
+    try:
+        from readme_renderer.markdown import render
+    except ImportError:
+        return
+    assert render(description) is not None
+
+
+#: An install line that only works once the package is on an index.
+_FROM_INDEX = re.compile(r"pip install\s+[\"']?neuralpower\b")
+
+
+def test_every_install_line_works_without_an_index_of_ours() -> None:
+    paths = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py")]
+    wrong = [path.name for path in paths if _FROM_INDEX.search(path.read_text(encoding="utf-8"))]
+    assert not wrong
+
+
+def test_the_guide_names_the_wheel_of_this_version() -> None:
+    guide = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    named = re.findall(r"neuralpower-([\d.]+)-py3-none-any\.whl", guide)
+    assert named == [neuralpower_package.__version__]
+
+
+def test_an_absent_package_is_told_with_what_to_install() -> None:
+    assert requirements("onnx") == ["onnx>=1.17", "onnxruntime>=1.20"]
+    assert install_line("parquet") == "pip install 'pyarrow>=17'"
+    assert str(not_installed("PyTorch", "torch")) == (
+        "PyTorch is not installed: pip install 'torch>=2.4'"
+    )
 
 
 def test_the_wheel_works_where_no_checkout_is(

@@ -10,6 +10,7 @@ from typing import Any
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.errors import InputError
+from neuralpower.core.extras import not_installed
 from neuralpower.core.files import write_bytes
 
 
@@ -31,9 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         import onnx
         import onnxruntime  # noqa: F401 - asked for early, before anything is built
     except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: install the extra, pip install 'neuralpower[onnx]'"
-        ) from None
+        raise not_installed(str(error.name), "onnx") from None
     from neuralpower.caffe.network import load_network
     from neuralpower.frameworks.onnx.builder import build_network
 

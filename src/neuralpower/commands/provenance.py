@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checksums", type=Path, metavar="OUT", help="write the files as `sha256sum -c` reads them"
     )
     parser.add_argument(
+        "--crate",
+        type=Path,
+        metavar="OUT.zip",
+        help="write the files with the chain as a Workflow Run RO-Crate (needs rocrate)",
+    )
+    parser.add_argument(
         "--strict",
         action="store_true",
         help="exit 2 and write nothing when a file is not what its manifest or model says",
@@ -67,9 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(arguments.checksums, text)
     if arguments.out is not None:
         write_json(arguments.out, provenance.record(project, nodes, configuration))
-    if arguments.out is not None or arguments.checksums is not None:
+    first = list(nodes)[: len(set(targets))]
+    if arguments.crate is not None:
+        from neuralpower.project.crate import write_crate
+
+        count = write_crate(project, nodes, first, arguments.crate)
+        sys.stderr.write(f"{arguments.crate}: {count} files, {len(nodes)} nodes of the chain\n")
+    if any(out is not None for out in (arguments.out, arguments.checksums, arguments.crate)):
         return 0
-    for target in list(nodes)[: len(set(targets))]:
+    for target in first:
         sys.stdout.write("\n".join(provenance.lines(nodes, target)) + "\n")
     return 0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.extras import not_installed
 
 #: A protobuf message cannot be larger.
 MAX_BYTES = 2**31 - 1
@@ -43,10 +44,7 @@ def onnx_package() -> Any:
     try:
         import onnx
     except ImportError:
-        raise InputError(
-            "reading ONNX models needs the package onnx: pip install onnx "
-            "(it is part of NeuralPower's extra `onnx`)"
-        ) from None
+        raise not_installed("onnx, which reads ONNX models,", "onnx") from None
     return onnx
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.extras import install_line
 from neuralpower.core.files import read_text, write_text
 
 #: Where a built package keeps the workflow's files (setup.py copies them there).
@@ -31,7 +32,7 @@ _README = """# A NeuralPower project
 - Drop networks into `prototxts/`, folders of measurements into `measurements/`.
 - `prototxts/networks.yaml` holds published errors, by the name of the network's file.
 - `measurements/caffe-cpu/` is a recorded platform to begin with; remove it when you have your own.
-- To measure this machine: `pip install 'neuralpower[onnx]'`, then
+- To measure this machine: `INSTALL_ONNX`, then
   `snakemake --cores 1 all --config platforms='["local"]'`.
 - Every setting stands in `config/config.yaml`, explained in `config/README.md`.
 
@@ -71,7 +72,7 @@ def write_project(folder: str | Path) -> list[str]:
         shutil.copyfile(root / name, target / name)
     configuration = target / "config/config.yaml"
     write_text(configuration, _with_lenet(read_text(configuration)))
-    write_text(target / "README.md", _README)
+    write_text(target / "README.md", _README.replace("INSTALL_ONNX", install_line("onnx")))
     return sorted([*names, "README.md"])
 
 

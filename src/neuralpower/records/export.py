@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.extras import not_installed
 from neuralpower.core.files import csv_text, read_rows, write_text
 from neuralpower.records.folder import (
     load_network_layer_rows,
@@ -86,9 +87,7 @@ def _writer(form: str) -> Callable[[Path, str, Table], None]:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise InputError(
-            "Parquet needs pyarrow: pip install 'neuralpower[parquet]', or --format csv"
-        ) from None
+        raise not_installed("pyarrow", "parquet", ", or take --format csv") from None
     return _write_parquet
 
 

@@ -14,6 +14,7 @@ import numpy
 from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
+from neuralpower.core.extras import not_installed
 from neuralpower.core.machine import caches, memory_available
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions, Workload
@@ -21,9 +22,7 @@ from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions, Workloa
 try:
     import torch
 except ImportError:
-    raise InputError(
-        "PyTorch is not installed: install the extra, pip install 'neuralpower[torch]'"
-    ) from None
+    raise not_installed("PyTorch", "torch") from None
 
 from neuralpower.frameworks.torch.cuda import CudaWorkload, out_of_memory
 from neuralpower.frameworks.torch.model import Place, TorchModel, layer_model, network_model

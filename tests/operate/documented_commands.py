@@ -39,6 +39,7 @@ VALUES = {
     "PERCENT": "5",
     "YAML": "prototxts/networks.yaml",
     "csv|json|md": "json",
+    "text|latex|python": "latex",
 }
 #: The same for the word after a flag, and for a word without one ("").
 AFTER = {
@@ -108,6 +109,7 @@ def filled(text: str, *, optional: bool) -> list[str]:
 
     What would be written goes below ``out/``.
     """
+    text = text.replace("\\|", "|")  # as a cell of a table has it
     text = OPTIONAL.sub(r" \1 " if optional else " ", text) if " [" in text else text
     words = shlex.split(text.replace("...", " ").replace("<platform>", "tiny"))
     result = []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
-from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, colour
+from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, colour, panels
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.results import PlatformResults, Results, with_power_first
+from neuralpower.reporting.scores import SIMPLE_WORDS, best_simple, worse_than_simple
 from neuralpower.reporting.tables import (
     Column,
     Table,
@@ -23,12 +27,13 @@ from neuralpower.reporting.tables import (
 
 def accuracy_context(results: Results, page: Path) -> dict[str, Any]:
     """What the template ``accuracy.html`` shows."""
-    platforms = [results.platform(name) for name in results.platforms]
+    platforms = with_power_first(results)
     return {
         "title": "Accuracy",
-        "layers": _layers(platforms),
         "networks": _networks(platforms),
-        "figure": _overview(platforms),
+        "figures": [f for target in TARGETS if (f := _overview(platforms, target))],
+        "layers": _layers(platforms),
+        "recipe": _recipe(platforms),
     }
 
 
@@ -44,26 +49,24 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
                 score = targets.get(target)
                 if not score:
                     continue
-                baselines = {k: v for k, v in score.get("baselines", {}).items() if v is not None}
-                usable = {k: v for k, v in baselines.items() if k != "paper_in_sample"}
-                best = min(usable, key=lambda k: usable[k], default="")
+                name, error = best_simple(score) or ("", None)
                 rows.append(
                     [
                         word(platform.name, href=href),
-                        word(family),
+                        word(family, href=f"models/{platform.name}.{family}.html"),
                         word(LABELS[target]),
                         whole(score.get("n")),
                         *(per_cent(score.get(name)) for name in _SCORES[1:]),
-                        per_cent(usable.get("paper")),
-                        per_cent(usable.get(best)),
-                        word(best.replace("_", " ")),
+                        per_cent(error),
+                        word(SIMPLE_WORDS.get(name, "")),
+                        word("worse than it" if worse_than_simple(score) else ""),
                     ]
                 )
                 records.append(
                     {"platform": platform.name, "family": family, "target": target}
                     | {name: score.get(name) for name in _SCORES}
-                    | {"paper_rmspe": usable.get("paper"), "best_baseline": best,
-                       "best_baseline_rmspe": usable.get(best)}
+                    | {"paper_rmspe": score.get("baselines", {}).get("paper"),
+                       "best_simple": name, "best_simple_rmspe": error}
                 )  # fmt: skip
     if not rows:
         return None
@@ -71,16 +74,42 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
         Column("Platform", False), Column("Family", False), Column("Quantity", False),
         Column("Layers"), Column("RMSPE %"), Column("MAPE %"), Column("Median error %"),
         Column("Within 10 %, %"), Column("In the 90 % interval, %"),
-        Column("NeuralPower 2017 RMSPE %", look="quiet"),
-        Column("Best baseline RMSPE %", look="quiet"),
-        Column("Best baseline", False, look="quiet"),
+        Column("Best simple predictor RMSPE %", look="quiet"),
+        Column("It is", False, look="quiet"),
+        Column("Mark", False),
     ]  # fmt: skip
-    caption = "Out-of-fold scores of layer models; each platform's page has the details."
+    caption = (
+        "Out-of-fold scores of layer models; each platform's page has the details. Simple "
+        "predictors: a constant, a rate of MACs or elements, a roofline with two fitted rates."
+    )
     return slim(
         Table("layer-scores", "Scores of layer models", caption, columns, rows,
               download=inline_download("accuracy.csv", list(records[0]), records),
               filterable=True)
     )  # fmt: skip
+
+
+def _recipe(platforms: list[PlatformResults]) -> str:
+    """What the published recipe's terms and objective reach on the same layers, in a sentence."""
+    errors = sorted(
+        (float(paper), f"{family} on {platform.name}")
+        for platform in platforms
+        for family, targets in platform.accuracy.get("layers", {}).items()
+        if (paper := (targets.get("runtime_ms") or {}).get("baselines", {}).get("paper"))
+    )
+    if not errors:
+        return ""
+    (least, first), (most, last) = errors[0], errors[-1]
+    ends = (
+        f"from {number(least)} % ({first}) to {number(most)} % ({last})"
+        if least < most
+        else (f"{number(least)} % ({first})")
+    )
+    return (
+        "The terms and the objective of NeuralPower (2017), fitted to the same layers and scored "
+        f"out of fold in the same way, have a runtime RMSPE {ends}: their absolute objective gives "
+        "small layers no weight. Its paper scores on layers of one size range and in sample."
+    )
 
 
 def _networks(platforms: list[PlatformResults]) -> Table | None:
@@ -109,46 +138,69 @@ def _networks(platforms: list[PlatformResults]) -> Table | None:
     return slim(Table("network-scores", "Scores of whole networks", caption, columns, rows))
 
 
-def _overview(platforms: list[PlatformResults]) -> Picture | None:
-    """RMSPE by platform and family, runtime, beside the published recipe's."""
-    items = []
+#: The end of the axis of errors, in per cent: what is beyond stands there.
+_MOST = 100.0
+
+
+def _overview(platforms: list[PlatformResults], target: str) -> Picture | None:
+    """RMSPE by family, a panel per platform, between the noise and the best simple predictor."""
+    drawn = {}
     for platform in platforms:
-        for family, targets in sorted(platform.accuracy.get("layers", {}).items()):
-            score = targets.get("runtime_ms")
-            if score and score.get("rmspe") is not None:
-                items.append((f"{platform.name}: {family}", score))
-    if not items:
+        scores = {
+            family: score
+            for family, targets in platform.accuracy.get("layers", {}).items()
+            if (score := targets.get(target)) and score.get("rmspe") is not None
+        }
+        if scores:
+            drawn[platform.name] = _panel(platform, scores, target)
+    if not drawn:
         return None
-    left, wide = 24 + LETTER * max(len(label) for label, _ in items), 16.0
-    chart = Chart(720, 30 + wide * len(items) + 2 * LINE + 10)
-    errors = [score["rmspe"] for _, score in items]
-    errors += [e for _, score in items if (e := score.get("baselines", {}).get("paper"))]
-    chart.legend(left, [("this model", colour(0)), ("the recipe of 2017", colour(1))])
+    return panels(
+        f"overview-{LABELS[target]}",
+        f"Error of layer {LABELS[target]} by layer family",
+        f"Out-of-fold RMSPE of layer {LABELS[target]} (accuracy tables) by family: the model, the "
+        "best simple predictor of one line, and the noise where layers were measured more than "
+        "once: half of the range of their repeats (median). What is beyond "
+        f"{_MOST:g} % stands at the end.",
+        drawn,
+    )
+
+
+def _panel(
+    platform: PlatformResults, scores: Mapping[str, Mapping[str, Any]], target: str
+) -> Chart:
+    families = sorted(scores, key=lambda family: scores[family]["rmspe"])
+    left, wide = 20 + LETTER * max(9, *(len(family) for family in families)), 17.0
+    chart = Chart(400, 66 + wide * len(families) + 2 * LINE)
+    series = (("model", colour(0)), ("best simple", colour(1)), ("noise", colour(7)))
+    chart.text(0, 12, platform.name, kind="title")
+    chart.parts.append(Markup('<g transform="translate(0 20)">'))
+    chart.legend(left, series)
     plane = chart.plane(
-        Axis((min(errors) / 1.5, max(errors) * 1.5), "RMSPE of layer runtime, %", most=6),
-        Axis((len(items), 0), log=False, ticks={i + 0.5: x for i, (x, _) in enumerate(items)}),
-        (left, 24, 706, 24 + wide * len(items)),
+        Axis((0, _MOST), "RMSPE, %", log=False),
+        Axis((len(families), 0), log=False, ticks={i + 0.5: f for i, f in enumerate(families)}),
+        (left, 24, 388, 24 + wide * len(families)),
     )
-    ours, papers = [], []
-    for y, (label, score) in enumerate(items):
-        own, paper = score["rmspe"], score.get("baselines", {}).get("paper")
-        ours.append((own, y + 0.5, f"{label}: {number(own)} %"))
-        if paper is not None:
-            plane.line([(own, y + 0.5), (paper, y + 0.5)], GRID)
-            papers.append((paper, y + 0.5, f"{label}, the recipe of 2017: {number(paper)} %"))
-    plane.dots(papers, colour(1))
-    plane.dots(ours, colour(0))
-    return chart.picture(
-        "overview",
-        "Error of layer runtimes by platform and layer family",
-        "Out-of-fold error of layer runtimes (accuracy tables), beside the same measurements under "
-        "the published terms and objective of NeuralPower (2017).",
-    )
+    marks: list[list[tuple[float, float, str]]] = [[], [], []]
+    for n, family in enumerate(families):
+        y, score = n + 0.5, scores[family]
+        marks[0].append((score["rmspe"], y, f"{family}: {number(score['rmspe'])} %"))
+        if best := best_simple(score):
+            plane.line([(score["rmspe"], y), (best[1], y)], GRID)
+            text = f"{family}, {SIMPLE_WORDS[best[0]]}: {number(best[1])} %"
+            marks[1].append((best[1], y, text))
+        noise = platform.model(family, target).get("noise") or {}
+        if (floor := noise.get("median_half_range_percent")) is not None:
+            marks[2].append((floor, y, f"{family}, half range of repeats: {number(floor)} %"))
+    for k in (2, 1, 0):
+        plane.dots(marks[k], series[k][1])
+    chart.parts.append(Markup("</g>"))
+    return chart
 
 
 PAGE = Page(
     template="accuracy.html",
     path="accuracy.html",
-    inputs=("results/accuracy/{platform}.json",),
+    inputs=("results/accuracy/{platform}.json", "results/models/{platform}/models.json"),
     context=accuracy_context,
 )

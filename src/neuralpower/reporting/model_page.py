@@ -10,6 +10,7 @@ from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.scores import worse_than_simple
 from neuralpower.reporting.tables import Column, Table, figure, slim, whole, word
 
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
@@ -27,6 +28,9 @@ def model_context(results: Results, page: Path, platform: str, family: str) -> d
                     "name": LABELS[target],
                     "title": f"{LABELS[target].capitalize()}, {UNITS[target]}",
                     "facts": _facts(model),
+                    "mark": worse_than_simple(
+                        found.accuracy.get("layers", {}).get(family, {}).get(target) or {}
+                    ),
                     "equation": str(model.get("equation") or ""),
                     "terms": _terms(target, model),
                 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuralpower.core.targets import TARGETS
+from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.tables import Cell, Column, figure, round_sort
 
@@ -36,4 +36,39 @@ def score_cells(score: Mapping[str, Any] | None) -> list[Cell]:
         figure(score["predicted"]),
         Cell(f"{number(score['lo'])} – {number(score['hi'])}", round_sort(score["hi"])),
         figure(score["error_percent"]),
+    ]
+
+
+#: Predictors of one line: a constant, a rate, a roofline with two rates.
+SIMPLE = ("constant", "macs", "elements", "roofline")
+SIMPLE_WORDS = {
+    "constant": "a constant",
+    "macs": "a rate of MACs",
+    "elements": "a rate of elements",
+    "roofline": "a fitted roofline",
+}
+
+
+def best_simple(score: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The simple predictor of least RMSPE (per cent) beside a layer model; None without any."""
+    baselines = score.get("baselines", {})
+    known = [(value, name) for name in SIMPLE if (value := baselines.get(name)) is not None]
+    return (min(known)[1], float(min(known)[0])) if known else None
+
+
+def worse_than_simple(score: Mapping[str, Any]) -> str:
+    """What beats a layer model that a line of code could replace; empty where nothing does."""
+    best, own = best_simple(score), score.get("rmspe")
+    if best is None or own is None or best[1] >= own:
+        return ""
+    return f"worse than {SIMPLE_WORDS[best[0]]}, {number(best[1])} %"
+
+
+def worse_models(layers: Mapping[str, Any]) -> list[str]:
+    """Families and targets of an accuracy file whose model a line of code beats, in words."""
+    return [
+        f"{family} {LABELS[target]}"
+        for family, targets in sorted(layers.items())
+        for target in TARGETS
+        if worse_than_simple(targets.get(target) or {})
     ]

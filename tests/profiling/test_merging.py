@@ -193,6 +193,37 @@ def test_runs_of_another_kind_are_refused_unless_allowed(
     assert list(told_of["allowed_differences"]) == [kind]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"torch": "2.4.0"}, {"onnxruntime": "1.20.1"}),
+        ({"torch": "2.4.0"}, {"jax": "0.4.30"}),
+        ({"torch": "2.4.0"}, {"torch": "2.5.0"}),
+        ({"provider": "CUDAExecutionProvider"}, {"provider": "CPUExecutionProvider"}),
+        # Of a plugin no version is known by name: what it calls its software decides.
+        ({"software": "numpy 1.26.4"}, {"software": "numpy 2.1.0"}),
+    ],
+)
+def test_shards_of_another_framework_are_refused(
+    runs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    one: dict[str, str],
+    other: dict[str, str],
+) -> None:
+    for name, executor in (("a", one), ("c", other)):
+        shutil.copytree(runs / name, tmp_path / name)
+        path = tmp_path / name / "manifest.json"
+        manifest = json.loads(path.read_text())
+        software = executor.get("software", manifest["software"])
+        changed = {"executor": manifest["executor"] | executor, "software": software}
+        path.write_text(json.dumps(manifest | changed))
+    capsys.readouterr()
+    assert merge(tmp_path / "two", tmp_path / "a", tmp_path / "c") == 2
+    assert "differ in software" in capsys.readouterr().err
+    assert not (tmp_path / "two").exists()
+
+
 def test_what_is_visited_may_differ(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "c", tmp_path / "c")
     manifest = json.loads((runs / "c" / "manifest.json").read_text())

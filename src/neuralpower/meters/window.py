@@ -217,9 +217,6 @@ def _half_width(series: Sequence[float], n_eff: float) -> float | None:
     return student_t(n - 1) * math.sqrt(variance / n_eff)
 
 
-#: The 97.5 % points of Student's t for 1 to 10 degrees of freedom.
-
-
 def relative_slope(published: Sequence[tuple[int, float]]) -> float | None:
     """Least-squares slope of the publications over their mean, a second; ``None`` below three."""
     if len(published) < 3:

@@ -19,7 +19,7 @@ def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
     series = [
         (target, unit, chosen)
         for target, unit in (("runtime_ms", "ms per image"), ("energy_mj", "mJ per image"))
-        if (chosen := _points(totals, target))
+        if (chosen := image_points(totals, target))
     ]
     if not any(len(points) > 1 for _, _, chosen in series for points in chosen.values()):
         return None
@@ -60,9 +60,10 @@ def per_image(totals: Mapping[str, Sequence[Row]]) -> Picture | None:
     )
 
 
-def _points(
+def image_points(
     totals: Mapping[str, Sequence[Row]], target: str
 ) -> dict[str, list[tuple[float, float, float, float]]]:
+    """Batch size, value per image and its ends, by name in order of batch size."""
     found = {}
     for name, rows in totals.items():
         points = sorted(
@@ -77,13 +78,7 @@ def _points(
 
 def breakdown(platform: str, rows: Sequence[Row]) -> Picture | None:
     """Share of each layer family in the runtime and the energy of a platform's headline rows."""
-    shares: dict[str, list[float]] = {}
-    for row in rows:
-        if row["name"] == TOTAL and row["index"] is None:
-            continue
-        own = shares.setdefault(row["family"] or "other", [0.0, 0.0])
-        own[0] += 100 * (row["runtime_share"] or 0.0)
-        own[1] += 100 * (row["energy_share"] or 0.0)
+    shares = family_shares(rows)
     kinds = [(i, name) for i, name in enumerate(("runtime", "energy")) if _any(shares, i)]
     if not kinds:
         return None
@@ -117,6 +112,18 @@ def breakdown(platform: str, rows: Sequence[Row]) -> Picture | None:
     )
 
 
+def family_shares(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Per cent of runtime and of energy by family, the total's row left out."""
+    shares: dict[str, list[float]] = {}
+    for row in rows:
+        if row["name"] == TOTAL and row["index"] is None:
+            continue
+        own = shares.setdefault(row["family"] or "other", [0.0, 0.0])
+        own[0] += 100 * (row["runtime_share"] or 0.0)
+        own[1] += 100 * (row["energy_share"] or 0.0)
+    return shares
+
+
 def _any(shares: Mapping[str, Sequence[float]], i: int) -> bool:
     return any(own[i] > 0 for own in shares.values())
 
@@ -129,13 +136,13 @@ def roofline(
     clouds = {
         name: points
         for name, (rows, _) in platforms.items()
-        if (points := _roofline_points(rows, sizes))
+        if (points := roofline_points(rows, sizes))
     }
     if not clouds:
         return None
     xs = [p.intensity for points in clouds.values() for p in points]
     ys = [p.rate for points in clouds.values() for p in points]
-    roofs = {name: roof for name in clouds if (roof := _roof(platforms[name][1]))}
+    roofs = {name: roof for name in clouds if (roof := roof_of(platforms[name][1]))}
     high = max([3 * max(ys), *(1.5 * peak for peak, _ in roofs.values())])
     names = sorted(platforms)
     chart = Chart(_WIDTH, 0)
@@ -196,7 +203,7 @@ def _together(points: Sequence[RooflinePoint]) -> list[tuple[float, float, str]]
     return dots
 
 
-def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
+def roof_of(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
     """Peak in 10⁹ MACs per s (two operations each) and bandwidth in GB per s, if both are given."""
     peak, bandwidth = manifest.get("peak_gflops"), manifest.get("bandwidth_gb_s")
     if isinstance(peak, int | float) and isinstance(bandwidth, int | float) and bandwidth > 0:
@@ -204,7 +211,11 @@ def _roof(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
     return None
 
 
-def _roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[RooflinePoint]:
+def roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[RooflinePoint]:
+    """The layers that multiply: their MACs over the bytes of elements, and over their runtime.
+
+    ``sizes``: index -> row of the layer table, which may be of another batch size.
+    """
     points = []
     for row in rows:
         size = sizes.get(row["index"])

@@ -1,5 +1,9 @@
 # NeuralPower: from prototxt files and measurements to models, predictions and a report.
 # Every rule is one command of `neuralpower`; the library does the work (docs/workflow.md).
+import sys
+
+from neuralpower.core.errors import InputError
+from neuralpower.project.settings import settle
 from snakemake.utils import min_version, validate
 
 min_version("9.0")
@@ -8,7 +12,12 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
-validate(config, "workflow/schemas/config.schema.yaml")
+SCHEMA = workflow.source_path("workflow/schemas/config.schema.yaml")
+try:
+    settle(config, SCHEMA)
+except InputError as error:
+    sys.exit(f"neuralpower: {error}")
+validate(config, SCHEMA)
 
 
 include: "workflow/rules/common.smk"

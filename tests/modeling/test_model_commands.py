@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
 import os
 import signal
@@ -248,3 +251,51 @@ def test_equations_are_text_latex_or_python_that_predicts_the_same(
     assert "def fc_runtime_ms(" in source.read_text()
     assert main(["equations", str(models), "--family", "lrn"]) == 2
     assert "no such model: there are conv" in capsys.readouterr().err
+
+
+def test_fit_and_evaluate_end_with_a_short_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    folder = tmp_path / "board"
+    folder.mkdir()
+    for family in ("lrn", "softmax"):
+        data = (root / f"measurements/caffe-cpu/{family}.csv.gz").read_bytes()
+        (folder / f"{family}.csv.gz").write_bytes(data)
+    lines = gzip.decompress((root / "measurements/caffe-cpu/relu.csv.gz").read_bytes()).decode()
+    (folder / "relu.csv").write_text("\n".join(lines.splitlines()[:4]) + "\n")
+    models = tmp_path / "models"
+    assert main(["fit", str(folder), "--out", str(models)]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].split() == ["family", "target", "rows", "MAPE", "%", "by", "fold", "90", "%",
+                               "holds"]  # fmt: skip
+    name, target, rows, mape, folds, *holds = said[1].split()
+    assert (name, target, rows, holds[1]) == ("lrn", "runtime", "50", "%")
+    low, high = map(float, folds.split("-"))
+    assert low < float(mape) < high
+    assert said[-1].startswith("no model of relu for runtime: ")
+    assert "at least 5 are needed" in said[-1]
+    out = tmp_path / "accuracy.json"
+    assert main(["evaluate", str(folder), "--models", str(models), "--out", str(out)]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[1].split()[3] == mape
+    assert told[-1] == "scored on: out of fold"
+
+
+def test_the_gate_prints_four_digits_and_ignores_what_nobody_sees(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"rmspe": 20.123456, "mape": 10.0, "n": 50}
+    accuracy = {"platform": "p", "data_sha256": "x", "layers": {"conv": {"runtime_ms": entry}}}
+    now, before = tmp_path / "now.json", tmp_path / "before.json"
+    now.write_text(json.dumps(accuracy))
+    entry |= {"rmspe": 20.123456 + 0.0009, "mape": 10.5}
+    before.write_text(json.dumps(accuracy))
+    assert main(["gate", str(now), "--baseline", str(before)]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(r["figure"], r["baseline"], r["verdict"]) for r in rows] == [
+        ("mape", "10.5", "better")
+    ]
+    assert main(["gate", str(now), "--baseline", str(before), "--all"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [r["now"] for r in rows if r["figure"] == "rmspe"] == ["20.12"]

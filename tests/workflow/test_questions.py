@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neuralpower.core.errors import InputError
 from neuralpower.project import questions as workflow
+from neuralpower.project.settings import settle
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,39 @@ def test_measurement_files_are_the_tables_not_the_prose(project: Path) -> None:
         "measurements/x/manifest.json",
         "measurements/x/prototxts/a.prototxt",
     ]
+
+
+SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"batch_size": [1]}, "'batch_size' is no key: batch_sizes is one"),
+        ({"gate": {"pionts": 1}}, "'pionts' is no key in gate: points is one"),
+        ({"xyz": 1}, "'xyz' is no key: it is none of batch_sizes"),
+        ({"batch_sizes": ["many"]}, "batch_sizes.0: 'many' is not of type 'integer'"),
+        ({"batch_sizes": 8}, "batch_sizes: 8 is not of type 'array'"),
+    ],
+)
+def test_a_fault_of_the_configuration_is_one_line(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        settle(config, SCHEMA)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_words_become_numbers_where_the_schema_wants_them() -> None:
+    config: dict[str, Any] = {
+        "batch_sizes": ["1", "8"],
+        "networks": ["1", "lenet"],
+        "profile": {"shards": "3", "options": "5"},
+        "gate": {"points": "0.25"},
+    }
+    settle(config, SCHEMA)
+    assert config == {
+        "batch_sizes": [1, 8],
+        "networks": ["1", "lenet"],
+        "profile": {"shards": 3, "options": "5"},
+        "gate": {"points": 0.25},
+    }

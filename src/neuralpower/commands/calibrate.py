@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.summaries import say_composition
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,4 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
     for text in composition.warnings:
         sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")
     save_composition(composition, arguments.models, arguments.out)
+    say_composition(composition, models.platform)
     return 0

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from neuralpower.commands.reading import add_reading_arguments, readings
+from neuralpower.commands.summaries import say_accuracy
 from neuralpower.core.files import write_json
 
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.out is not None:
         write_json(arguments.out, accuracy)
+        say_accuracy(accuracy)
     else:
         sys.stdout.write(json.dumps(accuracy, indent=1, sort_keys=True, allow_nan=False) + "\n")
     return 0

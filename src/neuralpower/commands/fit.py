@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from neuralpower.commands.summaries import say_models
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -54,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             data = load_dataset(arguments.measurements)
             write_learning_curve(data, arguments.learning_curve, options)
+    say_models(arguments.out)
     return 0
 
 

@@ -59,8 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     if facts and facts.get("data_sha256") != accuracy.get("data_sha256"):
         _say(f"{arguments.accuracy}: the measurements are not those of the baseline")
     rows = gate.compare(now, baseline, tolerances)
-    moved = [row for row in rows if arguments.all or row["verdict"] != "ok" or row["change"]]
-    write_table(arguments.out, gate.COLUMNS, moved)
+    moved = [
+        row
+        for row in rows
+        if arguments.all or row["verdict"] != "ok" or abs(row["change"] or 0.0) >= gate.NOTICED
+    ]
+    shown = moved if arguments.out is not None else [_short(row) for row in moved]
+    write_table(arguments.out, gate.COLUMNS, shown)
     red = gate.failed(rows)
     _say(f"{arguments.accuracy}: {_summary(rows)}: {'FAILED' if red else 'passed'}")
     if arguments.accept_all:
@@ -76,6 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
     elif any(row["verdict"] in ("better", "new") for row in rows):
         _say("better or new figures: the same command with --accept moves the baseline to them")
     return 1 if red else 0
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with four significant digits, for people; the file of ``--out`` keeps all."""
+    return {
+        name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()
+    }
 
 
 def _baseline(

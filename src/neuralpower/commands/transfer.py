@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from neuralpower.commands.summaries import say_models
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -27,4 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = load_options(arguments.config, arguments.seed)
     transfer_platform(arguments.models, arguments.measurements, arguments.out, options)
+    say_models(arguments.out)
     return 0

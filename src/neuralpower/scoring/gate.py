@@ -29,6 +29,11 @@ Key = tuple[str, str, str, str]
 Figures = dict[Key, float]
 
 
+#: Smaller changes, in the figure's own unit (points of an error), are those of another order of
+#: additions: nobody is told of them.
+NOTICED = 0.001
+
+
 @dataclass(frozen=True)
 class Tolerances:
     """What may move. An error fails only when it rises by more than *both* of its allowances.
@@ -177,7 +182,7 @@ def _verdict(
     points = tolerances.network_points if part == "networks" else tolerances.points
     if not tolerances.allows(before, after, points):
         return "worse"
-    return "better" if after < before else "ok"
+    return "better" if before - after >= NOTICED else "ok"
 
 
 def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:

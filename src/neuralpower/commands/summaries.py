@@ -1,0 +1,126 @@
+"""The short tables that commands end with, on standard error: what came out, in one look."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuralpower.core.files import aligned_text, read_rows
+from neuralpower.core.targets import LABELS
+
+if TYPE_CHECKING:
+    from neuralpower.networks.calibration import Composition
+
+Row = dict[str, Any]
+_MODELS = ("family", "target", "rows", "MAPE %", "by fold", "90 % holds")
+_NETWORKS = ("target", "passes", "networks", "MAPE %", "90 % holds")
+
+
+def say_models(folder: Path) -> None:
+    """Families and targets of a folder of models: rows, MAPE out of fold, its range, coverage."""
+    from neuralpower.modeling.models import load_models
+
+    by_fold = _errors_by_fold(folder / "out_of_fold.csv")
+    rows: list[Row] = []
+    for (family, target), model in sorted(load_models(folder).models.items()):
+        scores = model.facts.get("scores", {})
+        rows.append(
+            {
+                "family": family,
+                "target": LABELS[target],
+                "rows": scores.get("n"),
+                "MAPE %": _short(scores.get("mape")),
+                "by fold": by_fold.get((family, target)),
+                "90 % holds": _percent(scores.get("interval_coverage")),
+            }
+        )
+    _say(_MODELS, rows)
+    for family, target, reason in _refused(folder / "data_quality.csv"):
+        sys.stderr.write(f"no model of {family} for {target}: {reason}\n")
+
+
+def _errors_by_fold(path: Path) -> dict[tuple[str, str], str]:
+    """The least and the largest MAPE of a fold, in words."""
+    if not path.is_file():
+        return {}
+    sums: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in read_rows(path)[1]:
+        error = abs(float(row["predicted"]) / float(row["measured"]) - 1.0)
+        folds = sums.setdefault((row["family"], row["target"]), {})
+        folds.setdefault(row["fold"], []).append(100.0 * error)
+    found = {}
+    for key, folds in sums.items():
+        means = sorted(sum(errors) / len(errors) for errors in folds.values())
+        found[key] = f"{_short(means[0])}-{_short(means[-1])}"
+    return found
+
+
+def _refused(path: Path) -> list[tuple[str, str, str]]:
+    if not path.is_file():
+        return []
+    return [
+        (row["file"].removesuffix(" tables"), LABELS.get(row["column"], row["column"]),
+         row["reason"].removeprefix("too few for a model: "))
+        for row in read_rows(path)[1]
+        if row["action"] == "no model"
+    ]  # fmt: skip
+
+
+def say_accuracy(accuracy: Mapping[str, Any]) -> None:
+    """Families and whole networks of an accuracy file."""
+    rows = [
+        {
+            "family": family,
+            "target": LABELS[target],
+            "rows": entry.get("n"),
+            "MAPE %": _short(entry.get("mape")),
+            "90 % holds": _percent(entry.get("interval_coverage")),
+        }
+        for family, targets in sorted(accuracy["layers"].items())
+        for target, entry in targets.items()
+    ]
+    _say(_MODELS, rows)
+    networks = [
+        {
+            "target": LABELS[target],
+            "passes": entry.get("n"),
+            "networks": entry.get("networks"),
+            "MAPE %": _short(entry.get("mape")),
+            "90 % holds": _percent(entry.get("interval_coverage")),
+        }
+        for target, entry in (accuracy.get("network_summary") or {}).items()
+    ]
+    if networks:
+        sys.stderr.write("whole networks:\n")
+        _say(_NETWORKS, networks)
+    sys.stderr.write(f"scored on: {accuracy.get('scored_on', 'not said')}\n")
+
+
+def say_composition(composition: Composition, platform: str) -> None:
+    """What whole passes taught: a factor for each family, from how many networks."""
+    if not composition.factors:
+        sys.stderr.write(f"{platform}: nothing learnt from whole passes: layers are added up\n")
+        return
+    rows = [
+        {"family": name, "factor": f"{factor.value:.3f}", "measured": f"{factor.measured:.3f}",
+         "networks": factor.networks}
+        for name, factor in sorted(composition.factors.items())
+    ]  # fmt: skip
+    _say(("family", "factor", "measured", "networks"), rows)
+    sys.stderr.write(f"learnt from {len(composition.networks)} networks\n")
+
+
+def _say(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    sys.stderr.write(aligned_text(columns, rows) if rows else "")
+
+
+def _short(value: float | None) -> str:
+    from neuralpower.networks.text import number
+
+    return number(value)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} %"

@@ -50,6 +50,7 @@ class LinearModel:
 class PlainModels:
     models: Mapping[tuple[str, str], LinearModel]
     platform: str = "double"
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, family: str, target: str) -> LinearModel | None:
         return self.models.get((family, target))
@@ -65,6 +66,8 @@ class PlainLayer:
     macs: int | None = 0
     supported: bool = True
     note: str = ""
+    bottoms: tuple[str, ...] = ()
+    tops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -65,6 +65,7 @@ class Models:
     """Every family but Dropout, which PyTorch leaves out of a model for inference."""
 
     platform = "every family"
+    facts: ClassVar[dict[str, Any]] = {}
 
     def get(self, family: str, target: str) -> Everything | None:
         if family == "dropout":

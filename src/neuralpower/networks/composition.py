@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuralpower.core.targets import TARGETS
-from neuralpower.networks.adding import Total, in_networks, total
+from neuralpower.networks.adding import Total, in_networks, sums_of, total
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.estimates import (
     Estimates,
@@ -87,6 +87,7 @@ def network_rows(
     batch = network_batch(network)
     estimates = in_networks(estimates, composition)
     whole, sources = total(estimates, composition), estimates.sources()
+    inside = included(network, estimates.facts)
     rows = []
     for i, layer in enumerate(network.layers):
         row: dict[str, Any] = {
@@ -101,12 +102,55 @@ def network_rows(
         }
         for target in TARGETS:
             row |= figures(target, getattr(estimates, target), i)
-        row["source"] = sources[i]
-        row["note"] = _note(layer, row, estimates) or None
+        row["source"] = "included" if i in inside else sources[i]
+        row["note"] = inside.get(i) or _note(layer, row, estimates) or None
         row["runtime_share"] = _share(row["runtime_ms"], whole.runtime_ms)
         row["energy_share"] = _share(row["energy_mj"], whole.energy_mj)
         rows.append(row)
-    return [*rows, _total_row(network, batch, rows, whole)]
+    last = _total_row(network, batch, rows, whole)
+    waiting = sums_of(estimates).waiting_ms(composition.launch) if whole.runtime_ms else 0.0
+    notes = [last["note"], *_remarks(rows, whole, waiting, estimates.facts)]
+    return [*rows, last | {"note": "; ".join(notes)}]
+
+
+def included(network: Network, facts: Mapping[str, Any]) -> dict[int, str]:
+    """Layers whose cost another layer's figure holds on this platform, and the note that says so.
+
+    ``facts["included"]``: ``{"scale": "batchnorm"}`` for a framework whose batch normalisation
+    scales and shifts too; a layer counts that follows one directly.
+    """
+    told = facts.get("included")
+    if not isinstance(told, Mapping):
+        return {}
+    found: dict[int, str] = {}
+    makers: dict[str, Layer] = {}
+    for i, layer in enumerate(network.layers):
+        maker = makers.get(layer.bottoms[0]) if layer.bottoms else None
+        if maker is not None and told.get(layer.family) == maker.family:
+            found[i] = f"part of {maker.name}: the platform's {maker.family} holds it"
+        makers |= dict.fromkeys(layer.tops, layer)
+    return found
+
+
+def _remarks(
+    rows: Sequence[Mapping[str, Any]], whole: Total, waiting_ms: float, facts: Mapping[str, Any]
+) -> list[str]:
+    """What a total rests on beside models of its layers."""
+    found = []
+    estimated = sum(row["source"] == "estimate" for row in rows)
+    if estimated:
+        found.append(f"{estimated} of them estimated from the bytes they move")
+    if waiting_ms > 0.0:
+        found.append(f"{waiting_ms:.3g} ms of waiting for launches")
+    peak = facts.get("peak_gflops")
+    if whole.runtime_ms and isinstance(peak, int | float) and peak > 0:
+        rate = 2e-6 * sum(row["macs"] or 0 for row in rows) / whole.runtime_ms[0]
+        if rate > peak:
+            found.append(
+                f"{rate / 1e3:.3g} TFLOP/s, above the data sheet's {peak / 1e3:.3g}: only fast "
+                "algorithms (Winograd) can be so"
+            )
+    return found
 
 
 def figures(target: str, interval: Interval, row: int) -> dict[str, float | None]:
@@ -158,7 +202,11 @@ def _note(layer: Layer, row: Mapping[str, Any], estimates: Estimates) -> str:
 def _total_row(
     network: Network, batch: int | None, rows: Sequence[Mapping[str, Any]], whole: Total
 ) -> dict[str, Any]:
-    needed = [row for row, layer in zip(rows, network.layers, strict=True) if computes(layer)]
+    needed = [
+        row
+        for row, layer in zip(rows, network.layers, strict=True)
+        if computes(layer) and row["source"] != "included"
+    ]
     row: dict[str, Any] = {
         "network": network.name,
         "index": None,

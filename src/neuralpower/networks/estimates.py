@@ -7,7 +7,7 @@ configurations go the same way. Unknown is NaN, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +56,8 @@ class Models(Protocol):
 
     @property
     def platform(self) -> str: ...  # noqa: D102
+    @property
+    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
     def get(self, family: str, target: str) -> Model | None: ...  # noqa: D102
 
 
@@ -110,6 +112,8 @@ class Estimates:
     launch_ms: Floats
     #: What the board draws at least and at most.
     limits: Limits = (None, None)
+    #: What is known of the platform (the index of its models).
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def sources(self) -> list[str]:
         """Where each runtime comes from: ``model``, ``estimate`` (from bytes) or ``none``."""
@@ -194,6 +198,8 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         gaps = rows[~found["runtime_ms"].known[rows] & moved["runtime_ms"].known[rows]]
         if len(gaps):
             estimated[gaps] = True
+            for row in gaps.tolist():
+                extrapolates[row] = ""
             for target in _MODELLED:
                 _put(found[target], gaps, take(moved[target], gaps))
                 correlation[target].setdefault(name, 1.0)
@@ -212,6 +218,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         estimated=estimated,
         launch_ms=launch_ms,
         limits=limits,
+        facts=models.facts,
     )
 
 

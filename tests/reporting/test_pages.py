@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from results_doubles import as_json, write_results
 
 from neuralpower.cli import main
 from neuralpower.core.configuration import PREDICTION_COLUMNS
-from neuralpower.core.files import write_table
+from neuralpower.core.files import write_json, write_table
 from neuralpower.reporting.glossary_page import WORDS
 from neuralpower.reporting.results import Results, read_typed
 from neuralpower.reporting.site import Report
@@ -330,3 +331,30 @@ def test_the_glossary_of_the_docs_is_that_of_the_report() -> None:
     assert len(WORDS) == 10
     for word in WORDS:
         assert f"**{word.word}** : {word.meaning}" in text
+
+
+def test_what_others_measured_is_said_to_be_theirs(tmp_path: Path) -> None:
+    """Licence and citation on every page that shows their platform, and on no other's."""
+    folder = write_results(tmp_path / "results")
+    index = folder / "models" / "board" / "models.json"
+    source = {
+        "title": "a set of the tests", "authors": "A. N. Other", "licence": "none stated",
+        "repository": "https://github.com/other/set", "commit": "0123456789" * 4,
+    }  # fmt: skip
+    write_json(index, {**json.loads(index.read_text()), "published": source, "traps": ["Mind it."]})
+    assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
+    said = "models from public measurements; the data are not part of this repository"
+    for page in sorted((folder / "report").rglob("*.html")):
+        text = page.read_text()
+        if page.stem.startswith("plain"):
+            assert said not in text, page
+            continue
+        assert said in text, page
+        for part in ("A. N. Other", "licence stated there: none stated", "0123456789" + "01"):
+            assert part in text, page
+    board = (folder / "report/platforms/board.html").read_text()
+    assert "Mind it." in board
+    assert "neuralpower published fetch board" in board
+    index_page = (folder / "report/index.html").read_text()
+    assert index_page.index("board: W") < index_page.index("plain: ms per image")
+    assert "plain: mJ per image" not in index_page

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from neuralpower.networks.text import count
 from neuralpower.reporting.network_page import per_image, total, unknown_layers
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.results import PlatformResults, Results, Row
+from neuralpower.reporting.results import PlatformResults, Results, Row, with_power_first
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -26,7 +26,7 @@ from neuralpower.reporting.tables import (
 
 def index_context(results: Results, page: Path) -> dict[str, Any]:
     """What the template ``index.html`` shows."""
-    platforms = [results.platform(name) for name in results.platforms]
+    platforms = with_power_first(results)
     return {
         "title": "Overview",
         "lead": (
@@ -58,11 +58,14 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
                Column("Top-1 error %"), Column("Top-5 error %")]  # fmt: skip
     header = ["network", "parameters", "macs_per_image", "top1_error", "top5_error"]
     for platform in platforms:
-        columns += [
-            Column(f"{platform.name}: ms per image"),
-            Column(f"{platform.name}: mJ per image"),
-        ]
-        header += [f"{platform.name}:{what}_per_image" for what in ("runtime_ms", "energy_mj")]
+        columns.append(Column(f"{platform.name}: ms per image"))
+        header.append(f"{platform.name}:runtime_ms_per_image")
+        if platform.has_power:
+            columns += [
+                Column(f"{platform.name}: W"),
+                Column(f"{platform.name}: mJ per image"),
+            ]
+            header += [f"{platform.name}:power_w", f"{platform.name}:energy_mj_per_image"]
     rows, records, batches = [], [], set()
     for name in results.networks:
         layers = results.layers(name)
@@ -82,10 +85,11 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             first: Mapping[str, Any] = next(iter(platform.totals(name)), {})
             if first:
                 batches.add((platform.name, first["batch"]))
-            for target in ("runtime_ms", "energy_mj"):
-                value = per_image(first, target)
-                values.append(value)
-                cells.append(figure(value))
+            costs = [per_image(first, "runtime_ms")]
+            if platform.has_power:
+                costs += [first.get("power_w"), per_image(first, "energy_mj")]
+            values += costs
+            cells += map(figure, costs)
         rows.append(cells)
         records.append(dict(zip(header, [name, *values], strict=True)))
     at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))
@@ -127,6 +131,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
                 word(platform.name, href=f"platforms/{platform.name}.html"),
                 word(platform.fact("device")),
                 word(platform.fact("software")),
+                word("others (published)" if platform.credit else "this project or you"),
                 word(", ".join(sorted(layers))),
                 word("how", f"measurements/{platform.name}.html")
                 if platform.is_recorded
@@ -143,7 +148,8 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
         return None
     columns = [
         Column("Platform", False), Column("Device", False), Column("Software", False),
-        Column("Layer families", False), Column("Measured", False), Column("Layers timed"),
+        Column("Measured by", False), Column("Layer families", False),
+        Column("Measured", False), Column("Layers timed"),
         Column("Layers with power"),
         Column("conv runtime error %"), Column("conv power error %"),
         Column("Network runtime error %"), Column("Network energy error %"),

@@ -58,6 +58,21 @@ def optional_json(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
+_CREDITED = ("title", "authors", "repository", "commit", "licence")
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What is to be cited for a platform that others measured."""
+
+    platform: str
+    title: str
+    authors: str
+    repository: str
+    commit: str
+    licence: str
+
+
 @dataclass(frozen=True)
 class PlatformResults:
     """What the results folder holds about one platform; absent tables are empty."""
@@ -161,6 +176,15 @@ class PlatformResults:
     def has_power(self) -> bool:
         """Whether power was measured, so that power and energy are predicted."""
         return not self.why_no_power
+
+    @property
+    def credit(self) -> Credit | None:
+        """Who measured it, where others did (``published/``); None for measurements of ours."""
+        source = self.models.get("published")
+        if not isinstance(source, Mapping):
+            return None
+        told = {name: str(source.get(name) or "") for name in _CREDITED}
+        return Credit(self.name, **told)
 
     def fact(self, name: str) -> str:
         """A fact of the manifest, or of the models' index, in words; empty where not told."""
@@ -281,6 +305,7 @@ class Results:
 
 
 def with_power_first(results: Results) -> list[PlatformResults]:
-    """The platforms in the order of pages: those with power first, each part by name."""
+    """The platforms in the order of pages: those with power first, then those of our measurement,
+    each part by name."""
     found = [results.platform(name) for name in results.platforms]
-    return sorted(found, key=lambda platform: not platform.has_power)
+    return sorted(found, key=lambda p: (not p.has_power, p.credit is not None))

@@ -30,7 +30,7 @@ from neuralpower.reporting import (
     unread_page,
 )
 from neuralpower.reporting.pages import Leaf, expanded
-from neuralpower.reporting.results import Results
+from neuralpower.reporting.results import Results, with_power_first
 from neuralpower.reporting.tables import packed
 
 if TYPE_CHECKING:
@@ -142,7 +142,11 @@ class Report:
 
     def render(self, leaf: Leaf, results: Results | None = None) -> str:
         """One page as HTML text."""
-        context = leaf.page.context(results or self.results, leaf.path, **leaf.about)
+        results = results or self.results
+        context = leaf.page.context(results, leaf.path, **leaf.about)
+        about = leaf.about.get("platform")
+        shown = with_power_first(results) if about is None else [results.platform(about)]
+        context["credits"] = [p.credit for p in shown if p.credit]
         return self._html(leaf, leaf.page.template, context)
 
     def _html(self, leaf: Leaf, template: str, context: Mapping[str, Any]) -> str:
@@ -150,7 +154,7 @@ class Report:
             _templates()
             .get_template(template)
             .render(
-                context,
+                {"credits": [], **context},
                 page=leaf.page.kind,
                 root="../" * leaf.depth,
                 sections=SECTIONS,

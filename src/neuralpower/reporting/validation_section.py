@@ -38,6 +38,13 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
             "Each network is predicted from models of single layers and from what the other "
             "measured networks teach about adding layers up, never from its own passes."
         )
+        if accuracy.get("networks_held_out") == "by configuration":
+            shared = accuracy.get("network_shared_percent", 0.0)
+            text += (
+                f" The layer tables hold the layers of these networks ({number(shared, 2)} % of "
+                "their time), so each network is predicted by models that were fitted without any "
+                "configuration that occurs in it."
+            )
     return {
         "text": text,
         "summary": _summary(accuracy) if entries else None,

@@ -218,6 +218,9 @@ def prior_box_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     check(ours and plain, "densified priors have no form")
     height = options.img_h or options.img_size or layer.bottoms[-1][2]
     width = options.img_w or options.img_size or layer.bottoms[-1][3]
+    check(min(height, width, *layer.bottoms[0][2:]) > 0, "empty images have no priors")
+    least = min((*options.min_size, *options.max_size))
+    check(least > 0, "min_size and max_size must be positive")
     steps = (
         (options.step_w or options.step) / width or 1 / layer.bottoms[0][3],
         (options.step_h or options.step) / height or 1 / layer.bottoms[0][2],

@@ -103,3 +103,16 @@ def test_a_reader_that_leaves_early_is_no_fault() -> None:
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
     assert done.stdout.count("\n") == 1
+
+
+def test_the_help_of_profile_names_choices_defaults_and_an_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["profile", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "what runs the layers: onnxruntime, torch" in said
+    assert "power meter: auto, none, nvml, rapl" in said
+    assert "shortest sampling of a visit (default: 0.15s, on a GPU 0.1s)" in said
+    assert "share of configurations visited twice (default: 0.2)" in said
+    assert "example: neuralpower sweep --config" in said

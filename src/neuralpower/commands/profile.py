@@ -30,9 +30,25 @@ if TYPE_CHECKING:
     from neuralpower.profiling.run import Settings
     from neuralpower.profiling.visiting import Report
 
+_EXAMPLE = """example:
+  neuralpower sweep --config config/config.yaml --out sweeps
+  neuralpower profile sweeps/*.csv prototxts/lenet.prototxt@1,16 --platform my-cpu \\
+      --out measurements/my-cpu --budget 10m
+
+A run that was stopped goes on with the same command."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declare the command's arguments; the help names what is installed and every default."""
+    from neuralpower.frameworks.registry import executors
+    from neuralpower.meters.registry import CHOICES, meter_names
+    from neuralpower.profiling.design import DesignProtocol
+    from neuralpower.profiling.device_timing import ReplayProtocol
+    from neuralpower.profiling.host_timing import TimingProtocol
+
+    design, timing, replays = DesignProtocol(), TimingProtocol(), ReplayProtocol()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
     parser.add_argument(
         "tables",
         nargs="+",
@@ -52,9 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--executor",
         default="onnxruntime",
-        help="what runs the layers: onnxruntime, torch, or an installed one",
+        help=f"what runs the layers: {', '.join(executors())} (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=positive, default=1, help="threads of a layer")
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="threads of a layer (default: 1)"
+    )
     parser.add_argument(
         "--pin", type=int, metavar="CORE", help="bind the process to one core (threads 1)"
     )
@@ -62,14 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--meter",
         default="auto",
-        help="power meter: auto, none, nvml (GPU), rapl, or an installed one",
+        help=f"power meter: {', '.join((*CHOICES, *meter_names()))} (default: %(default)s, the "
+        "first that works)",
     )
     parser.add_argument(
         "--power-share",
         type=share,
         default=1.0,
         metavar="SHARE",
-        help="share of the configurations whose power is measured (GPU), spread over their space",
+        help="share of the configurations whose power is measured (GPU), spread over their space "
+        "(default: 1)",
     )
     parser.add_argument(
         "--characterise",
@@ -92,28 +112,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="do not ask the framework's profiler for the names of the kernels (GPU)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of data and order")
+    parser.add_argument("--seed", type=int, default=0, help="seed of data and order (default: 0)")
     parser.add_argument(
         "--budget", type=seconds, metavar="TIME", help="stop cleanly after 540s, 10m or 1h"
     )
     parser.add_argument(
-        "--min-time", type=seconds, metavar="TIME", help="shortest sampling of a visit"
+        "--min-time",
+        type=seconds,
+        metavar="TIME",
+        help=f"shortest sampling of a visit (default: {timing.min_time_s:g}s, on a GPU "
+        f"{replays.min_time_s:g}s)",
     )
     parser.add_argument(
-        "--max-time", type=seconds, metavar="TIME", help="longest sampling of a visit"
+        "--max-time",
+        type=seconds,
+        metavar="TIME",
+        help=f"longest sampling of a visit (default: {timing.max_time_s:g}s, on a GPU "
+        f"{replays.max_time_s:g}s)",
     )
     parser.add_argument(
-        "--twice", type=share, metavar="SHARE", help="share of configurations visited twice"
+        "--twice",
+        type=share,
+        metavar="SHARE",
+        help=f"share of configurations visited twice (default: {design.twice_share:g})",
     )
-    parser.add_argument("--thrice", type=share, metavar="SHARE", help="share visited three times")
+    parser.add_argument(
+        "--thrice",
+        type=share,
+        metavar="SHARE",
+        help=f"share visited three times (default: {design.thrice_share:g})",
+    )
     parser.add_argument(
         "--repeats-within",
         type=share,
         metavar="SHARE",
-        help="part of the run in which all repeats lie: 0.6 for a run that may be cut",
+        help="part of the run in which all repeats lie: 0.6 for a run that may be cut "
+        f"(default: {design.repeats_within:g})",
     )
     parser.add_argument(
-        "--network-repeats", type=positive, metavar="N", help="visits of a network and batch"
+        "--network-repeats",
+        type=positive,
+        metavar="N",
+        help=f"visits of a network and batch (default: {design.network_repeats})",
     )
     parser.add_argument(
         "--layers-of-networks",

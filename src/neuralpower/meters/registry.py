@@ -41,6 +41,11 @@ class Installed:
     meter: PowerMeter
 
 
+def meter_names() -> tuple[str, ...]:
+    """The names of the installed meters, whether or not they work here."""
+    return tuple(installed(GROUP, BUILT_IN))
+
+
 def meters(device: str = "") -> list[Installed]:
     """Every installed meter of a device (``cpu``, ``gpu``; empty: of all), working or not."""
     points = installed(GROUP, BUILT_IN)

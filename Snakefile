@@ -27,6 +27,7 @@ include: "workflow/rules/profile.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/explain.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/provenance.smk"
 
@@ -42,6 +43,7 @@ localrules:
     use_published,
     refit_published,
     predict,
+    explain,
     report,
     check_accuracy,
     provenance,

@@ -350,3 +350,35 @@ def test_a_folder_of_platforms_and_a_folder_as_output(
     assert "has the models of several platforms: name one, board" in capsys.readouterr().err
     assert call(folder, "predict", net, "--out", str(tmp_path)) == 2
     assert f"{tmp_path}: is a folder: name a file in it" in capsys.readouterr().err
+
+
+def test_many_networks_are_explained_once_and_one_at_fault_costs_no_other(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from neuralpower.networks.explaining import explain
+
+    done: list[str] = []
+
+    def counted(path: Path, *words: object, **options: object) -> list[dict[str, object]]:
+        done.append(Path(path).name)
+        return explain(path, *words, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("neuralpower.networks.explaining_many.explain", counted)
+    bad, out = tmp_path / "bad.prototxt", tmp_path / "changes.csv"
+    bad.write_text("layer {")
+    nets = [str(folder / "net.prototxt"), str(bad), str(folder / "wider.prototxt")]
+    words = ("explain", *nets, "--kept", str(tmp_path / "kept"), "--out", str(out))
+    assert call(folder, *words) == 0
+    assert f"{bad}:" in capsys.readouterr().err
+    first = out.read_text()
+    rows = list(csv.DictReader(io.StringIO(first)))
+    assert list(dict.fromkeys(row["network"] for row in rows)) == ["net", "wider"]
+    assert done == ["net.prototxt", "bad.prototxt", "wider.prototxt"]
+    assert call(folder, *words) == 0
+    assert done[3:] == ["bad.prototxt"], "what has not changed is kept"
+    assert out.read_text() == first
+    assert call(folder, *words, "--layers", "1") == 0
+    assert len(done) == 7

@@ -27,6 +27,7 @@ MACS = (4e6, 0, 0, 9e6, 2e6, 0, 3e6, 0)
 
 def write_results(folder: Path, networks: tuple[str, ...] = ("small", "wide")) -> Path:
     """Two platforms: ``board`` with power and networks, ``plain`` with runtime only."""
+    changes: dict[str, list[dict[str, Any]]] = {}
     for n, network in enumerate(networks):
         write_table(folder / "layers" / f"{network}.csv", LAYER_COLUMNS, layer_rows(network))
         for platform, power in (("board", True), ("plain", False)):
@@ -37,11 +38,12 @@ def write_results(folder: Path, networks: tuple[str, ...] = ("small", "wide")) -
             ]
             path = folder / "predictions" / platform / f"{network}.csv"
             write_table(path, PREDICTION_COLUMNS, rows)
-            path = folder / "changes" / platform / f"{network}.csv"
-            write_table(path, CHANGE_COLUMNS, change_rows(rows, power))
+            changes.setdefault(platform, []).extend(change_rows(rows, power))
     for platform, power in (("board", True), ("plain", False)):
         write_json(folder / "accuracy" / f"{platform}.json", accuracy(platform, power, networks))
         write_models(folder / "models" / platform, platform, power)
+    for platform, found in changes.items():
+        write_table(folder / "changes" / f"{platform}.csv", CHANGE_COLUMNS, found)
     facts = [
         f"{network}:\n  dataset: D\n  top1_error: {30 - 2 * n}\n  top5_error: {10 - 3 * n}\n"
         for n, network in enumerate(networks)

@@ -300,6 +300,8 @@ def test_the_list_of_pages_names_what_each_was_made_from(report: Path) -> None:
         "results/layers/small.csv",
         "results/predictions/board/small.csv",
         "results/predictions/plain/small.csv",
+        "results/changes/board.csv",
+        "results/changes/plain.csv",
         "results/accuracy/board.json",
         "results/accuracy/plain.json",
         "prototxts/networks.yaml",

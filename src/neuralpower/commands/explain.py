@@ -17,7 +17,7 @@ from neuralpower.core.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxt", type=Path, metavar="NET")
+    parser.add_argument("networks", nargs="+", type=Path, metavar="NET")
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument("--batch", type=one_batch, metavar="N", help="instead of the file's")
     parser.add_argument(
@@ -29,20 +29,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "json", "md"),
         help="default: csv; aligned text on a terminal",
     )
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        metavar="DIR",
+        help="of many networks: keep here what was explained, and do again what has changed; "
+        "a network at fault is named and left out",
+    )
     add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain and write; exit status 0. ``InputError`` where no layer has a model."""
+    if arguments.kept is not None:
+        return _many(arguments)
+    if len(arguments.networks) > 1:
+        raise InputError("one network at a time, or several with --kept DIR")
+    (network,) = arguments.networks
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.explaining import COLUMNS, explain, sentences
     from neuralpower.networks.loading import load_networks
 
     read = readings(arguments)
-    warn(load_networks([arguments.prototxt], [arguments.batch] if arguments.batch else [], read))
+    warn(load_networks([network], [arguments.batch] if arguments.batch else [], read))
     rows = explain(
-        arguments.prototxt,
+        network,
         load_models(arguments.models),
         arguments.models,
         load_composition(arguments.models),
@@ -51,11 +63,40 @@ def run(arguments: argparse.Namespace) -> int:
         read,
     )
     if not rows:
-        raise InputError("no runtime model covers any of its layers", path=arguments.prototxt)
+        raise InputError("no runtime model covers any of its layers", path=network)
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
         sys.stdout.write(_text(rows, sentences(rows)))
     else:
         write_rows(arguments, "explanation", COLUMNS, rows)
+    return 0
+
+
+def _many(arguments: argparse.Namespace) -> int:
+    """Explain every network at the first batch size that the platform measured."""
+    from neuralpower.commands.predict import measured_batches
+    from neuralpower.core.files import sha256_file
+    from neuralpower.modeling.models import load_models
+    from neuralpower.networks.calibration import load_composition
+    from neuralpower.networks.explaining import COLUMNS
+    from neuralpower.networks.explaining_many import explain_many
+    from neuralpower.project.fingerprint import code_hash
+
+    models = load_models(arguments.models)
+    wanted = [arguments.batch] if arguments.batch else []
+    batches = measured_batches(wanted, models.facts.get("batch_sizes"))
+    digests = [sha256_file(path) for path in sorted(arguments.models.glob("*.json"))]
+    rows = explain_many(
+        arguments.networks,
+        models,
+        arguments.models,
+        load_composition(arguments.models),
+        batches[0] if batches else None,
+        readings(arguments),
+        kept=arguments.kept,
+        made_of=" ".join([code_hash("explain"), str(arguments.layers), *digests]),
+        say=lambda reason: print(f"neuralpower: {reason}", file=sys.stderr),
+    )
+    write_rows(arguments, "explanation", COLUMNS, rows)
     return 0
 
 

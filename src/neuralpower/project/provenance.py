@@ -226,6 +226,8 @@ class _Tracer:
             platform, network = words[1], _stem(path)
             inputs = [self._network(network), f"results/models/{platform}/"]
             return self._made(path, "predict", inputs)
+        if stage == "changes":
+            return self._made(path, "explain", [f"results/models/{_stem(path)}/"])
         if stage == "accuracy":
             return self._accuracy(path)
         if stage == "checksums":

@@ -267,6 +267,7 @@ PAGE = Page(
     inputs=(
         "results/layers/{network}.csv",
         "results/predictions/{platform}/{network}.csv",
+        "results/changes/{platform}.csv",
         "results/accuracy/{platform}.json",
     ),
     optional=("prototxts/networks.yaml",),

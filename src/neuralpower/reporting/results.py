@@ -148,13 +148,20 @@ class PlatformResults:
         rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
         return [row for row in rows if is_total(row) and row["runtime_ms"] is not None]
 
-    def changes(self, network: str) -> list[Row]:
-        """The costliest layers and what changing them would save; empty where there is no table."""
+    @cached_property
+    def _changes(self) -> dict[str, list[Row]]:
         from neuralpower.networks.explaining import COLUMNS
 
-        path = self.results / "changes" / self.name / f"{network}.csv"
+        path = self.results / "changes" / f"{self.name}.csv"
         words = {"network", "name", "type", "bound", *(n for n in COLUMNS if n.endswith("_note"))}
-        return read_typed(path, frozenset(set(COLUMNS) - words)) if path.exists() else []
+        found: dict[str, list[Row]] = {}
+        for row in read_typed(path, frozenset(COLUMNS) - words) if path.exists() else []:
+            found.setdefault(str(row["network"]), []).append(row)
+        return found
+
+    def changes(self, network: str) -> list[Row]:
+        """The costliest layers and what changing them would save; empty where there is no table."""
+        return self._changes.get(network, [])
 
     def own_prototxt(self, network: str) -> bool:
         """Whether the platform ran the network from a prototxt of its own."""

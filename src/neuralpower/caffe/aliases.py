@@ -8,7 +8,7 @@ SphereFace, NVCaffe (``scale_filler`` of BatchNorm means ``scale_bias``).
 
 from __future__ import annotations
 
-from typing import Any
+from neuralpower.caffe.caffe_pb2 import ConvolutionParameter, LayerParameter, PoolingParameter
 
 _THREE = ("kernel", "stride", "pad")
 _PLAIN = {"kernel": "kernel_size", "stride": "stride", "pad": "pad"}
@@ -29,7 +29,7 @@ _MOVED = {
 VOLUMES = ("Convolution3D", "Conv3D", "Deconvolution3D", "NdConvolution", "Pooling3D", "NdPooling")
 
 
-def normalise(layer: Any) -> None:
+def normalise(layer: LayerParameter) -> None:
     """Rewrite the aliases of a layer's message in place."""
     for old, new in _MOVED.items():
         if layer.HasField(old) and not layer.HasField(new):
@@ -46,7 +46,7 @@ def normalise(layer: Any) -> None:
             param.scale_bias = True
 
 
-def _dilation(param: Any) -> None:
+def _dilation(param: ConvolutionParameter) -> None:
     """``hole`` and the sizes of an axis as ``dilation``; real dilations win."""
     has = param.HasField
     if len(param.dilation):
@@ -59,7 +59,7 @@ def _dilation(param: Any) -> None:
         param.dilation.append(param.hole or 1)
 
 
-def _window(param: Any) -> None:
+def _window(param: ConvolutionParameter | PoolingParameter) -> None:
     _sides(param)
     for name in _THREE:
         plain = getattr(param, _PLAIN[name])
@@ -83,7 +83,7 @@ def _window(param: Any) -> None:
             plain.extend([depth, *(rest * 2 if len(rest) == 1 else rest)])
 
 
-def _sides(param: Any) -> None:
+def _sides(param: ConvolutionParameter | PoolingParameter) -> None:
     """Equal pads on opposite sides as ``pad_h`` and ``pad_w``."""
     if not any(param.HasField(f"pad_{side}") for side in "lrtb"):
         return
@@ -96,7 +96,7 @@ def _sides(param: Any) -> None:
             param.pad_h, param.pad_w = height, width
 
 
-def volume_pool(param: Any) -> tuple[list[int], list[int], list[int]]:
+def volume_pool(param: PoolingParameter) -> tuple[list[int], list[int], list[int]]:
     """(kernel, stride, pad) of a pooling over depth, height and width, each three numbers."""
     found = []
     for name in _THREE:

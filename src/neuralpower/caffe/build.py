@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter, ParamSpec
 from neuralpower.caffe.configuration import configuration
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
@@ -56,7 +57,7 @@ class Layer:
     tops: tuple[str, ...]
     bottom_shapes: tuple[Shape | None, ...]
     top_shapes: tuple[Shape | None, ...]
-    param: Any
+    param: LayerParameter
     params: int = 0
     params_shared: int = 0
     param_shapes: tuple[Shape, ...] = ()
@@ -85,7 +86,7 @@ class BuiltNetwork:
 
 
 def build(
-    layers: Iterable[Any],
+    layers: Iterable[LayerParameter],
     offsets: Iterable[int],
     state: State,
     options: Options,
@@ -214,7 +215,7 @@ class _Builder:
             else:
                 self.owners[spec.name] = (shape, _multipliers(spec))
 
-    def check_shared(self, entry: Entry, spec: Any, shape: Shape) -> None:
+    def check_shared(self, entry: Entry, spec: ParamSpec, shape: Shape) -> None:
         """A shared parameter must fit its owner's shape and its learning rates."""
         owner, multipliers = self.owners[spec.name]
         if spec.share_mode == spec.PERMISSIVE:
@@ -365,5 +366,5 @@ class _Builder:
         entry.notes.append(reason)
 
 
-def _multipliers(spec: Any) -> dict[str, float]:
+def _multipliers(spec: ParamSpec) -> dict[str, float]:
     return {name: getattr(spec, name) for name in ("lr_mult", "decay_mult") if spec.HasField(name)}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fields import FORK_NUMBERS
 from neuralpower.caffe.layers.convolution import Window, window
 from neuralpower.caffe.layers.pooling import pool_geometry, pool_sides
@@ -21,7 +22,7 @@ from neuralpower.core.families import FAMILY_OF_TYPE, POOL_METHODS
 
 
 def configuration(
-    param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]
+    param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]
 ) -> tuple[Configuration | None, str]:
     """The configuration of a layer with known shapes, or None and why there is none."""
     family = FAMILY_OF_TYPE.get(param.type)
@@ -53,7 +54,7 @@ def _plain(family: str, bottom: Shape, top: Shape, **more: Any) -> Configuration
 
 
 def _convolution(family: str) -> Callable[..., Result]:
-    def build(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
+    def build(param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
         options, bottom, top = param.convolution_param, bottoms[0], tops[0]
         axis = axis_index(bottom, options.axis)
         n_spatial = len(bottom) - axis - 1
@@ -109,7 +110,9 @@ def _three(shape: Shape) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _inner_product(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
+def _inner_product(
+    param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]
+) -> Result:
     options, bottom = param.inner_product_param, bottoms[0]
     axis = axis_index(bottom, options.axis)
     rows, inputs = math.prod(bottom[:axis]), math.prod(bottom[axis:])
@@ -118,7 +121,7 @@ def _inner_product(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) 
     ), ""
 
 
-def _pooling(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
+def _pooling(param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
     options = param.pooling_param
     if len(bottoms[0]) != 4:
         return None, f"{len(bottoms[0]) - 2}-d pooling: no model family"
@@ -148,13 +151,13 @@ def _pooling(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Res
 
 
 def _several(family: str) -> Callable[..., Result]:
-    def build(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
+    def build(param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
         return _plain(family, bottoms[0], tops[0], inputs=len(bottoms)), ""
 
     return build
 
 
-def _scale(param: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
+def _scale(param: LayerParameter, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Result:
     bias = int(param.scale_param.bias_term)
     return _plain("scale", bottoms[0], tops[0], bias=bias, inputs=len(bottoms)), ""
 

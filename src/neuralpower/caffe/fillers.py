@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from neuralpower.caffe.caffe_pb2 import FillerParameter
 from neuralpower.caffe.registry import Setup
 from neuralpower.caffe.shapes import Shape, check_blob, count, shape_text
 
@@ -18,7 +17,7 @@ FILLERS = (
 )
 
 
-def check_filler(setup: Setup, filler: Any, shape: Shape) -> None:
+def check_filler(setup: Setup, filler: FillerParameter, shape: Shape) -> None:
     """Object where Caffe could not fill a blob of this shape with this filler."""
     kind, expect = filler.type, setup.expect
     check_blob(shape, setup.limit)

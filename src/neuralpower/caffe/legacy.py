@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, V1LayerParameter
 from neuralpower.caffe.layers import canonical
 from neuralpower.caffe.refusal import Refusal
 
@@ -135,7 +136,9 @@ _V0_FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def upgrade_layers(net: Any, places: list[int], notes: list[str]) -> tuple[list[Any], list[int]]:
+def upgrade_layers(
+    net: NetParameter, places: list[int], notes: list[str]
+) -> tuple[list[LayerParameter], list[int]]:
     """The ``layers`` entries of a network, V0 or V1, as current layers, and their places."""
     layers = list(net.layers)
     if any(entry.HasField("layer") for entry in layers):
@@ -153,11 +156,11 @@ def upgrade_layers(net: Any, places: list[int], notes: list[str]) -> tuple[list[
 
 
 def _upgrade_padding(
-    inputs: Sequence[str], layers: list[Any], places: list[int]
-) -> tuple[list[Any], list[int]]:
+    inputs: Sequence[str], layers: list[V1LayerParameter], places: list[int]
+) -> tuple[list[V1LayerParameter], list[int]]:
     """Drop V0 padding layers; the convolution or pooling that each one feeds takes its pad."""
     last_top = dict.fromkeys(inputs, -1)
-    kept: list[Any] = []
+    kept: list[V1LayerParameter] = []
     kept_places: list[int] = []
     for index, entry in enumerate(layers):
         kind = entry.layer.type
@@ -185,7 +188,7 @@ def _upgrade_padding(
     return kept, kept_places
 
 
-def _from_v0(connection: Any, notes: list[str], place: int) -> Any:
+def _from_v0(connection: V1LayerParameter, notes: list[str], place: int) -> V1LayerParameter:
     """One V0 entry, at a character offset of the file, as a V1 entry."""
     entry = pb.V1LayerParameter(bottom=connection.bottom, top=connection.top)
     if not connection.HasField("layer"):
@@ -233,7 +236,7 @@ _TRANSFORMED = {
 }
 
 
-def _upgrade_transform(entry: Any) -> None:
+def _upgrade_transform(entry: V1LayerParameter) -> None:
     """Move scale, mean file, crop size and mirror of V1 data layers to ``transform_param``."""
     name = _TRANSFORMED.get(entry.type)
     if name is None or not entry.HasField(name):
@@ -258,7 +261,7 @@ _MESSAGES = {
 }
 
 
-def _from_v1(old: Any, notes: list[str]) -> Any:
+def _from_v1(old: V1LayerParameter, notes: list[str]) -> LayerParameter:
     """One V1 entry as a V2 layer."""
     new = pb.LayerParameter()
     for item, value in old.ListFields():
@@ -282,7 +285,8 @@ def _from_v1(old: Any, notes: list[str]) -> Any:
     for index, name in enumerate(old.param):
         new.param[index].name = name
     for index, mode in enumerate(old.blob_share_mode):
-        new.param[index].share_mode = mode
+        name = V1LayerParameter.DimCheckMode.Name(mode)
+        new.param[index].MergeFrom(ParamSpec(share_mode=name))
     for index, rate in enumerate(old.blobs_lr):
         new.param[index].lr_mult = rate
     for index, decay in enumerate(old.weight_decay):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.shapes import INT_MAX, Shape
 
@@ -21,7 +22,7 @@ class Setup:
     prototxt alone does not tell the shape.
     """
 
-    param: Any
+    param: LayerParameter
     bottoms: list[Shape]
     n_tops: int
     phase: str = "TEST"
@@ -68,9 +69,9 @@ class UnknownShape(Exception):  # noqa: N818
 ShapeFunction = Callable[[Setup], list[Shape]]
 BlobRange = tuple[int, int | None]
 #: One fixed range, or a function of the layer that gives it.
-BlobRule = BlobRange | Callable[[Any], BlobRange]
+BlobRule = BlobRange | Callable[[LayerParameter], BlobRange]
 #: Whether Caffe lets a layer work in place; a function of the layer and its number of tops.
-InPlaceRule = bool | Callable[[Any, int], bool]
+InPlaceRule = bool | Callable[[LayerParameter, int], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +125,7 @@ def layer_type(*names: str, **options: Any) -> Callable[[ShapeFunction], ShapeFu
 
 
 def check_counts(
-    kind: LayerType, param: Any, n_bottoms: int, n_tops: int, strict: bool = False
+    kind: LayerType, param: LayerParameter, n_bottoms: int, n_tops: int, strict: bool = False
 ) -> None:
     """``Refusal`` when a layer has too few or too many bottoms or tops."""
     for what, number, rule in (

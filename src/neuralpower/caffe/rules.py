@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
+from neuralpower.caffe.caffe_pb2 import LayerParameter, NetStateRule
 from neuralpower.caffe.refusal import Refusal
 
 
@@ -18,7 +18,7 @@ class State:
     stages: frozenset[str]
 
 
-def meets(rule: Any, state: State) -> bool:
+def meets(rule: NetStateRule, state: State) -> bool:
     """Whether the state meets every condition of a ``NetStateRule``."""
     if rule.HasField("phase") and pb.Phase.Name(rule.phase) != state.phase:
         return False
@@ -31,7 +31,7 @@ def meets(rule: Any, state: State) -> bool:
     )
 
 
-def included(layer: Any, state: State) -> bool:
+def included(layer: LayerParameter, state: State) -> bool:
     """Whether a layer is in the network; ``Refusal`` when it has both kinds of rules."""
     if not layer.include and not layer.exclude:
         return True
@@ -42,7 +42,7 @@ def included(layer: Any, state: State) -> bool:
     return not any(meets(rule, state) for rule in layer.exclude)
 
 
-def elsewhere(layer: Any, state: State) -> str:
+def elsewhere(layer: LayerParameter, state: State) -> str:
     """In which other state a layer that ``state`` leaves out is in the network, with the option."""
     other = "TRAIN" if state.phase == "TEST" else "TEST"
     if included(layer, State(other, state.level, state.stages)):

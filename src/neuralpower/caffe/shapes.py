@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import BlobShape
 from neuralpower.caffe.refusal import Refusal
 
 Shape = tuple[int, ...]
@@ -74,7 +74,7 @@ def int32(value: int) -> int:
     return (value + 2**31) % 2**32 - 2**31
 
 
-def dims(shape: Any) -> Shape:
+def dims(shape: BlobShape) -> Shape:
     """The sizes of a ``BlobShape`` as Caffe reads them; ``Refusal`` for too many axes."""
     if len(shape.dim) > MAX_AXES:
         raise Refusal(f"a blob has {len(shape.dim)} axes: at most {MAX_AXES} are allowed")

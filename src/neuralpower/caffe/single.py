@@ -6,6 +6,7 @@ from typing import Any
 
 from neuralpower.caffe import caffe_pb2
 from neuralpower.caffe.build import Layer, build
+from neuralpower.caffe.caffe_pb2 import LayerParameter, PoolingParameter
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.wiring import Options
@@ -48,7 +49,7 @@ def configured_layer(configuration: Configuration) -> Layer:
     return layer
 
 
-def _set_up(param: Any, bottoms: tuple[Shape, ...]) -> Layer:
+def _set_up(param: LayerParameter, bottoms: tuple[Shape, ...]) -> Layer:
     del param.bottom[:]
     param.bottom.extend(f"x{i}" for i in range(len(bottoms)))
     shapes = dict(zip(param.bottom, bottoms, strict=True))
@@ -57,7 +58,7 @@ def _set_up(param: Any, bottoms: tuple[Shape, ...]) -> Layer:
     return layer
 
 
-def _fill(param: Any, c: Configuration) -> tuple[tuple[Shape, ...], Shape]:
+def _fill(param: LayerParameter, c: Configuration) -> tuple[tuple[Shape, ...], Shape]:
     """Type and parameters into the message; the shapes of bottoms and top."""
     shape: Shape = (c.batch, c.in_channels, c.in_height, c.in_width)
     top: Shape = (c.batch, c.out_channels, c.out_height, c.out_width)
@@ -71,7 +72,7 @@ def _fill(param: Any, c: Configuration) -> tuple[tuple[Shape, ...], Shape]:
         _fill_window(options, c)
     elif c.family == "pool":
         param.type = "Pooling"
-        param.pooling_param.pool = param.pooling_param.PoolMethod.Value(c.pool_method.upper())
+        param.pooling_param.MergeFrom(PoolingParameter(pool=c.pool_method.upper()))
         _fill_window(param.pooling_param, c)
     elif c.family == "fc":
         param.type = "InnerProduct"

@@ -6,10 +6,10 @@ The rules are those of BVLC Caffe's ``upgrade_proto.cpp``; what Caffe dies of is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.aliases import normalise
+from neuralpower.caffe.caffe_pb2 import BlobShape, LayerParameter, NetParameter
 from neuralpower.caffe.refusal import Refusal
 
 #: Far more than any network has.
@@ -24,12 +24,12 @@ class Upgraded:
     their sizes are.
     """
 
-    layers: list[Any]
+    layers: list[LayerParameter]
     offsets: list[int]
     notes: list[str] = field(default_factory=list)
 
 
-def upgrade(net: Any, offsets: dict[str, list[int]], *, strict: bool = False) -> Upgraded:
+def upgrade(net: NetParameter, offsets: dict[str, list[int]], *, strict: bool = False) -> Upgraded:
     """Bring a parsed ``NetParameter`` to the current format, as Caffe does on reading a file.
 
     ``offsets`` are the parser's, for ``layer`` and ``layers``. The message is changed in place.
@@ -57,7 +57,7 @@ def upgrade(net: Any, offsets: dict[str, list[int]], *, strict: bool = False) ->
     return result
 
 
-def _upgrade_layers(net: Any, places: list[int], result: Upgraded) -> None:
+def _upgrade_layers(net: NetParameter, places: list[int], result: Upgraded) -> None:
     """Add the ``layers`` entries, V0 or V1, to the result in the order of the file."""
     from neuralpower.caffe.legacy import upgrade_layers
 
@@ -69,7 +69,9 @@ def _upgrade_layers(net: Any, places: list[int], result: Upgraded) -> None:
     result.offsets = [result.offsets[index] for index in order]
 
 
-def _upgrade_input(net: Any, offsets: dict[str, list[int]], result: Upgraded, strict: bool) -> None:
+def _upgrade_input(
+    net: NetParameter, offsets: dict[str, list[int]], result: Upgraded, strict: bool
+) -> None:
     """Turn ``input`` with ``input_shape`` or ``input_dim`` into one Input layer named input."""
     if not net.input:
         return
@@ -97,7 +99,9 @@ def _upgrade_input(net: Any, offsets: dict[str, list[int]], result: Upgraded, st
         result.offsets.insert(0, place)
 
 
-def _lenient_shape(shape: Any, shapes: list[Any], dims: list[int], index: int, inputs: int) -> None:
+def _lenient_shape(
+    shape: BlobShape, shapes: list[BlobShape], dims: list[int], index: int, inputs: int
+) -> None:
     """What a fork may mean by fewer shapes: the dimensions of a lone input that is not 4-d."""
     if index == 0 and not shapes and inputs == 1:
         shape.dim.extend(dims)

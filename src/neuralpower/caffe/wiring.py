@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.layers import canonical, described, find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType
@@ -49,7 +50,7 @@ class Entry:
         "weights",
     )
 
-    def __init__(self, param: Any, offset: int, doubts: Sequence[Doubt]) -> None:
+    def __init__(self, param: LayerParameter, offset: int, doubts: Sequence[Doubt]) -> None:
         self.param = param
         self.offset = offset
         self.bottoms: tuple[str, ...] = tuple(param.bottom)
@@ -85,7 +86,7 @@ class Entry:
 
 
 def select(
-    layers: Iterable[Any],
+    layers: Iterable[LayerParameter],
     offsets: Iterable[int],
     state: State,
     options: Options,

@@ -65,7 +65,7 @@ def warn(networks: Iterable[Network]) -> None:
     sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
 
 
-def _argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
+def _argument(read: Callable[[str], object]) -> Callable[[str], Any]:
     def reader(text: str) -> Any:
         try:
             return read(text)

@@ -100,7 +100,7 @@ def read_configuration(row: Mapping[str, str]) -> Configuration:
 class Cells(dict[str, Any]):
     """What the texts of one column mean: most cells of a column are the same few."""
 
-    def __init__(self, read: Callable[[str], Any]) -> None:
+    def __init__(self, read: Callable[[str], object]) -> None:
         super().__init__()
         self._read = read
 

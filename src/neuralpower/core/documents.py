@@ -61,7 +61,7 @@ def parse_json(
     return value
 
 
-def _check_value(value: Any) -> None:
+def _check_value(value: object) -> None:
     """Refuse depth, infinities and lone surrogates in a parsed value."""
     depth, level = 1, [value]
     while level:
@@ -80,7 +80,7 @@ def _check_value(value: Any) -> None:
         level, depth = inner, depth + 1
 
 
-def _check_scalar(value: Any) -> None:
+def _check_scalar(value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise DocumentError(f"{value} is not a finite number")
     if isinstance(value, str) and not value.isascii():
@@ -90,7 +90,7 @@ def _check_scalar(value: Any) -> None:
             raise DocumentError("a character that is half of a pair (a lone surrogate)") from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
@@ -152,7 +152,7 @@ class _YamlError(Exception):
         super().__init__(text)
 
 
-def _check_events(events: Iterable[Any]) -> None:
+def _check_events(events: Iterable[object]) -> None:
     """Bounds of depth and of what aliases make, and keys that are there once."""
     import yaml
 

@@ -68,7 +68,7 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, data)
 
 
-def write_json(path: str | Path, value: Any) -> None:
+def write_json(path: str | Path, value: object) -> None:
     """Write JSON with sorted keys; floats keep their shortest exact form. NaN is refused."""
     import json
 
@@ -179,7 +179,7 @@ def read_rows(
     return header, rows
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Rows as CSV text; ``None`` is an empty field, floats have their shortest exact form."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -189,7 +189,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def _field(value: Any) -> str:
+def _field(value: object) -> str:
     if type(value) is str:
         return value
     if type(value) is int:
@@ -206,7 +206,7 @@ def _field(value: Any) -> str:
 
 
 def write_table(
-    path: str | Path | None, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    path: str | Path | None, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Write a table to ``path``; without a path to standard output (aligned for a person)."""
     if path is not None:
@@ -217,7 +217,7 @@ def write_table(
         sys.stdout.write(csv_text(columns, rows))
 
 
-def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as aligned text for a terminal; columns that are empty throughout are left out."""
     cells = [[_field(row.get(name)) for name in columns] for row in rows]
     shown = [i for i in range(len(columns)) if any(row[i] for row in cells)] or [0]

@@ -24,7 +24,7 @@ VERSIONS: dict[str, int] = {
 
 
 def document(
-    kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> dict[str, Any]:
     """A table as JSON values: its schema and version, the columns in order, the rows.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 _KEYS = {"column", "divided_by", "times"}
 
@@ -36,7 +35,7 @@ class Formula:
         return value * self.times / divisor if value is not None and divisor else None
 
     @classmethod
-    def read(cls, value: Any) -> Formula:
+    def read(cls, value: object) -> Formula:
         """The formula of a YAML value: a number, a column's name, or a mapping of the fields.
 
         Raises ``ValueError`` for anything else.
@@ -56,7 +55,7 @@ class Formula:
         return cls(value["column"], divided_by, _finite(value.get("times", 1.0)))
 
 
-def _finite(value: Any) -> float:
+def _finite(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} is not a finite number")
     return float(value)

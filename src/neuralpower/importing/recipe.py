@@ -123,7 +123,7 @@ def load_recipe(folder: str | Path) -> Recipe:
         raise InputError(error.message, path=path) from None
 
 
-def _recipe(name: str, value: Any) -> Recipe:
+def _recipe(name: str, value: object) -> Recipe:
     if not isinstance(value, dict):
         raise ValueError("a mapping is needed")
     known = {*_REQUIRED, *_FACTS, "batch_sizes", "in_report"}
@@ -149,7 +149,7 @@ def _recipe(name: str, value: Any) -> Recipe:
     )
 
 
-def _source(value: Any) -> Source:
+def _source(value: object) -> Source:
     source = Source(
         *(_text(value, key) for key in ("title", "authors", "repository", "commit", "licence"))
     )
@@ -201,13 +201,13 @@ def _text(value: Any, key: str) -> str:
     return " ".join(text.split())
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"in_report: {value!r} is not true or false")
     return value
 
 
-def _whole(value: Any, key: str, least: int) -> int:
+def _whole(value: object, key: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_BYTES:
         raise ValueError(f"{key}: {value!r} is not a whole number from {least} to {MOST_BYTES}")
     return value

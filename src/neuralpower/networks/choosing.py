@@ -52,7 +52,7 @@ def ratio(cost: str, alpha: int) -> str:
 
 
 def commonest_error(
-    networks: Iterable[str], published: Mapping[str, Mapping[str, Any]]
+    networks: Iterable[str], published: Mapping[str, Mapping[str, object]]
 ) -> str | None:
     """The kind of error that is published for most of the networks; None where none is."""
     names = set(networks)
@@ -153,7 +153,7 @@ def _mark_best(rows: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]
     return list(best.values())
 
 
-def _rank(rows: list[dict[str, Any]], cost: str) -> None:
+def _rank(rows: list[dict[str, object]], cost: str) -> None:
     rows.sort(key=lambda row: (row[f"{cost}_per_image"], row["network"]))
     for rank, row in enumerate(rows, 1):
         row["rank"] = rank
@@ -182,7 +182,7 @@ def _log_sd(row: Mapping[str, Any], cost: str) -> float:
     return math.log(max(hi / lo, 1.0)) / (2 * _Z90)
 
 
-def _mark_pareto(rows: Sequence[dict[str, Any]], cost: str) -> None:
+def _mark_pareto(rows: Sequence[dict[str, object]], cost: str) -> None:
     for row in rows:
         rivals = [
             other

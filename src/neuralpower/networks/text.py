@@ -90,14 +90,14 @@ _PREDICTION_FIELDS: tuple[_Field, ...] = (
 _SPARE = (8, 4, 2)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """A field of any table: floats short, None empty."""
     if value is None:
         return ""
     return number(value, 4) if isinstance(value, float) else str(value)
 
 
-def rows_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """Any table as aligned text in blocks of whole columns, so that no line passes 100."""
     cells = {name: [cell(row.get(name)) for row in rows] for name in columns}
     shown = [name for name in columns if any(cells[name])]
@@ -125,22 +125,22 @@ def _is_number(text: str) -> bool:
     return not text or text.replace(".", "", 1).replace("-", "", 1).isdecimal()
 
 
-def prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
+def prediction_text(rows: Sequence[Mapping[str, object]]) -> str:
     """Prediction rows as aligned tables, one a network and batch size, at most 100 columns."""
     return "\n".join(_one_network(part) for part in by_network(rows))
 
 
-def _one_network(rows: Sequence[Mapping[str, Any]]) -> str:
+def _one_network(rows: Sequence[Mapping[str, object]]) -> str:
     last = rows[-1]
     title = f"{last['network']}{_at_batch(last)}"
     return f"{title}\n{table_text(*prediction_cells(rows), _SPARE)}{last['note']}\n"
 
 
-def _at_batch(row: Mapping[str, Any]) -> str:
+def _at_batch(row: Mapping[str, object]) -> str:
     return "" if row["batch"] is None else f", batch {row['batch']}"
 
 
-def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+def prediction_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     """Prediction rows as Markdown tables, one a network and batch size."""
     parts = []
     for part in by_network(rows):
@@ -151,7 +151,7 @@ def prediction_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def by_network(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def by_network(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, Any]]]:
     """Prediction rows cut after every ``TOTAL``."""
     parts: list[list[Mapping[str, Any]]] = [[]]
     for row in rows:
@@ -162,7 +162,7 @@ def by_network(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]
 
 
 def prediction_cells(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, object]],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
     """Headings, which of them are numbers, and cells of prediction rows."""
     headings = [heading for heading, _, _ in _PREDICTION_FIELDS]
@@ -235,7 +235,7 @@ _LAYER_FIELDS = ("index", "name", "type", "family", "top_shapes", "params", "mac
 
 
 def layer_cells(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, object]],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
     """Headings, which of them are numbers, and cells of a layer table: what people look for."""
     right = [name in ("index", "params", "macs") for name in _LAYER_FIELDS]

@@ -57,7 +57,7 @@ def _batches(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes)) if sizes else "many"
 
 
-def _facts(facts: Mapping[str, Any]) -> list[str]:
+def _facts(facts: Mapping[str, object]) -> list[str]:
     labels = {
         "sensor": "power sensor", "precision": "precision",
         "power_cap_w": "power limit of the board, W", "idle_power_w": "idle power, W",
@@ -121,7 +121,7 @@ def _networks(accuracy: Mapping[str, Any]) -> list[str]:
                           if missing else [])]  # fmt: skip
 
 
-def _cell(entry: Mapping[str, Any]) -> str:
+def _cell(entry: Mapping[str, object]) -> str:
     return (
         f"{entry['measured']:.4g} / {entry['predicted']:.4g} "
         f"({entry['lo']:.4g} to {entry['hi']:.4g})"

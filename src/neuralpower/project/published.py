@@ -181,7 +181,7 @@ def differences(committed: Path, refitted: Path) -> list[Difference]:
     return found
 
 
-def _shape(model: Mapping[str, Any]) -> dict[str, Any]:
+def _shape(model: Mapping[str, object]) -> dict[str, Any]:
     """What a model computes, without what only describes it."""
     kept = ("equations", "anchor", "interval", "correction", "lean", "limits", "launch_ms",
             "ranges", "relative_sd", "error_correlation", "mean_ratio")  # fmt: skip
@@ -202,5 +202,5 @@ def _changes(one: Any, two: Any, place: str = "") -> Iterator[tuple[str, str, st
         yield place, str(one)[:60], str(two)[:60]
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -116,5 +116,5 @@ def _draw(seed: int, key: str) -> str:
     return hashlib.sha256(f"{seed} {key}".encode()).hexdigest()
 
 
-def _no_network(_: Any) -> Any:
+def _no_network(_: object) -> Any:
     raise AssertionError("a shard's table has no networks")

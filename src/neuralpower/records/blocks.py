@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -160,7 +159,7 @@ def _odd(
     return odd
 
 
-def _invalid(values: Iterable[Any]) -> np.ndarray:
+def _invalid(values: Iterable[object]) -> np.ndarray:
     return np.array([str(value).strip().lower() in _INVALID for value in values], dtype=bool)
 
 

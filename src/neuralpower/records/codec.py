@@ -65,7 +65,7 @@ def _needed(kind: Any) -> list[str]:
     return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 
-def _value(hint: Any, value: object, name: str) -> Any:
+def _value(hint: object, value: object, name: str) -> Any:
     """``value`` as the type ``hint`` says; ``ValueError`` where it is none."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):

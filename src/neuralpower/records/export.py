@@ -50,7 +50,7 @@ def export(folder: Path, out: Path, form: str = "parquet") -> dict[str, int]:
     return {name: len(rows) for name, rows in tables.items() if rows}
 
 
-def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Fields of a nested record with joined names; lists of plain values as words."""
     for name, value in record.items():
         if isinstance(value, Mapping):

@@ -222,7 +222,7 @@ def _alike(before: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, Any],
     return before, now
 
 
-def _differences(before: Any, now: Any, place: str = "") -> list[str]:
+def _differences(before: object, now: object, place: str = "") -> list[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         found = []
         for name in sorted({*before, *now}):

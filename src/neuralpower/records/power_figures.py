@@ -119,7 +119,7 @@ _IDLE = {
 }
 
 
-def _idle_states(idle: Any) -> list[tuple[str, float]]:
+def _idle_states(idle: object) -> list[tuple[str, float]]:
     found = []
     for key, words in _IDLE.items():
         state = idle.get(key) if isinstance(idle, Mapping) else None

@@ -104,7 +104,7 @@ def log_findings(folder: Path) -> list[Finding]:
     return found
 
 
-def _visit(values: Mapping[str, Any], repeat: float) -> tuple[Any, ...]:
+def _visit(values: Mapping[str, object], repeat: float) -> tuple[Any, ...]:
     # Shards of one run number their anchors alike: the order tells them apart.
     return (values.get("run") or "", values.get("config_key"), repeat, values.get("order"))
 

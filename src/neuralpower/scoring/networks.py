@@ -104,7 +104,7 @@ def _rows(trial: Trial, composition: Composition) -> list[dict[str, Any]]:
 
 def _all_scores(
     trials: Sequence[Trial],
-    rows: Sequence[Sequence[Mapping[str, Any]]],
+    rows: Sequence[Sequence[Mapping[str, object]]],
     beside: Sequence[Mapping[str, float]],
 ) -> Scores:
     scores: Scores = {}

@@ -94,7 +94,7 @@ def load_sweep(path: str | Path, section: str = "sweep") -> SweepConfig:
 
 
 def parse_sweep(
-    value: Any, *, path: str | Path | None = None, section: str = "sweep"
+    value: object, *, path: str | Path | None = None, section: str = "sweep"
 ) -> SweepConfig:
     """Check a section that has been read from YAML or JSON; raises ``InputError`` as above."""
     return _Reader(path, section).section(value)
@@ -110,7 +110,7 @@ class _Reader:
     def fail(self, key: str, message: str) -> InputError:
         return InputError(f"{key}: {message}", path=self.path)
 
-    def section(self, value: Any) -> SweepConfig:
+    def section(self, value: object) -> SweepConfig:
         known = self.mapping(value, self.name, _SECTION)
         seed = self.integer(known, self.name, "seed", None, 0)
         networks = known.get("near_networks", [])
@@ -128,7 +128,7 @@ class _Reader:
         )
         return SweepConfig(seed, tuple(networks), designs)
 
-    def family(self, family: str, value: Any, section: Mapping[str, Any]) -> FamilySweep:
+    def family(self, family: str, value: object, section: Mapping[str, object]) -> FamilySweep:
         place = f"{self.name}.families.{family}"
         parameters = PARAMETERS[family]
         own = self.mapping(value, place, (*_COMMON, *parameters))
@@ -159,7 +159,7 @@ class _Reader:
         near_share = self.share(values, place, "near_share")
         return FamilySweep(family, count, near_share, bounds, numbers, words, shares)
 
-    def mapping(self, value: Any, place: str, known: tuple[str, ...]) -> Mapping[str, Any]:
+    def mapping(self, value: object, place: str, known: tuple[str, ...]) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise self.fail(place, "a mapping of keys to values is needed")
         for key in value:
@@ -168,27 +168,27 @@ class _Reader:
         return value
 
     def integer(
-        self, values: Mapping[str, Any], place: str, key: str, default: int | None, least: int
+        self, values: Mapping[str, object], place: str, key: str, default: int | None, least: int
     ) -> int:
         value = values.get(key, default)
         if value is None:
             raise self.fail(f"{place}.{key}", "is missing: a whole number is needed")
         return self.whole(f"{place}.{key}", value, least)
 
-    def whole(self, key: str, value: Any, least: int) -> int:
+    def whole(self, key: str, value: object, least: int) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise self.fail(key, f"a whole number from {least} on is needed, not {value!r}")
         return value
 
-    def share(self, values: Mapping[str, Any], place: str, key: str) -> float:
+    def share(self, values: Mapping[str, object], place: str, key: str) -> float:
         value = values.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise self.fail(f"{place}.{key}", f"a share from 0 to 1 is needed, not {value!r}")
         return float(value)
 
-    def grid(self, key: str, value: Any) -> tuple[Any, ...]:
+    def grid(self, key: str, value: object) -> tuple[Any, ...]:
         if isinstance(value, list):
             cells = tuple(value)
         elif not isinstance(value, dict):
@@ -207,12 +207,12 @@ class _Reader:
             raise self.fail(key, "at least one value is needed")
         return cells
 
-    def word(self, key: str, parameter: str, cell: Any) -> str:
+    def word(self, key: str, parameter: str, cell: object) -> str:
         if cell not in _WORDS[parameter]:
             raise self.fail(key, f"{cell!r} is not one of {', '.join(_WORDS[parameter])}")
         return str(cell)
 
-    def number(self, key: str, parameter: str, cell: Any) -> int:
+    def number(self, key: str, parameter: str, cell: object) -> int:
         if parameter == "groups" and cell == "depthwise":
             return DEPTHWISE
         value = self.whole(key, cell, 0 if parameter == "bias" else 1)

@@ -7,8 +7,8 @@ of these modules, an operation beside it (``caffe.operation``); then ``tools/com
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
+from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.layers.index import MODULES
 from neuralpower.caffe.registry import LAYER_TYPES, LayerType
 
@@ -43,7 +43,7 @@ _BLOCKS = {
 }
 
 
-def described(param: Any) -> str | None:
+def described(param: LayerParameter) -> str | None:
     """The type whose parameters a layer of an unknown type has (a pruned convolution, say)."""
     kind = next((kind for block, kind in _BLOCKS.items() if param.HasField(block)), None)
     if kind != "Convolution":

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import ConvolutionParameter, LayerParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -72,7 +71,7 @@ def divide(numerator: int, denominator: int) -> int:
     return quotient if numerator >= 0 else -quotient
 
 
-def window(param: Any, sizes: Sequence[int]) -> Window:
+def window(param: ConvolutionParameter, sizes: Sequence[int]) -> Window:
     """Read the window of a ``ConvolutionParameter`` for spatial axes of these sizes."""
     n_axes = len(sizes)
     kernel = _sizes(param, "kernel", "kernel_size", n_axes, None)
@@ -100,7 +99,9 @@ def same_padding(sizes: Sequence[int], extent: Shape, stride: Shape) -> Shape:
     )
 
 
-def _sizes(param: Any, prefix: str, field: str, n_axes: int, default: int | None) -> Shape:
+def _sizes(
+    param: ConvolutionParameter, prefix: str, field: str, n_axes: int, default: int | None
+) -> Shape:
     """One window property, given as ``_h`` and ``_w`` or as a list."""
     height, width = f"{prefix}_h", f"{prefix}_w"
     values = getattr(param, field)
@@ -227,7 +228,7 @@ def depthwise_convolution(setup: Setup) -> list[Shape]:
 
 
 def _convolution(
-    setup: Setup, param: Any, *, transposed: bool, group: int | None = None
+    setup: Setup, param: ConvolutionParameter, *, transposed: bool, group: int | None = None
 ) -> list[Shape]:
     bottom = setup.bottom
     axis = axis_index(bottom, param.axis)
@@ -310,7 +311,9 @@ class Im2col(Sliding):
     """What a convolution multiplies: [batch, channels x kernel, places]."""
 
 
-def _sliding(layer: LayerFacts, param: Any) -> tuple[int, Shape, Shape, Shape, Shape, Shape]:
+def _sliding(
+    layer: LayerFacts, param: ConvolutionParameter
+) -> tuple[int, Shape, Shape, Shape, Shape, Shape]:
     axis = axis_index(layer.bottoms[0], param.axis)
     found = window(param, layer.bottoms[0][axis + 1 :])
     return axis, found.kernel, found.stride, found.pad, found.pad_end, found.dilation

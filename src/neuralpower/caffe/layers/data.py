@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import LayerParameter, TransformationParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, Silence, operation
 from neuralpower.caffe.registry import Setup, UnknownShape, layer_type
@@ -199,7 +199,7 @@ def continuation_indicator(setup: Setup) -> list[Shape]:
     return [(param.time_step, param.batch_size)]
 
 
-def crop_of(transform: Any) -> tuple[int, int]:
+def crop_of(transform: TransformationParameter) -> tuple[int, int]:
     """(height, width) that data are cropped to, zeros for no crop, by any fork's names."""
     height = transform.crop_h or transform.crop_height or transform.crop_size
     width = transform.crop_w or transform.crop_width or transform.crop_size

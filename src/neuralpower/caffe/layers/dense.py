@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter
 from neuralpower.caffe.fillers import check_filler
@@ -74,18 +73,18 @@ def embed(setup: Setup) -> list[Shape]:
     return [(*bottom, param.num_output)]
 
 
-def _recurrent_bottoms(states: int) -> Any:
+def _recurrent_bottoms(states: int) -> Callable[[LayerParameter], tuple[int, int]]:
     """Sequence and continuation markers, the exposed states, and perhaps a static input."""
 
-    def rule(param: Any) -> tuple[int, int]:
+    def rule(param: LayerParameter) -> tuple[int, int]:
         least = 2 + states * param.recurrent_param.expose_hidden
         return least, least + 1
 
     return rule
 
 
-def _recurrent_tops(states: int) -> Any:
-    def rule(param: Any) -> tuple[int, int]:
+def _recurrent_tops(states: int) -> Callable[[LayerParameter], tuple[int, int]]:
+    def rule(param: LayerParameter) -> tuple[int, int]:
         number = 1 + states * param.recurrent_param.expose_hidden
         return number, number
 

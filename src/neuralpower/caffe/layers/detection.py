@@ -12,9 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import (
+    ClassesParameter,
+    DetectionOutputParameter,
+    LayerParameter,
+    PriorBoxParameter,
+)
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
 from neuralpower.caffe.shapes import SCALAR, Shape, check, count, dim, four_axes
@@ -91,7 +95,7 @@ def prior_box(setup: Setup) -> list[Shape]:
     return [(1, 2, bottom[2] * bottom[3] * _priors(param) * _BOX)]
 
 
-def _priors(param: Any) -> int:
+def _priors(param: PriorBoxParameter) -> int:
     """Priors a place, in SSD's way and in those of the forks that densify them."""
     ratios = _ratio_count(param.aspect_ratio, param.flip)
     least, most = len(param.min_size), len(param.max_size)
@@ -114,7 +118,7 @@ def _priors(param: Any) -> int:
     return number * _shifts(param)
 
 
-def _shifts(param: Any) -> int:
+def _shifts(param: PriorBoxParameter) -> int:
     """How many times lists of offsets repeat each prior."""
     if param.offset_h or param.offset_w:
         check(len(param.offset_h) == len(param.offset_w), "offset_h and offset_w go in pairs")
@@ -166,7 +170,7 @@ def multi_box_loss(setup: Setup) -> list[Shape]:
     return [SCALAR]
 
 
-def _check_priors(setup: Setup, param: Any) -> None:
+def _check_priors(setup: Setup, param: ClassesParameter | DetectionOutputParameter) -> None:
     """SSD's own check: as many locations and confidences as priors, else a fork makes others."""
     location, confidence, priors = setup.bottoms[:3]
     if len(priors) != 3 or len(location) < 2 or len(confidence) < 2:
@@ -236,7 +240,7 @@ def prior_box_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     return Priors(layer, tuple(sizes), tuple(shifts), steps, options.clip, four)
 
 
-def _box_sizes(options: Any) -> list[tuple[float, float]]:
+def _box_sizes(options: PriorBoxParameter) -> list[tuple[float, float]]:
     """(width, height) in pixels: the least size, its mean with the most, then the ratios."""
     ratios = _ratios(options.aspect_ratio, options.flip)[1:]
     found = []

@@ -8,9 +8,8 @@ ShuffleNet ports (ShuffleChannel), CTPN (Transpose, Reverse), FlowNet (ChannelNo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import GroupNormParameter, LayerParameter
 from neuralpower.caffe.layers.arrangement import Reshape
 from neuralpower.caffe.layers.normalisation import BatchNorm, Scale
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
@@ -125,11 +124,11 @@ def group_norm_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     return GroupNorm(layer, _groups(options), options.eps)
 
 
-def _group_norm_param(param: LayerParameter) -> Any:
+def _group_norm_param(param: LayerParameter) -> GroupNormParameter:
     return param.group_norm_param if param.HasField("group_norm_param") else param.gn_param
 
 
-def _groups(options: Any) -> int:
+def _groups(options: GroupNormParameter) -> int:
     return int(options.num_groups or options.group or options.group_num)
 
 

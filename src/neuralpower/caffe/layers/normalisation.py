@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import BiasParameter, LayerParameter, ScaleParameter
 from neuralpower.caffe.fillers import check_filler
 from neuralpower.caffe.operation import LayerFacts, Operation, Weight, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -68,7 +68,7 @@ def bias(setup: Setup) -> list[Shape]:
     return [bottom]
 
 
-def _applied_blob(setup: Setup, param: Any) -> Shape:
+def _applied_blob(setup: Setup, param: ScaleParameter | BiasParameter) -> Shape:
     """The shape of the blob that Scale or Bias applies."""
     if len(setup.bottoms) > 1:
         return setup.bottoms[1]

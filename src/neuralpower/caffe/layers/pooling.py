@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.aliases import volume_pool
-from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.caffe_pb2 import LayerParameter, PoolingParameter
 from neuralpower.caffe.layers.convolution import same_padding
 from neuralpower.caffe.operation import LayerFacts, Operation, operation
 from neuralpower.caffe.registry import Setup, layer_type
@@ -17,7 +16,7 @@ from neuralpower.caffe.shapes import Shape, check, check_blob, count, legacy_dim
 _SINGLE_EXACT = 2**24
 
 
-def pool_tops(param: Any) -> tuple[int, int]:
+def pool_tops(param: LayerParameter) -> tuple[int, int]:
     """Max pooling may give a second top, the mask."""
     return (1, 2) if param.pooling_param.pool == param.pooling_param.MAX else (1, 1)
 
@@ -37,7 +36,7 @@ def pooling_3d(setup: Setup) -> list[Shape]:
     return _volume(setup, setup.param.pooling_param)
 
 
-def _volume(setup: Setup, param: Any) -> list[Shape]:
+def _volume(setup: Setup, param: PoolingParameter) -> list[Shape]:
     bottom = setup.bottom
     check(len(bottom) == 5, f"5 axes (with depth) are needed, not {shape_text(bottom)}")
     if param.global_pooling:
@@ -54,7 +53,7 @@ def _volume(setup: Setup, param: Any) -> list[Shape]:
 
 
 def pool_sides(
-    param: Any, sizes: Shape, kernel: Shape, stride: Shape, pad: Shape
+    param: PoolingParameter, sizes: Shape, kernel: Shape, stride: Shape, pad: Shape
 ) -> tuple[Shape, Shape]:
     """Padding before and after (height, width): forks give a side its own, or TensorFlow's."""
     if param.pad_type == pb.SAME:
@@ -65,13 +64,13 @@ def pool_sides(
     return (sides[:2], sides[2:]) if any(sides) else (pad, pad)
 
 
-def _rounds_down(param: Any) -> bool:
+def _rounds_down(param: PoolingParameter) -> bool:
     if param.HasField("ceil_mode"):
         return not param.ceil_mode
     return bool(param.round_mode == param.FLOOR)
 
 
-def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
+def pool_geometry(bottom: Shape, param: PoolingParameter) -> tuple[Shape, Shape, Shape]:
     """(kernel, stride, pad), each (height, width), of a ``PoolingParameter``; checked."""
     has = param.HasField
     both = has("kernel_h") and has("kernel_w")
@@ -95,7 +94,7 @@ def pool_geometry(bottom: Shape, param: Any) -> tuple[Shape, Shape, Shape]:
     return kernel, stride, pad
 
 
-def pooled_shape(setup: Setup, param: Any) -> Shape:
+def pooled_shape(setup: Setup, param: PoolingParameter) -> Shape:
     """The top of a pooling layer of ``setup.bottom``; objects where ``PoolingLayer`` does."""
     bottom, has, expect = setup.bottom, param.HasField, setup.expect
     kernel, stride, pad = pool_geometry(bottom, param)
@@ -163,7 +162,7 @@ def spatial_pyramid_pooling(setup: Setup) -> list[Shape]:
     for level in range(param.pyramid_height):
         # From some level on the bins outnumber the pixels and the padding check refuses.
         bins = 2**level
-        pool = pb.PoolingParameter(pool=param.pool)
+        pool = pb.PoolingParameter(pool=pb.SPPParameter.PoolMethod.Name(param.pool))
         pool.kernel_h, pool.pad_h = _bin(height, bins)
         pool.kernel_w, pool.pad_w = _bin(width, bins)
         pool.stride_h, pool.stride_w = pool.kernel_h, pool.kernel_w

@@ -83,7 +83,7 @@ def read_ort_profile(path: str | Path) -> Timing:
     )
 
 
-def _row(node: str, times: list[float], number: int, event: Mapping[str, Any]) -> TimedRow:
+def _row(node: str, times: list[float], number: int, event: Mapping[str, object]) -> TimedRow:
     facts = event.get("args")
     facts = facts if isinstance(facts, dict) else {}
     op = str(facts.get("op_name", ""))
@@ -103,7 +103,7 @@ def _row(node: str, times: list[float], number: int, event: Mapping[str, Any]) -
     )
 
 
-def _shapes(value: Any) -> tuple[Shape, ...]:
+def _shapes(value: object) -> tuple[Shape, ...]:
     """``[{"float": [1, 3, 224, 224]}, ...]`` as shapes; what has another form is left out."""
     found: list[Shape] = []
     for entry in value if isinstance(value, list) else []:

@@ -93,7 +93,7 @@ def read_document(path: str | Path, tool: str) -> Any:
         raise InputError(f"nested too deeply: is this {tool}?", path=path) from None
 
 
-def milliseconds(value: Any, path: str | Path, row: int, scale: float = 1.0) -> float:
+def milliseconds(value: object, path: str | Path, row: int, scale: float = 1.0) -> float:
     """A time of a JSON file in ms; ``InputError`` where it is no number or negative."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         raise InputError(f"the time {str(value)[:40]!r} is not a number from 0 on", path=path,

@@ -186,7 +186,7 @@ def _row(copies: Sequence[_Operator], on_gpu: bool) -> TimedRow:
     )
 
 
-def _dims(value: Any) -> tuple[Shape, ...]:
+def _dims(value: object) -> tuple[Shape, ...]:
     """``[[1, 3, 224, 224], [64, 3, 7, 7], []]``: shapes of tensors; lists of tensors are opened."""
     found: list[Shape] = []
     for entry in value if isinstance(value, list) else []:

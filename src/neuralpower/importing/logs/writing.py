@@ -64,7 +64,7 @@ class Tables:
     #: Windows of a power log: samples, power, or why there is none.
     windows: list[dict[str, Any]] = field(default_factory=list)
 
-    def add_visit(self, configuration: Configuration, row: Mapping[str, Any]) -> None:
+    def add_visit(self, configuration: Configuration, row: Mapping[str, object]) -> None:
         """One measured layer; visits of a configuration count from 1."""
         key = configuration.key()
         self.visits[key] = self.visits.get(key, 0) + 1
@@ -73,7 +73,7 @@ class Tables:
             {**cells, **row, "repeat": self.visits[key]}
         )
 
-    def add_pass(self, network: str, batch: int, row: Mapping[str, Any]) -> int:
+    def add_pass(self, network: str, batch: int, row: Mapping[str, object]) -> int:
         """One measured pass; returns which repeat of its network and batch size it is."""
         key = (network, batch)
         self.passes[key] = self.passes.get(key, 0) + 1
@@ -163,7 +163,7 @@ def _write_network(network: Network, folder: Path) -> None:
     write_text(folder / f"{network.name}.prototxt", text_format.MessageToString(message))
 
 
-def write_folder(out: Path, tables: Tables, facts: Mapping[str, Any]) -> None:
+def write_folder(out: Path, tables: Tables, facts: Mapping[str, object]) -> None:
     """Write the folder whole or not at all; ``InputError`` where ``out`` holds something."""
     name = safe_name(out.resolve().name, "platform")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

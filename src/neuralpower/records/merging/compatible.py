@@ -92,18 +92,18 @@ KINDS: Mapping[str, Callable[[Manifest], Any]] = {
 }
 
 
-def _two_that_differ(by_run: Mapping[str, Any]) -> tuple[str, str]:
+def _two_that_differ(by_run: Mapping[str, object]) -> tuple[str, str]:
     told = [(run, value) for run, value in sorted(by_run.items()) if value]
     first = told[0]
     return first[0], next(run for run, value in told if value != first[1])
 
 
-def _difference(one: Any, other: Any, place: str = "") -> str:
+def _difference(one: object, other: object, place: str = "") -> str:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         name = next(n for n in sorted({*one, *other}) if one.get(n) != other.get(n))
         return _difference(one.get(name), other.get(name), f"{place}.{name}" if place else name)
     return f"{place + ': ' if place else ''}{_short(one)} and {_short(other)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return "nothing told" if value is None else " ".join(str(value).split())[:80]

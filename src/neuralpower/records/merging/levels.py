@@ -105,7 +105,7 @@ def _error(
     return None
 
 
-def _components(cells: Sequence[Mapping[int, Any]], n: int) -> list[frozenset[int]]:
+def _components(cells: Sequence[Mapping[int, object]], n: int) -> list[frozenset[int]]:
     """For each unit the units that are connected with it."""
     groups = [frozenset({i}) for i in range(n)]
     for cell in cells:

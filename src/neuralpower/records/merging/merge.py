@@ -312,7 +312,7 @@ def _manifest(platform: str, runs: Sequence[Run]) -> Manifest:
     )
 
 
-def _agreed(values: Sequence[Any]) -> Any:
+def _agreed(values: Sequence[object]) -> Any:
     """What all runs tell alike; ``None`` where they differ."""
     return values[0] if all(other == values[0] for other in values) else None
 

@@ -223,3 +223,48 @@ def test_prototxt_options_are_refused_for_a_model(tmp_path: Path) -> None:
     path = save(tmp_path / "n.onnx", [CONV], weights={"w": ones(8, 4, 3, 3)})
     with pytest.raises(InputError, match="one phase only"):
         load_network(path, phase="TRAIN")
+
+
+#: Nodes that lack what their operator needs, or have sizes beyond reason.
+HOSTILE: dict[str, Node] = {
+    "no inputs": ("Conv", [], ["y"], {}),
+    "no weight": ("Conv", ["x"], ["y"], {}),
+    "no matrix": ("Gemm", ["x"], ["y"], {}),
+    "no axis": ("Concat", ["x", "x"], ["y"], {}),
+    "no size": ("LRN", ["x"], ["y"], {}),
+    "no factor": ("BatchNormalization", ["x"], ["y"], {}),
+    "one side": ("Mul", ["x"], ["y"], {}),
+    "an If without branches": ("If", ["c"], ["y"], {}),
+    "no groups": ("Conv", ["x", "w"], ["y"], {"group": 0}),
+    "negative groups": ("Conv", ["x", "w"], ["y"], {"group": -5}),
+    "a huge stride": ("Conv", ["x", "w"], ["y"], {"strides": [2**62, 2**62]}),
+    "strides of another rank": ("Conv", ["x", "w"], ["y"], {"strides": [1]}),
+    "a stride of 0": ("MaxPool", ["x"], ["y"], {"kernel_shape": [2, 2], "strides": [0, 0]}),
+    "an empty kernel": ("MaxPool", ["x"], ["y"], {"kernel_shape": [0, 0]}),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_nodes_that_are_not_of_their_operator_are_a_row_or_a_line(
+    kind: str, tmp_path: Path
+) -> None:
+    weights = {"w": ones(8, 4, 3, 3), "c": np.array(True)}
+    path = save(tmp_path / "n.onnx", [HOSTILE[kind]], weights=weights)
+    try:
+        found = layers(path)
+    except InputError as error:
+        text = str(error)
+    else:
+        text = f"{path}: {' '.join(layer.note for layer in found)}"
+        assert all(layer.macs in (None, 0) for layer in found)
+    assert text.startswith(str(path))
+
+
+def test_sizes_beyond_reason_are_a_row_or_a_line(tmp_path: Path) -> None:
+    for size in (0, -3, 2**40, 2**62):
+        path = save(tmp_path / "n.onnx", [CONV], weights={"w": ones(8, 4, 3, 3)})
+        model = onnx.load(path)
+        model.graph.initializer[0].dims[0] = size
+        path.write_bytes(model.SerializeToString())
+        with contextlib.suppress(InputError):
+            assert len(layers(path)) == 1

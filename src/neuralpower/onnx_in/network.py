@@ -13,7 +13,7 @@ from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.wiring import Options
 from neuralpower.core import cost
-from neuralpower.core.configuration import Configuration
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.onnx_in.marks import marked_layers
 from neuralpower.onnx_in.model import Shape, read_model
@@ -104,10 +104,21 @@ def _list_by_hand(entry: Entry, translator: Translator) -> None:
     entry.message.type = by_hand_type(entry.node)
     if not entry.params:
         entry.params = translator.own_weights(entry.node)
+    if entry.configuration is not None and min(entry.configuration.groups, *_sizes(entry)) < 1:
+        entry.configuration = None
+        entry.note = "; ".join(t for t in (entry.note, "an empty blob or size") if t)
     if entry.configuration is not None:
         entry.macs = cost.macs(entry.configuration)
         notes = (entry.note, "no Caffe layer has this output size")
         entry.note = "; ".join(text for text in notes if text)
+
+
+def _sizes(entry: Entry) -> tuple[int, ...]:
+    """Batch, sizes, kernel and stride of an entry that has a configuration: all from 1 on."""
+    found = entry.configuration
+    if found is None:
+        return (1,)
+    return tuple(int(getattr(found, name)) for name in CONFIGURATION_COLUMNS[1:12])
 
 
 def _complete(entry: Entry, layer: Layer) -> None:

@@ -92,11 +92,13 @@ def _write_out_branches(model: Any, constants: Mapping[str, Any]) -> bool:
     found = False
     for proto in model.graph.node:
         condition = constants.get(proto.input[0]) if proto.op_type == "If" and proto.input else None
-        if condition is None or condition.size != 1:
+        branch = None
+        if condition is not None and condition.size == 1:
+            wanted = "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
+            branch = next((a.g for a in proto.attribute if a.name == wanted), None)
+        if branch is None:
             nodes.append(proto)
             continue
-        wanted = "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
-        branch = next(a.g for a in proto.attribute if a.name == wanted)
         found = True
         model.graph.initializer.extend(branch.initializer)
         nodes += branch.node

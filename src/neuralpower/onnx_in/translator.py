@@ -15,7 +15,7 @@ from typing import Any
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.core.configuration import Configuration
-from neuralpower.onnx_in.model import Node, Shape, blob_name
+from neuralpower.onnx_in.model import Node, Shape, blob_name, fault
 from neuralpower.onnx_in.shapes import Values
 
 #: Operators that give another view of the same elements, or only move them: no products.
@@ -75,7 +75,7 @@ class Translator:
     def __post_init__(self) -> None:
         for node in self.nodes:
             if all(name in self.values.static for name in node.outputs):
-                if node.op == "Identity":
+                if node.op == "Identity" and node.inputs:
                     self.alias(node)  # a weight that several operators share
                 continue  # what only asks for a shape, or prepares a weight
             for name in dict.fromkeys(node.inputs):
@@ -206,6 +206,10 @@ def by_hand_type(node: Node) -> str:
     return f"onnx.{node.op}" if "." not in node.op else node.op
 
 
+#: What a handler raises for a node that lacks an input or attribute, or has sizes beyond reason.
+_NOT_THE_OPERATOR = (
+    *(ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError),
+)
 Handler = Callable[[Translator, Node], bool]
 #: Operators and what translates them; False sends a node to the rows without a family.
 HANDLERS: dict[str, Handler] = {}
@@ -234,7 +238,11 @@ def translate(nodes: Sequence[Node], values: Values) -> Translator:
             continue
         if all(name in values.static for name in node.outputs if name):
             continue
-        handler = HANDLERS.get(node.op)
-        if handler is None or not handler(translator, node):
-            translator.unknown(node)
+        try:
+            handler = HANDLERS.get(node.op)
+            if handler is None or not handler(translator, node):
+                translator.unknown(node)
+        except _NOT_THE_OPERATOR as error:
+            text = "its inputs or attributes are not those of this operator"
+            raise fault(node, f"{text} ({type(error).__name__})") from None
     return translator

@@ -76,6 +76,8 @@ def _bias(t: Translator, node: Node, outputs: int) -> tuple[list[str], str]:
 
 def _sizes(node: Node, name: str, rank: int, default: int) -> list[int]:
     given = node.attributes.get(name)
+    if given and len(given) != rank:
+        raise ValueError(f"{len(given)} {name} for {rank} axes")
     return [int(size) for size in given] if given else [default] * rank
 
 

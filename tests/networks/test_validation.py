@@ -208,6 +208,16 @@ def test_families_count_by_their_time_and_shrink_to_the_common_factor() -> None:
     assert warnings == []
 
 
+def test_a_network_whose_layers_took_no_time_has_no_ratio() -> None:
+    none = (0.0, 0.0)
+    passes = [shares(name, (ms, 0.5), none) for name, ms in (("a", 0.8), ("b", 0.6), ("c", 0.0))]
+    factors, _ = factors_of(passes)
+    assert factors["conv"].networks == 3
+    assert factors["conv"].measured == pytest.approx(1.4 / 1.5)
+    # The logs of 1.6 and 1.2.
+    assert factors["conv"].spread == pytest.approx(math.log(1.6 / 1.2) / math.sqrt(2))
+
+
 def test_one_network_tells_nothing_of_another() -> None:
     passes = [shares("a", (0.8, 0.5), (0.2, 0.1))] * 3
     assert factors_of(passes) == ({}, [])

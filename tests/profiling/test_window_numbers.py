@@ -8,9 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from scipy.stats import linregress
+from scipy.stats import t as student
 
 from neuralpower.meters.look import Look, Previous, power_facts
 from neuralpower.meters.samples import IMPOSSIBLE, BoardState, Samples, state_facts
+from neuralpower.meters.settle import phase_bins, settled_power, without_predecessor
 from neuralpower.meters.window import (
     RawTable,
     WindowStats,
@@ -154,3 +157,44 @@ def test_the_ramp_is_of_the_outer_thirds() -> None:
     assert change_of_thirds([1.0] * 5) is None
     assert change_of_thirds([1.0, 1.0, 9.0, 9.0, 1.01, 1.01]) == pytest.approx(0.01)
     assert change_of_thirds([2.0, 2.0, 2.0, 9.0, 9.0, 9.0, 1.0, 1.0, 5.0]) == pytest.approx(-0.5)
+
+
+def test_settled_power_is_the_intercept_of_a_line_over_the_decay() -> None:
+    times = [0.1 * i for i in range(1, 9)]
+    decay = [math.exp(-t) for t in times]
+    values = [100 - 20 * d + 0.3 * (-1) ** i for i, d in enumerate(decay)]
+    fit = linregress(decay, values)
+    settled, half = settled_power([(int(t * S), v) for t, v in zip(times, values, strict=True)], 0)
+    assert settled == pytest.approx(fit.intercept)
+    # Eight publications less two parameters: six degrees of freedom.
+    assert half == pytest.approx(student.ppf(0.975, 6) * fit.intercept_stderr, rel=1e-3)
+
+
+def test_a_settled_series_keeps_its_mean() -> None:
+    series = [(i * S // 10, 100.0 + (-1) ** i) for i in range(1, 9)]
+    settled, half = settled_power(series, 0)
+    assert settled == 100.0
+    # Eight squares of 1 over seven.
+    assert half == pytest.approx(student.ppf(0.975, 7) * math.sqrt(8 / 7 / 8), rel=1e-3)
+    assert settled_power(series[:2], 0) == (None, None)
+    # From the wrong side of the power before, a rise is no settling.
+    rising = [(i * S // 10, 100 - 20 * math.exp(-i / 10)) for i in range(1, 9)]
+    mean = sum(value for _, value in rising) / 8
+    assert settled_power(rising, 0, previous_w=50.0)[0] == pytest.approx(100.0)
+    assert settled_power(rising, 0, previous_w=150.0)[0] == pytest.approx(mean)
+
+
+def test_the_load_before_is_taken_out_of_a_slow_average() -> None:
+    # A quarter of a second into an average over one: a quarter is the new load's.
+    series = [(S // 4 - 1, 1.0), (S // 4, 70.0), (S // 2, 80.0), (S, 100.0), (2 * S, 99.0)]
+    assert without_predecessor(series, 0, S, 60.0) == [
+        (S // 4, 100.0),
+        (S // 2, 100.0),
+        (S, 100.0),
+        (2 * S, 99.0),
+    ]
+
+
+def test_phases_fall_into_eighths_of_a_period() -> None:
+    assert phase_bins([0, 124, 125, 999, 1000], 1000.0) == 3
+    assert phase_bins([i * 125 for i in range(8)], 1000.0) == 8

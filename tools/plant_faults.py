@@ -109,18 +109,20 @@ def contexts(copy: Path, data: Path, tests: Sequence[str]) -> None:
     settings = copy / ".plant_faults.coveragerc"
     settings.write_text(
         f"[run]\nsource = {SOURCES}\ndynamic_context = test_function\ndata_file = {data}\n"
+        # Another call that uses the data has another copy.
+        "relative_files = True\n"
     )
     words = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest", "-q", *tests]
     subprocess.run([sys.executable, *words, "-p", "no:cacheprovider"], cwd=copy, check=False)
 
 
-def tests_of(data: Path, copy: Path, fault: Fault) -> list[str]:
+def tests_of(data: Path, fault: Fault) -> list[str]:
     """The test functions (``module.function``) that ran the line of a fault."""
     from coverage import CoverageData
 
     found = CoverageData(str(data))
     found.read()
-    by_line = found.contexts_by_lineno(str(copy / fault.path))
+    by_line = found.contexts_by_lineno(fault.path)
     names = {name for name in by_line.get(fault.line, []) if name}
     if not names and "" in by_line.get(fault.line, []):
         # Run when the module is imported: any test of the module may notice.
@@ -178,7 +180,7 @@ def main() -> int:
             contexts(copy, data, arguments.paths)
         noticed = 0
         for number, fault in enumerate(faults, 1):
-            names = tests_of(data, copy, fault)
+            names = tests_of(data, fault)
             names = generator.sample(names, min(len(names), arguments.tests))
             found = bool(names) and caught(copy, fault, names, arguments.timeout)
             noticed += found

@@ -17,6 +17,7 @@ from fake_nvml import FakeNvml
 from instant import InstantExecutor
 
 from neuralpower.core.errors import InputError
+from neuralpower.meters.log import LOG_COLUMNS
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.nvml import NvmlMeter
 from neuralpower.meters.sampler import SampledMeter
@@ -58,6 +59,10 @@ def test_samples_arrive_and_a_window_is_read_from_the_log(tmp_path: Path) -> Non
     stats = meter.window(t0, t1)
     assert stats.mean_w == pytest.approx(200, rel=5e-3)
     assert stats.publications >= 5
+    # Every line has a cell for each column, with the board's state and without.
+    header, *lines = (tmp_path / "raw.csv").read_text().splitlines()
+    assert header == ",".join(LOG_COLUMNS)
+    assert {line.count(",") for line in lines} == {header.count(",")}
 
 
 def test_interference_is_that_of_the_chosen_sensor(tmp_path: Path) -> None:

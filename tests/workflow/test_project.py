@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from neuralpower.core.errors import InputError
+from neuralpower.project.starter import write_project
+
 ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([^ ;]+)(?: ; (.*))?")
 
@@ -113,3 +116,11 @@ def test_the_configuration_is_strict() -> None:
             check(value, f"{place}/{key}")
 
     check(schema, "")
+
+
+def test_a_starter_project_holds_every_file_it_names(tmp_path: Path) -> None:
+    names = write_project(tmp_path / "mine")
+    assert {"Snakefile", "config/config.yaml", "workflow/rules/common.smk"} <= set(names)
+    assert all((tmp_path / "mine" / name).is_file() for name in names)
+    with pytest.raises(InputError, match="is not empty"):
+        write_project(tmp_path / "mine")

@@ -7,16 +7,19 @@ that way. The marks are believed only where they fit the operators (``network``)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
 from neuralpower.core.errors import InputError
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 PRODUCER = "neuralpower"
 
 
-def marked_layers(model: Any) -> list[Any]:
+def marked_layers(model: ModelProto) -> list[pb.LayerParameter]:
     """The layers' messages in order; empty where the model has none, or they cannot be read."""
     if model.producer_name != PRODUCER:
         return []

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.extras import not_installed
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, ModelProto, TensorProto
 
 #: A protobuf message cannot be larger.
 MAX_BYTES = 2**31 - 1
@@ -48,7 +51,7 @@ def onnx_package() -> Any:
     return onnx
 
 
-def read_model(path: str | Path) -> Any:
+def read_model(path: str | Path) -> ModelProto:
     """The file as an ``onnx.ModelProto`` with large constants reduced to their shapes.
 
     Raises ``InputError`` for a file that is not there, no ONNX model, or too large.
@@ -101,7 +104,7 @@ _DATA_FIELDS = (
 )
 
 
-def _reduce(tensor: Any) -> None:
+def _reduce(tensor: TensorProto) -> None:
     """Drop the values of a large tensor; the shape stays."""
     size = 1
     for dim in tensor.dims:
@@ -113,7 +116,7 @@ def _reduce(tensor: Any) -> None:
         tensor.ClearField("data_location")
 
 
-def _inlined(model: Any, path: str | Path) -> Any:
+def _inlined(model: ModelProto, path: str | Path) -> ModelProto:
     import onnx.inliner
 
     try:
@@ -123,7 +126,7 @@ def _inlined(model: Any, path: str | Path) -> Any:
         raise InputError(f"its functions cannot be written out: {error}", path=path) from None
 
 
-def plain_nodes(model: Any) -> list[Node]:
+def plain_nodes(model: ModelProto) -> list[Node]:
     """The nodes of the main graph, fused operators taken apart, in the order of the file.
 
     Names are made unique; a node without a name gets that of its operator and place.
@@ -151,7 +154,7 @@ def blob_name(name: str) -> str:
     return "_".join(name.split())
 
 
-def _attribute(attribute: Any) -> Any:
+def _attribute(attribute: AttributeProto) -> Any:
     from onnx import AttributeProto, helper
 
     if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):

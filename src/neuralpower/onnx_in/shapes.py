@@ -10,13 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from neuralpower.core.errors import InputError
 from neuralpower.onnx_in.folding import fold
 from neuralpower.onnx_in.model import KEPT_ELEMENTS, Node, Shape, plain_nodes
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 #: The elements of one value, as of the prototxt reader's lenient mode.
 MAX_ELEMENTS = 2**53
@@ -47,7 +50,7 @@ class Values:
 
 
 def read_graph(
-    model: Any, *, batch: int | None, given: Mapping[str, Shape], path: str | Path
+    model: ModelProto, *, batch: int | None, given: Mapping[str, Shape], path: str | Path
 ) -> tuple[list[Node], Values]:
     """The nodes and what is known of the values between them; ``model`` is changed.
 
@@ -73,7 +76,7 @@ def read_graph(
 
 
 def _settled(
-    model: Any, inputs: Mapping[str, Shape]
+    model: ModelProto, inputs: Mapping[str, Shape]
 ) -> tuple[list[Node], dict[str, Shape], dict[str, Any]]:
     """Nodes, shapes and small constants once every branch that can be decided is written out."""
     for _ in range(_BRANCHES):
@@ -84,11 +87,11 @@ def _settled(
     return nodes, shapes, constants
 
 
-def _write_out_branches(model: Any, constants: Mapping[str, Any]) -> bool:
+def _write_out_branches(model: ModelProto, constants: Mapping[str, Any]) -> bool:
     """Replace every ``If`` whose condition is known by its branch; whether there was one."""
     from onnx import helper
 
-    nodes: list[Any] = []
+    nodes: list[NodeProto] = []
     found = False
     for proto in model.graph.node:
         condition = constants.get(proto.input[0]) if proto.op_type == "If" and proto.input else None
@@ -112,7 +115,7 @@ def _write_out_branches(model: Any, constants: Mapping[str, Any]) -> bool:
     return found
 
 
-def _operator_set(model: Any) -> int:
+def _operator_set(model: ModelProto) -> int:
     own = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     return max(own, default=0)
 
@@ -121,7 +124,7 @@ def _operator_set(model: Any) -> int:
 _FLOATS = frozenset({1, 10, 11, 16, 2, 3})
 
 
-def _input_shapes(model: Any) -> dict[str, tuple[int | str | None, ...]]:
+def _input_shapes(model: ModelProto) -> dict[str, tuple[int | str | None, ...]]:
     own = {tensor.name for tensor in model.graph.initializer}
     return {
         value.name: tuple(
@@ -163,13 +166,13 @@ def _wanted(
     return wanted
 
 
-def _constants(model: Any, nodes: list[Node]) -> dict[str, Any]:
+def _constants(model: ModelProto, nodes: list[Node]) -> dict[str, Any]:
     """Small constants by name: initializers and the results of ``Constant``."""
     from onnx import numpy_helper
 
     found: dict[str, Any] = {}
 
-    def keep(name: str, tensor: Any) -> None:
+    def keep(name: str, tensor: TensorProto) -> None:
         if math.prod(tensor.dims) <= KEPT_ELEMENTS:
             try:
                 found[name] = numpy_helper.to_array(tensor)
@@ -196,7 +199,7 @@ def _constants(model: Any, nodes: list[Node]) -> dict[str, Any]:
 _OF_SHAPES = frozenset({"Shape", "Size"})
 
 
-def _static(model: Any, nodes: list[Node]) -> set[str]:
+def _static(model: ModelProto, nodes: list[Node]) -> set[str]:
     static = {tensor.name for tensor in model.graph.initializer}
     static |= {tensor.values.name for tensor in model.graph.sparse_initializer}
     for node in nodes:
@@ -208,7 +211,7 @@ def _static(model: Any, nodes: list[Node]) -> set[str]:
 
 
 def _free_batch(
-    model: Any,
+    model: ModelProto,
     before: Mapping[str, tuple[Any, ...]],
     wanted: Mapping[str, Shape],
     notes: list[str],
@@ -249,7 +252,7 @@ def _free_batch(
 
 
 def _inferred(
-    model: Any, nodes: list[Node], inputs: Mapping[str, Shape]
+    model: ModelProto, nodes: list[Node], inputs: Mapping[str, Shape]
 ) -> tuple[dict[str, Shape], dict[str, Any]]:
     """Shapes and small constants: each may follow from the other, until nothing new does."""
     constants = _constants(model, nodes)
@@ -266,7 +269,7 @@ def _inferred(
 
 
 def infer(
-    model: Any,
+    model: ModelProto,
     nodes: list[Node],
     inputs: Mapping[str, Shape],
     computed: Mapping[str, Any] | None = None,
@@ -318,7 +321,7 @@ def infer(
     return shapes
 
 
-def _write_constants(graph: Any, computed: Mapping[str, Any]) -> None:
+def _write_constants(graph: GraphProto, computed: Mapping[str, Any]) -> None:
     from onnx import numpy_helper
 
     kept = [proto for proto in graph.node if not any(name in computed for name in proto.output)]
@@ -330,7 +333,7 @@ def _write_constants(graph: Any, computed: Mapping[str, Any]) -> None:
         graph.initializer.append(numpy_helper.from_array(numpy.asarray(computed[name]), name))
 
 
-def _write_nodes(light: Any, nodes: list[Node]) -> None:
+def _write_nodes(light: ModelProto, nodes: list[Node]) -> None:
     """Fused operators as the inference knows them: apart."""
     from onnx import helper
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -362,3 +364,38 @@ def test_a_file_of_a_gigabyte_is_refused_before_it_is_read(name: str, tmp_path: 
     with pytest.raises(InputError, match="larger than 500 MB"):
         READERS[name](path)
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+DOCUMENTS: dict[str, Any] = {
+    "trtexec": TRT,
+    "onnxruntime": ort(3),
+    "torch-profiler": trace(3, kernels=True),
+}
+JUNK: list[Any] = [None, True, -1, 1e300, float("nan"), "x", [], {}, [[1]], {"a": 1}, 2**70]
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a document."""
+    if not isinstance(value, dict | list):
+        return []
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    return [p for key, part in inner for p in ((*at, key), *places(part, (*at, key)))]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_value_of_another_kind_anywhere_is_a_line_or_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    found = places(DOCUMENTS[name])
+    for number, place in enumerate(found):
+        for junk in (JUNK[number % len(JUNK)], JUNK[(number + 4) % len(JUNK)], "left out"):
+            document = copy.deepcopy(DOCUMENTS[name])
+            parent = document
+            for key in place[:-1]:
+                parent = parent[key]
+            if junk == "left out":
+                del parent[place[-1]]
+            else:
+                parent[place[-1]] = junk
+            path.write_text(json.dumps(document))
+            with contextlib.suppress(InputError):
+                READERS[name](path)

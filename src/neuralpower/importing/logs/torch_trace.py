@@ -81,9 +81,10 @@ def read_torch_trace(path: str | Path) -> Timing:
         raise InputError("no operators (cat cpu_op) in the trace: profile the CPU too", path=path)
     on_gpu = _add_kernels(whole, operators, path)
     steps = [
-        (float(e["ts"]), float(e["ts"]) + float(e["dur"]))
-        for _, e in whole
+        (start, start + milliseconds(e.get("dur"), path, number))
+        for number, e in whole
         if str(e.get("name", "")).startswith(_STEP) and e.get("cat") == "user_annotation"
+        for start in [milliseconds(e.get("ts"), path, number)]
     ]
     runs = _runs(operators, sorted(steps))
     if any(not operator.shapes for run in runs for operator in run if operator.name in FAMILIES):
@@ -116,7 +117,7 @@ def _outermost(events: Events, path: str | Path) -> list[_Operator]:
     found: list[_Operator] = []
     calls = [(number, event) for number, event in events if event.get("cat") == "cpu_op"]
     spans = [
-        (event.get("tid"), milliseconds(event.get("ts"), path, number),
+        (str(event.get("tid")), milliseconds(event.get("ts"), path, number),
          milliseconds(event.get("dur"), path, number), number, event)
         for number, event in calls
     ]  # fmt: skip
@@ -132,7 +133,7 @@ def _outermost(events: Events, path: str | Path) -> list[_Operator]:
             )  # fmt: skip
             open_by_thread[thread] = outer
             found.append(outer)
-        outer.calls.add(facts.get("External id"))
+        outer.calls.add(str(facts.get("External id")))
     return found
 
 
@@ -146,7 +147,7 @@ def _add_kernels(events: Events, operators: list[_Operator], path: str | Path) -
         on_gpu = True
         facts = event.get("args")
         call = facts.get("External id") if isinstance(facts, dict) else None
-        operator = None if call is None else owner.get(call)
+        operator = None if call is None else owner.get(str(call))
         if operator is not None:
             operator.kernels_us += milliseconds(event.get("dur"), path, number)
     return on_gpu

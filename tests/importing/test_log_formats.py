@@ -386,8 +386,8 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_a_value_of_another_kind_anywhere_is_a_line_or_read(name: str, tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     found = places(DOCUMENTS[name])
-    for number, place in enumerate(found):
-        for junk in (JUNK[number % len(JUNK)], JUNK[(number + 4) % len(JUNK)], "left out"):
+    for turn, place in enumerate(found):
+        for junk in (JUNK[turn % len(JUNK)], JUNK[(turn + 4) % len(JUNK)], "left out"):
             document = copy.deepcopy(DOCUMENTS[name])
             parent = document
             for key in place[:-1]:

@@ -51,7 +51,12 @@ AFTER = {
     ("", "measurements/P"): "measurements/tiny",
 }
 #: Commands that no test runs: what they hold, and why. Their flags are checked.
-NOT_RUN = {"--device cuda": "needs a GPU", "--meter nvml": "needs a GPU"}
+NOT_RUN = {
+    "--device cuda": "needs a GPU",
+    "--meter nvml": "needs a GPU",
+    "published fetch": "needs a network: tests/importing fetches from the loopback",
+    "published refit": "needs what fetch brings: tests/published",
+}
 if not find_spec("onnx"):
     NOT_RUN[".onnx"] = "needs the extra `onnx`"
 if not find_spec("pyarrow"):

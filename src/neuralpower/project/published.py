@@ -83,6 +83,8 @@ def published_names(root: Path = ROOT) -> list[str]:
 def find(name: str, root: Path = ROOT) -> Published:
     """One published platform; ``InputError`` naming those that there are."""
     known = published_names(root)
+    if not known:
+        raise InputError("has no published platform: run it in the project's folder", path=root)
     if name not in known:
         raise InputError(f"{name!r} is none of the published platforms ({', '.join(known)})")
     return Published(root / name, load_recipe(root / name))

@@ -69,9 +69,9 @@ $(VENV)/installed-frameworks: envs/frameworks.txt $(VENV)/installed-dev
 	@touch $@
 
 clean:
-	rm -rf results/accuracy results/checksums results/layers results/logs results/models \
-	  results/predictions results/provenance.json results/report results/shards/tables \
-	  results/sweeps .snakemake
+	rm -rf results/accuracy results/checksums results/inputs.txt results/layers results/layers.csv \
+	  results/logs results/models results/near results/predictions results/provenance.json \
+	  results/report results/shards/tables results/sweeps .snakemake
 
 # Renew the pins after a change of pyproject.toml; the result is committed.
 .PHONY: lock

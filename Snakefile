@@ -36,6 +36,7 @@ include: "workflow/rules/provenance.smk"
 localrules:
     all,
     layers,
+    near_layers,
     sweep,
     split_sweep,
     merge_shards,
@@ -47,6 +48,7 @@ localrules:
     report,
     check_accuracy,
     provenance,
+    inputs,
 
 
 rule all:
@@ -54,9 +56,11 @@ rule all:
     input:
         rules.report.output,
         "results/provenance.json",
+        "results/inputs.txt",
 
 
-# A network or platform at fault stops its own jobs only (profiles/default: keep-going); the report
-# is then made of what is there and names what failed, and the next run makes it again.
+# A platform at fault stops its own jobs only (profiles/default: keep-going); the report is then made
+# of what is there and names what failed, and the next run makes it again.
 onerror:
-    shell(f"rm -f results/report/.complete; {REPORT} || test $? -eq 1")
+    if is_older("results/report/.complete", REPORT_INPUTS):
+        shell(f"rm -f results/report/.complete; {REPORT} || test $? -eq 1")

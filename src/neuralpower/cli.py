@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "score models on measurements beside the baselines",
     "report": "HTML pages and figures from result tables",
     "gate": "compare an accuracy file with a baseline",
+    "inputs": "could all files that were dropped into a project be used?",
     "provenance": "the chain of files behind a result, by checksum",
     "shards": "split a sweep for several machines, and merge what they measured",
     "init": "a starter project folder",

@@ -70,7 +70,7 @@ def test_a_folder_of_networks_holds_both_forms(
     Path("prototxts").mkdir()
     for name in ("b.prototxt", "a.onnx", "networks.yaml"):
         Path("prototxts", name).touch()
-    assert networks("all") == ["a", "b"]
+    assert networks("all", find_networks("prototxts")) == ["a", "b"]
     assert network_file("a") == "prototxts/a.onnx"
     assert network_file("b") == "prototxts/b.prototxt"
     assert network_file("new") == "prototxts/new.prototxt"

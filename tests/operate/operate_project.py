@@ -112,4 +112,5 @@ def digests(project: Path) -> dict[str, str]:
         path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
         if path.is_file() and "logs" not in path.relative_to(results).parts
+        if path.name != ".made.json"
     }

@@ -16,12 +16,12 @@ from operate_project import digests, neuralpower, snakemake
 
 #: Stages: the log that shows that a job runs, and an output that is lost before.
 STAGES = {
-    "layers": ("layers/mini.log", "layers/mini.csv"),
+    "layers": ("layers.log", "layers.csv"),
     "checksums": ("checksums/tiny.log", "checksums/tiny.sha256"),
     "fit": ("fit/tiny.log", "models/tiny/models.json"),
     "calibrate": ("calibrate/tiny.log", "models/tiny/composition.json"),
     "evaluate": ("evaluate/tiny.log", "accuracy/tiny.json"),
-    "predict": ("predict/tiny/mini.log", "predictions/tiny/mini.csv"),
+    "predict": ("predict/tiny.log", "predictions/tiny.csv"),
     "report": ("report.log", "report/networks/mini.html"),
     "provenance": ("provenance.log", "provenance.json"),
 }

@@ -14,6 +14,7 @@ from results_doubles import as_json, write_results
 from neuralpower.cli import main
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.files import write_json, write_table
+from neuralpower.networks.overview import Listed, write_overview
 from neuralpower.reporting.glossary_page import WORDS
 from neuralpower.reporting.results import Results, read_typed
 from neuralpower.reporting.site import Report
@@ -318,9 +319,9 @@ def test_a_network_that_was_not_read_is_named_with_the_reason(tmp_path: Path) ->
     folder = write_results(tmp_path / "results", ("small",))
     for name in ("small", "broken"):
         (tmp_path / "prototxts" / f"{name}.prototxt").write_text("")
-    log = folder / "logs" / "layers" / "broken.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("neuralpower: prototxts/broken.prototxt:3: unknown field\n")
+    refused = Listed("broken", "prototxts/broken.prototxt",
+                     refused="prototxts/broken.prototxt:3: unknown field")  # fmt: skip
+    write_overview(folder / "layers.csv", [refused])
     assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
     text = Tags((folder / "report" / "index.html").read_text()).text
     assert "broken could not be read: prototxts/broken.prototxt:3" in text

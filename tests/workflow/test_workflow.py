@@ -72,6 +72,7 @@ def digests(project: Path) -> dict[str, str]:
         path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
         if path.is_file() and "logs" not in path.relative_to(results).parts
+        if path.name != ".made.json"
     }
 
 
@@ -118,20 +119,21 @@ def test_a_new_network_adds_only_its_jobs(built: Path, project: Path) -> None:
     (project / "prototxts/extra.prototxt").write_text(MINI)
     plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
     jobs = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.MULTILINE))
-    assert jobs == {"all", "layers", "predict", "report", "provenance"}
+    assert jobs == {"all", "layers", "predict", "report", "provenance", "inputs"}
     snakemake(project, "all")
     assert changes(built, project) == {
-        "layers/extra.csv",
-        "predictions/tiny/extra.csv",
+        *("layers.csv", "layers/extra.csv"),
+        *("predictions/tiny.csv", "predictions/tiny/extra.csv"),
         "report/networks/extra.html",
         "report/index.html",
         "report/choosing.html",
         "report/pages.json",
         "provenance.json",
+        "inputs.txt",
     }
     (project / "prototxts/extra.prototxt").unlink()
     snakemake(project, "all")
-    assert changes(built, project) == {"layers/extra.csv", "predictions/tiny/extra.csv"}
+    assert changes(built, project) == set()
 
 
 def test_the_report_shows_what_the_configuration_asks_for(project: Path) -> None:
@@ -174,9 +176,10 @@ def test_a_network_of_unknown_size_costs_no_page(built: Path, project: Path) -> 
     index = (report / "index.html").read_text()
     assert "is not known in full: data: " in index
     assert changes(built, project) == {
-        "layers/train.csv",
-        "predictions/tiny/train.csv",
+        *("layers.csv", "layers/train.csv"),
+        *("predictions/tiny.csv", "predictions/tiny/train.csv"),
         "report/networks/train.html",
+        "inputs.txt",
         "report/index.html",
         "report/pages.json",
         "provenance.json",
@@ -220,7 +223,7 @@ def test_no_networks_is_one_line(project: Path) -> None:
         path.unlink()
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    assert "neuralpower: prototxts: holds no .prototxt file" in done.stderr
+    assert "neuralpower: prototxts: holds no .prototxt or .onnx file" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -3,18 +3,22 @@ import shlex
 import sys
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.network_files import network_file
+from neuralpower.core.network_files import find_networks, network_file
 from neuralpower.project.fingerprint import code_hash
 from neuralpower.project.questions import (
     existing,
+    find_platforms,
+    is_older,
     measured_networks,
     measurement_files,
     measurement_folder,
     networks,
     one_of,
+    only,
     platforms,
     published_of,
     put_command_on_path,
+    reading_of,
     settings,
 )
 from neuralpower.project.published import fetched, files_of
@@ -25,20 +29,27 @@ from neuralpower.project.shards import share
 put_command_on_path()
 
 try:
-    NETWORKS = networks(config["networks"])
-    # How layers add up is learnt from all that a platform measured, whatever is reported on.
-    ALL_NETWORKS = networks("all")
-    PLATFORMS = platforms(config["platforms"])
+    FILES = find_networks("prototxts")
+    NETWORKS = networks(config["networks"], FILES)
+    FOLDERS = find_platforms("measurements")
+    PLATFORMS = platforms(config["platforms"], FOLDERS)
     PUBLISHED = published_of(PLATFORMS)
     FETCHED = fetched()
 except InputError as error:
     sys.exit(f"neuralpower: {error}")
+
+for line in (*FILES.ignored, *FOLDERS.ignored):
+    print(f"neuralpower: {line}", file=sys.stderr)
 
 # Platforms whose measurements are here, to be fitted and scored.
 MEASURED = [platform for platform in PLATFORMS if platform not in PUBLISHED]
 SWEEP_FAMILIES = sorted(config["sweep"]["families"])
 
 
+# How layers add up is learnt from all that a platform measured, whatever is reported on.
+def measured(platform):
+    return measured_networks(platform, FILES, config["profile"]["networks"])
+
+
 wildcard_constraints:
-    network=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     platform=r"[A-Za-z0-9][A-Za-z0-9._+-]*",

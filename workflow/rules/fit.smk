@@ -63,9 +63,7 @@ rule evaluate:
     input:
         models="results/models/{platform}/models.json",
         measurements=lambda wildcards: measurement_files(wildcards.platform),
-        networks=lambda wildcards: measured_networks(
-            wildcards.platform, ALL_NETWORKS, config["profile"]["networks"]
-        ),
+        networks=lambda wildcards: measured(wildcards.platform),
     output:
         report(
             "results/accuracy/{platform}.json",
@@ -84,12 +82,14 @@ rule evaluate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
+        reading=lambda wildcards, input: reading_of(config, input.networks),
         code=code_hash("evaluate"),
     shell:
         "neuralpower evaluate {params.folder:q}"
         " --models results/models/{wildcards.platform:q}"
         " --out {output:q}"
         " {params.networks:q}"
+        " --config <(printf '%s' {params.reading:q})"
         " 2> {log:q}"
 
 

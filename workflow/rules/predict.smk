@@ -3,9 +3,7 @@ rule calibrate:
     input:
         models="results/models/{platform}/models.json",
         measurements=lambda wildcards: measurement_files(wildcards.platform),
-        networks=lambda wildcards: measured_networks(
-            wildcards.platform, ALL_NETWORKS, config["profile"]["networks"]
-        ),
+        networks=lambda wildcards: measured(wildcards.platform),
     output:
         "results/models/{platform}/composition.json",
     log:
@@ -19,34 +17,38 @@ rule calibrate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
+        reading=lambda wildcards, input: reading_of(config, input.networks),
         code=code_hash("calibrate"),
     shell:
         "neuralpower calibrate {params.folder:q}"
         " --models results/models/{wildcards.platform:q}"
         " {params.networks:q}"
+        " --config <(printf '%s' {params.reading:q})"
         " 2> {log:q}"
 
 
-# network and models -> a row a layer and the total, with intervals
+# networks and models -> a table a network, with intervals, and one of all totals
 rule predict:
     input:
-        network=lambda wildcards: network_file(wildcards.network),
-        layers="results/layers/{network}.csv",
+        overview="results/layers.csv",
         models="results/models/{platform}/models.json",
         composition="results/models/{platform}/composition.json",
     output:
-        "results/predictions/{platform}/{network}.csv",
+        "results/predictions/{platform}.csv",
     log:
-        "results/logs/predict/{platform}/{network}.log",
+        "results/logs/predict/{platform}.log",
     conda:
         "../../envs/environment.yaml"
     params:
         batches=[f"--batch {batch}" for batch in config["batch_sizes"]],
+        only=only(config["networks"]),
         code=code_hash("predict"),
     shell:
-        "neuralpower predict {input.network:q}"
+        "neuralpower predict --overview {input.overview:q}"
+        " {params.only:q}"
         " --models results/models/{wildcards.platform:q}"
         " {params.batches}"
         " --measured-batches"
-        " --out {output:q}"
+        " --out results/predictions/{wildcards.platform:q}"
+        " --totals {output:q}"
         " 2> {log:q}"

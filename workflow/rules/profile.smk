@@ -44,6 +44,7 @@ rule profile:
         gpu=1,
     params:
         batches=[f"--batch {batch}" for batch in config["profile"]["batch_sizes"]],
+        reading=lambda wildcards, input: reading_of(config, input.networks),
         options=config["profile"]["options"],
         code=code_hash("profile"),
     shell:
@@ -52,6 +53,7 @@ rule profile:
         " --out results/shards/{wildcards.shard}"
         " --twice 0 --thrice 0"
         " {params.batches}"
+        " --config <(printf '%s' {params.reading:q})"
         " {params.options}"
         " 2> {log:q}"
 

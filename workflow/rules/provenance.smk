@@ -36,3 +36,29 @@ rule provenance:
         " --config <(printf '%s' {params.settings:q})"
         " --out {output:q}"
         " 2> {log:q}"
+
+
+# Could all that was dropped in be used? It comes last: what is at fault is said, and the run fails,
+# when everything else is done.
+rule inputs:
+    input:
+        overview="results/layers.csv",
+        report="results/report/.complete",
+    output:
+        "results/inputs.txt",
+    log:
+        "results/logs/inputs.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        only=only(config["networks"]),
+        folders=FOLDERS.refused if not isinstance(config["platforms"], list) else {},
+        measurements="--measurements measurements"
+        * (not isinstance(config["platforms"], list)),
+        code=code_hash("inputs"),
+    shell:
+        "neuralpower inputs {input.overview:q}"
+        " {params.only:q}"
+        " {params.measurements}"
+        " --out {output:q}"
+        " 2> {log:q}"

@@ -1,18 +1,20 @@
 # tables -> pages, all by one process. What each page reads stands with the page
 # (neuralpower.reporting.pages); a page that cannot be written says why and costs no other.
+from neuralpower.project.questions import declared
 from neuralpower.reporting.site import report_inputs
 
 REPORT = (
     "neuralpower report results"
     f" --out results/report"
-    f" --networks {shlex.join(NETWORKS)}"
     f" --platforms {shlex.join(PLATFORMS)}"
+    f" {shlex.join(['--networks', *NETWORKS] if config['networks'] != 'all' else [])}"
 )
+REPORT_INPUTS = declared(report_inputs(NETWORKS, PLATFORMS))
 
 
 rule report:
     input:
-        report_inputs(NETWORKS, PLATFORMS),
+        REPORT_INPUTS,
     output:
         index=report(
             "results/report/index.html",

@@ -1,10 +1,31 @@
 # layer tables of a fixed list of networks -> randomised configurations, one table a family.
-# The list is fixed in the configuration, so that a network dropped in does not change the sweep.
+# The list is fixed in the configuration, and its tables are made for the sweep alone, so that a
+# network dropped in changes no sweep.
+NEAR = config["sweep"]["near_networks"]
+
+
+rule near_layers:
+    input:
+        networks=[network_file(network) for network in NEAR],
+    output:
+        expand("results/near/{network}.csv", network=NEAR),
+    log:
+        "results/logs/near_layers.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        reading=lambda wildcards, input: reading_of(config, input.networks),
+        code=code_hash("layers"),
+    shell:
+        "neuralpower layers {input.networks:q}"
+        " --config <(printf '%s' {params.reading:q})"
+        " --out results/near"
+        " 2> {log:q}"
+
+
 rule sweep:
     input:
-        layers=expand(
-            "results/layers/{network}.csv", network=config["sweep"]["near_networks"]
-        ),
+        layers=expand("results/near/{network}.csv", network=NEAR),
     output:
         expand("results/sweeps/{family}.csv", family=SWEEP_FAMILIES),
     log:

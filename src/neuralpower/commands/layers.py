@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all-columns", action="store_true", help="on a terminal: every column, however wide"
     )
+    parser.add_argument(
+        "--overview",
+        type=Path,
+        metavar="CSV",
+        help="list all networks of the one folder NET, those that cannot be read with the reason "
+        "(then no fault), and write their tables to the folder of --out",
+    )
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +65,8 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List the networks; a faulty one is reported, the others are still written (status 2)."""
+    if arguments.overview is not None:
+        return _list_folder(arguments)
     several = len(arguments.networks) > 1
     if several and arguments.out is not None and arguments.out.is_file():
         raise InputError("several networks need a folder, this is a file", path=arguments.out)
@@ -78,6 +87,31 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         _report(network, path)
     return status
+
+
+def _list_folder(arguments: argparse.Namespace) -> int:
+    """List every network of a folder; what cannot be read is told and no fault."""
+    from neuralpower.networks.overview import list_networks, write_overview
+    from neuralpower.project.fingerprint import code_hash
+
+    if len(arguments.networks) != 1 or arguments.out is None:
+        raise InputError("--overview goes with one folder of networks and --out DIR")
+    if arguments.batch is not None or arguments.strict:
+        raise InputError("--overview lists networks as they are: without --batch and --strict")
+    listed = list_networks(
+        arguments.networks[0],
+        arguments.out,
+        readings(arguments),
+        known_types=arguments.known_types,
+        code=code_hash("layers"),
+    )
+    write_overview(arguments.overview, listed)
+    for entry in listed:
+        if entry.refused:
+            sys.stderr.write(f"neuralpower: {entry.reason}\n")
+        elif entry.warnings:
+            sys.stderr.write(f"{entry.file}: {entry.warnings}\n")
+    return 0
 
 
 def _load(path: str, arguments: argparse.Namespace, read: Readings) -> Network:

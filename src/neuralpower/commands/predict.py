@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
@@ -15,6 +15,9 @@ from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.json_tables import document
+
+if TYPE_CHECKING:
+    from neuralpower.modeling.models import ModelSet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", type=Path, metavar="CSV", help="predict the rows of a table of configurations"
     )
+    parser.add_argument(
+        "--overview",
+        type=Path,
+        metavar="CSV",
+        help="predict the networks of a table that `layers --overview` wrote, each to a file of "
+        "its own in the folder of --out",
+    )
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="these of the overview only")
+    parser.add_argument(
+        "--totals", type=Path, metavar="CSV", help="write the totals of all of them here"
+    )
     parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
     parser.add_argument(
         "--format",
@@ -41,8 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict and write; exit status 0."""
-    if bool(arguments.prototxts) == (arguments.table is not None):
-        raise InputError("give prototxt files or --table CSV, one of the two")
+    given = (bool(arguments.prototxts), arguments.table is not None, arguments.overview is not None)
+    if sum(given) != 1:
+        raise InputError("give networks, --table CSV or --overview CSV, one of the three")
     if arguments.table is not None and arguments.batch:
         raise InputError("--batch goes with prototxt files: a table has its own batch column")
     from neuralpower.modeling.models import load_models
@@ -53,6 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         columns, rows = predict_table(arguments.table, models)
         write_rows(arguments, "configurations", columns, rows)
+        return 0
+    if arguments.overview is not None:
+        _predict_overview(arguments, models)
         return 0
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.composition import predict_networks
@@ -76,6 +94,34 @@ def measured_batches(wanted: Sequence[int], measured: object) -> list[int]:
     if not isinstance(measured, list) or not measured:
         return list(wanted)
     return [size for size in wanted if size in measured] or [int(size) for size in measured]
+
+
+def _predict_overview(arguments: argparse.Namespace, models: ModelSet) -> None:
+    from neuralpower.core.made import key_of
+    from neuralpower.networks.calibration import load_composition
+    from neuralpower.networks.overview import read_overview
+    from neuralpower.networks.predictions import predict_listed
+    from neuralpower.project.fingerprint import code_hash
+
+    if arguments.out is None or arguments.totals is None:
+        raise InputError("--overview goes with --out DIR and --totals CSV")
+    listed = read_overview(arguments.overview)
+    if arguments.only is not None:
+        wanted = set(arguments.only)
+        listed = [entry for entry in listed if entry.network in wanted]
+    batches = arguments.batch
+    if arguments.measured_batches:
+        batches = measured_batches(batches, models.facts.get("batch_sizes"))
+    digests = [files.sha256_file(path) for path in sorted(arguments.models.glob("*.json"))]
+    totals = predict_listed(
+        listed,
+        batches,
+        models,
+        load_composition(arguments.models),
+        arguments.out,
+        made_of=key_of(code_hash("predict"), *digests),
+    )
+    files.write_text(arguments.totals, files.csv_text(PREDICTION_COLUMNS, totals))
 
 
 def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> None:

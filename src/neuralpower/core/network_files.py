@@ -26,6 +26,11 @@ class NetworkFiles:
     refused: dict[str, str]
     ignored: tuple[str, ...]
 
+    @property
+    def paths(self) -> list[str]:
+        """The files of the networks, as text."""
+        return [path.as_posix() for path in self.files.values()]
+
 
 def network_name(path: str | Path) -> str:
     """The name a file gives its network: its own without ``.gz`` and one ending of a format.

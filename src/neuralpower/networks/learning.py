@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import network_name
@@ -14,6 +17,7 @@ from neuralpower.core.targets import TARGETS
 from neuralpower.networks.adding import in_networks, sums_of, total
 from neuralpower.networks.calibration import (
     FEWEST_NETWORKS,
+    MOST,
     Composition,
     Shares,
     factors_of,
@@ -155,7 +159,35 @@ def learn(
                 for target, miss in _misses(trial, others).items():
                     misses[target].setdefault(name, []).append(miss)
     scales = {target: scale_of(found) for target, found in misses.items() if found}
-    return replace(_fitted(trials, launch), scales=scales)
+    learnt = _fitted(trials, launch)
+    slips = _slips(trials, learnt.launch)
+    return replace(learnt, scales=scales, warnings=(*slips, *learnt.warnings))
+
+
+def _slips(trials: Sequence[Trial], launch: Launch) -> tuple[str, ...]:
+    """Networks whose passes take more than ``MOST`` times their layers, or less than a part,
+    with launches counted as on this platform. Networks of which a layer has no model say nothing.
+    """
+    from neuralpower.networks.composition import computes
+
+    plain = Composition(launch=launch)
+    worst: dict[str, tuple[float, str]] = {}
+    for trial in trials:
+        whole = total(in_networks(trial.estimates, plain), plain).runtime_ms
+        measured = trial.measured.values.get("runtime_ms")
+        needed = [computes(layer) for layer in trial.network.layers]
+        covered = bool((trial.estimates.runtime_ms.known | ~np.array(needed)).all())
+        if whole is None or not measured or not whole[0] > 0 or not covered:
+            continue
+        ratio = measured / whole[0]
+        if not 1 / MOST <= ratio <= MOST:
+            far, name = abs(math.log(ratio)), trial.measured.network
+            text = (
+                f"{name} at batch {trial.measured.batch} takes {measured:.4g} ms as a whole pass, "
+                f"{ratio:.3g} times its layers: is a unit, the batch size or the network wrong?"
+            )
+            worst[name] = max(worst.get(name, (0.0, "")), (far, text))
+    return tuple(text for _, (_, text) in sorted(worst.items()))
 
 
 def _chosen(trials: Sequence[Trial], names: Sequence[str]) -> Launch:

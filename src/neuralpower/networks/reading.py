@@ -75,6 +75,8 @@ class Reading:
         return facts
 
 
+#: Nothing is said: the file is read by itself.
+NOTHING = Reading()
 KEYS = tuple(field.name for field in fields(Reading))
 
 

@@ -214,7 +214,14 @@ class _Tracer:
             return self._published(path)
         words = path.split("/")[1:]
         stage = words[0]
-        if stage == "layers":
+        if path == "results/inputs.txt":
+            return self._made(path, "inputs", ["results/layers.csv"])
+        if path == "results/layers.csv":
+            return self._made(path, "layers", self._network_files())
+        if stage == "predictions" and len(words) == 2:
+            models = f"results/models/{_stem(path)}/"
+            return self._made(path, "predict", ["results/layers.csv", models])
+        if stage in ("layers", "near"):
             return self._made(path, "layers", [self._network(_stem(path))])
         if stage == "sweeps":
             return self._made(path, "sweep", self._near_layers())
@@ -344,12 +351,16 @@ class _Tracer:
             raise InputError(f"is no page that {PAGES} lists: run the workflow", path=path)
         return [self.place(source) for source in pages[name]["inputs"]]
 
+    def _network_files(self) -> list[str]:
+        files = network_files(self.project / "prototxts").values()
+        return [path.relative_to(self.project).as_posix() for path in files]
+
     def _globbed(self, pattern: str) -> list[str]:
         return sorted(p.relative_to(self.project).as_posix() for p in self.project.glob(pattern))
 
     def _near_layers(self) -> list[str]:
         names = (self.configuration.get("sweep") or {}).get("near_networks") or []
-        return [f"results/layers/{name}.csv" for name in sorted(names)]
+        return [f"results/near/{name}.csv" for name in sorted(names)]
 
     def _swept(self) -> list[str]:
         names = (self.configuration.get("profile") or {}).get("networks") or []

@@ -8,17 +8,21 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
-from neuralpower.core.network_files import find_networks, network_file
+from neuralpower.core.network_files import NetworkFiles, network_name, shown_name
+from neuralpower.networks.reading import Readings, read_facts
 from neuralpower.project.published import prototxts, published_names, shown
 
 #: The platform that is measured here, into results/; every other one is a recorded folder.
 LOCAL = "local"
+#: Snakemake refuses a name that ends in so many repeats of a text.
+_REPEATS = 20
 
 _MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt", ".onnx")
 
@@ -31,45 +35,82 @@ def put_command_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join([beside, *folders])
 
 
-def networks(wanted: str | list[str], folder: str | Path = "prototxts") -> list[str]:
-    """The networks to report on, sorted: ``all`` files of the folder or the list that is wanted.
+def networks(
+    wanted: str | list[str], found: NetworkFiles, folder: str | Path = "prototxts"
+) -> list[str]:
+    """The networks to report on, sorted: ``all`` usable files or the list that is wanted.
 
-    Raises ``InputError`` for an empty folder, a name that cannot be a file, a name without one.
+    Raises ``InputError`` for a folder without networks, a name without a file.
     """
-    files = find_networks(folder)
-    for name, reason in files.refused.items():
-        raise InputError(reason, path=f"{folder}/{name}")
-    found = list(files.files)
-    if not found:
+    if not found.files and not found.refused:
         raise InputError("holds no .prototxt or .onnx file: put a network there", path=folder)
-    return _chosen(wanted, "all", found, f"no file {folder}/{{}}.prototxt or .onnx")
+    return _chosen(wanted, "all", list(found.files), f"no file {folder}/{{}}.prototxt or .onnx")
 
 
-def platforms(wanted: str | list[str], folder: str | Path = "measurements") -> list[str]:
+@dataclass(frozen=True)
+class PlatformFolders:
+    """The folders of recorded measurements by name, sorted.
+
+    ``refused``: folders that cannot be used, by name, with the reason; ``ignored``: a line for
+    each other thing that lies there.
+    """
+
+    names: tuple[str, ...]
+    refused: Mapping[str, str]
+    ignored: tuple[str, ...]
+
+
+def find_platforms(folder: str | Path = "measurements") -> PlatformFolders:
+    """What lies in the folder of measurements; none where there is no such folder."""
+    root = Path(folder)
+    names: list[str] = []
+    refused: dict[str, str] = {}
+    ignored: list[str] = []
+    for path in sorted(root.glob("[!.]*")):
+        name = shown_name(path.name)
+        if not path.is_dir():
+            if path.name != "README.md":
+                ignored.append(f"{root}/{name}: no folder of a platform: ignored")
+        elif path.name == LOCAL:
+            refused[name] = "this name is kept for the machine at hand: rename the folder"
+        else:
+            try:
+                names.append(_platform_name(path.name))
+            except InputError as error:
+                refused[name] = error.message
+    return PlatformFolders(tuple(names), refused, tuple(ignored))
+
+
+def _platform_name(name: str) -> str:
+    safe_name(name, "platform")
+    for size in range(1, len(name) // _REPEATS + 1):
+        if name.endswith(name[-size:] * _REPEATS):
+            raise InputError(f"ends in {_REPEATS} repeats, which Snakemake refuses: rename it")
+    return name
+
+
+def platforms(
+    wanted: str | list[str], found: PlatformFolders, folder: str | Path = "measurements"
+) -> list[str]:
     """The platforms to report on, sorted.
 
     ``recorded``: every folder of measurements; ``all``: those and the published platforms that are
     meant for the report; or the list that is wanted, of any of them. Raises ``InputError`` when
     there is none, for a name without a folder, or for one name in both.
     """
-    root = Path(folder)
-    found = [safe_name(p.name, "platform") for p in root.glob("[!.]*") if p.is_dir()]
     known = published_names()
-    if both := sorted({*found} & {*known}):
+    if both := sorted({*found.names} & {*known}):
         raise InputError(f"{both[0]!r} is a published platform too: rename it", path=folder)
-    if wanted == "all":
-        return sorted({*_recorded(found, folder, [*known]), *shown()})
-    if wanted == "recorded":
-        return _recorded(found, folder)
-    return _chosen(wanted, "", [*found, *known, LOCAL], f"no folder {folder}/{{}}")
-
-
-def _recorded(found: list[str], folder: str | Path, others: Sequence[str] = ()) -> list[str]:
-    if not found and not others:
+    if not (found.names or found.refused) and (
+        wanted == "recorded" or (wanted == "all" and not known)
+    ):
         raise InputError(
             "holds no platform: add a folder of tables, or set platforms: [local]", path=folder
         )
-    return sorted(found)
+    if wanted == "all":
+        return sorted({*found.names, *shown()})
+    return _chosen(wanted, "recorded", [*found.names, *known, LOCAL], f"no folder {folder}/{{}}",
+                   list(found.names))  # fmt: skip
 
 
 def published_of(chosen: Iterable[str]) -> list[str]:
@@ -83,9 +124,15 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def _chosen(wanted: str | list[str], everything: str, found: list[str], missing: str) -> list[str]:
+def _chosen(
+    wanted: str | list[str],
+    everything: str,
+    found: list[str],
+    missing: str,
+    usual: list[str] | None = None,
+) -> list[str]:
     if wanted == everything:
-        return sorted(set(found))
+        return sorted(set(found if usual is None else usual))
     for name in wanted:
         if name not in found:
             raise InputError(f"{name!r} in the configuration has {missing.format(name)}")
@@ -114,8 +161,8 @@ def existing(path: str) -> list[str]:
     return [path] if Path(path).is_file() else []
 
 
-def measured_networks(platform: str, known: Iterable[str], local: Iterable[str]) -> list[str]:
-    """The files of networks that the platform measured whole: ``known`` ones, by name.
+def measured_networks(platform: str, found: NetworkFiles, local: Iterable[str]) -> list[str]:
+    """The files of networks that the platform measured whole, whatever is reported on.
 
     Passes at a stated input size are taken for torchvision's networks, as benchmarks of GPUs run
     them, where these are known (``published/prototxts``), else for ours at that size. A table
@@ -133,16 +180,59 @@ def measured_networks(platform: str, known: Iterable[str], local: Iterable[str])
             except InputError:
                 return []
     torchvision = {path.stem: path.as_posix() for path in prototxts()}
-    ours = set(known)
-    found = {network_file(name) for name in ours & plain}
+    ours = {name: path.as_posix() for name, path in found.files.items()}
+    files = {path for name, path in ours.items() if name in plain}
     for name, size in sized:
         for candidate in (f"{name}_{size.rpartition('x')[2]}", name):
             if candidate in torchvision:
-                found.add(torchvision[candidate])
+                files.add(torchvision[candidate])
                 break
         else:
-            found |= {network_file(name)} if name in ours else set()
-    return sorted(found)
+            files |= {ours[name]} if name in ours else set()
+    return sorted(files)
+
+
+def only(wanted: str | list[str]) -> list[str]:
+    """The option that narrows a command to the networks that are reported on."""
+    return [] if wanted == "all" else ["--only", *wanted]
+
+
+def reading_of(config: Mapping[str, Any], files: Iterable[str]) -> str:
+    """How these networks are read, as the section ``reading`` on one line.
+
+    It holds what ``networks.yaml`` says of them too, so that an edit of it makes again what
+    depends on these networks and nothing else. What is at fault is left out here: it is told where
+    the network is read.
+    """
+    found: dict[str, Any] = {}
+    readings = Readings()
+    for path in files:
+        name = network_name(path)
+        try:
+            own = readings.of(path)
+            laid = read_facts(config["reading"].get(name, {}), name, path)
+        except InputError:
+            continue
+        if facts := laid.over(own).as_facts():
+            found[name] = facts
+    return settings({"reading": found}, "reading")
+
+
+def declared(paths: Iterable[str]) -> list[str]:
+    """Results as the rules declare them: tables of a network stand for the one of all networks."""
+    return list(
+        dict.fromkeys(re.sub(r"^(results/layers|results/predictions/[^/]+)/[^/]+", r"\1.csv", path)
+                      for path in paths)
+    )  # fmt: skip
+
+
+def is_older(path: str, others: Iterable[str]) -> bool:
+    """Whether a file is missing, or one of the others is missing or newer."""
+    try:
+        made = os.stat(path).st_mtime_ns
+        return any(os.stat(other).st_mtime_ns > made for other in others)
+    except OSError:
+        return True
 
 
 def settings(config: Mapping[str, Any], section: str | None = None) -> str:

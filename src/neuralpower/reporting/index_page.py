@@ -37,7 +37,7 @@ def index_context(results: Results, page: Path) -> dict[str, Any]:
         "networks": _networks_table(results, platforms),
         "platforms": _platforms_table(platforms),
         "no_power": [(p.name, p.why_no_power) for p in platforms if p.why_no_power],
-        "unread": [(name, results.log("layers", name)) for name in results.unread],
+        "unread": list(results.unread.items()),
         "unknown": [
             (name, "; ".join(f"{layer}: {why}" for layer, why in found[:2]), len(found))
             for name in results.networks

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +14,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, read_text, safe_name
 from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
+from neuralpower.networks.overview import Listed, read_overview
 from neuralpower.networks.text import TOTAL
 
 Row = dict[str, Any]
@@ -137,16 +136,21 @@ class PlatformResults:
         path = self.prediction_file(network)
         return read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []
 
+    @cached_property
+    def _totals(self) -> dict[str, list[Row]]:
+        """The rows of the table of all totals, by network."""
+        path = self.results / "predictions" / f"{self.name}.csv"
+        found: dict[str, list[Row]] = {}
+        for row in read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []:
+            found.setdefault(str(row["network"]), []).append(row)
+        return found
+
     def totals(self, network: str) -> list[Row]:
         """The ``TOTAL`` rows of a network that have a figure, in the table's order."""
-        path = self.prediction_file(network)
-        if not path.exists():
-            return []
-        # Only the lines that can be totals are parsed: the index reads every network.
-        lines = read_text(path).splitlines()
-        text = "\n".join([lines[0], *(line for line in lines[1:] if TOTAL in line)])
-        rows = [typed(row) for row in csv.DictReader(io.StringIO(text))]
-        return [row for row in rows if is_total(row) and row["runtime_ms"] is not None]
+        rows = self._totals.get(network)
+        if rows is None:
+            rows = [row for row in self.predictions(network) if is_total(row)]
+        return [row for row in rows if row["runtime_ms"] is not None]
 
     @cached_property
     def _changes(self) -> dict[str, list[Row]]:
@@ -225,10 +229,20 @@ class Results:
         return sorted(found if wanted is None else found & wanted)
 
     @cached_property
-    def unread(self) -> list[str]:
-        """Networks that are wanted but have no layer table: their file could not be read."""
-        found = {path.stem for path in (self.folder / "layers").glob("*.csv")}
-        return sorted((self._wanted or set()) - found - set(self.networks))
+    def unread(self) -> dict[str, str]:
+        """Why networks that are wanted have no layer table, by name: their file is at fault."""
+        refused = {entry.network: entry.reason for entry in self.overview if entry.refused}
+        wanted = refused if self.wanted_networks is None else self.wanted_networks
+        return {
+            name: refused.get(name, "it has no layer table: run the workflow")
+            for name in sorted(set(wanted) - set(self.networks))
+        }
+
+    @cached_property
+    def overview(self) -> list[Listed]:
+        """Every file of the folder of networks, as the layers stage listed it."""
+        path = self.folder / "layers.csv"
+        return read_overview(path) if path.exists() else []
 
     @cached_property
     def _wanted(self) -> frozenset[str] | None:
@@ -261,10 +275,14 @@ class Results:
                 _ = platform.accuracy, platform.models, platform.manifest
             except InputError as error:
                 found[name] = str(error)
-        for name in sorted(set(self.wanted_platforms or ()) - set(self._found_platforms)):
-            stages = ("checksums", "fit", "evaluate")
-            told = (self.log(stage, name) for stage in stages)
-            found[name] = next(filter(None, told), "nothing was fitted: run the workflow")
+        # Results that a stage has lost since are those of an earlier run: they are not shown.
+        for name in sorted(set(self.wanted_platforms or ()) - set(found)):
+            kept = (self.folder / "models" / name / "models.json",
+                    self.folder / "accuracy" / f"{name}.json")  # fmt: skip
+            if not all(path.is_file() for path in kept):
+                stages = ("checksums", "fit", "evaluate")
+                told = (self.log(stage, name) for stage in stages)
+                found[name] = next(filter(None, told), "nothing was fitted: run the workflow")
         return found
 
     @cached_property

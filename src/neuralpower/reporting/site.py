@@ -131,7 +131,11 @@ class Report:
                 raise
             reason = f"internal fault: {type(error).__name__}: {error} (please report it)"
             html = self._substitute(leaf, reason)
-        write_text(leaf.path, html)
+        try:
+            write_text(leaf.path, html)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+            # Something else has this page's place: that costs no other page.
+            self._substitute(leaf, f"its place is taken: {error.strerror}")
 
     def _substitute(self, leaf: Leaf, reason: str) -> str:
         """The page that says why there is no other."""

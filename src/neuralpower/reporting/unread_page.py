@@ -11,7 +11,7 @@ from neuralpower.reporting.results import Results
 
 def unread_context(results: Results, path: Path, network: str) -> dict[str, Any]:
     """What the template ``unread.html`` shows."""
-    return {"title": network, "name": network, "reason": results.log("layers", network)}
+    return {"title": network, "name": network, "reason": results.unread[network]}
 
 
 PAGE = Page(

@@ -52,6 +52,7 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
         "table": _entries(networks) if entries else None,
         "parts": _parts(accuracy.get("network_decomposition", {})),
         "factors": _factors(accuracy.get("network_composition", {})),
+        "warnings": accuracy.get("network_composition", {}).get("warnings", []),
         "missing": missing,
     }
 

@@ -164,7 +164,7 @@ def test_shapes_are_given_beside_the_networks_or_in_the_configuration(project: P
         stream.write("reading: {train_val: {data_shape: 3x16x16}}\n")
     plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
     jobs = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.MULTILINE))
-    assert jobs == {"all", "layers", "predict", "report", "provenance", "inputs"}
+    assert jobs == {"all", "layers", "predict", "explain", "report", "provenance", "inputs"}
     snakemake(project, "all")
     assert ",32x3x16x16," in (project / "results/layers/train_val.csv").read_text()
     made = digests(project)
@@ -218,7 +218,10 @@ def test_removing_is_as_easy_as_adding(made: Path, project: Path) -> None:
     before, after = digests(made), digests(project)
     left = {name for name in after.keys() | before.keys() if before.get(name) != after.get(name)}
     # What was fitted stays until it is deleted; nothing shows it.
-    stays = ("models/second/", "predictions/second", "accuracy/second", "checksums/second")
+    stays = (
+        *("models/second/", "predictions/second", "accuracy/second", "checksums/second"),
+        *("changes/second", "changes/tiny/lenet.json"),
+    )
     assert {name for name in left if not name.startswith(stays)} == set()
 
 

@@ -13,6 +13,7 @@ import pytest
 from neuralpower.cli import main
 from neuralpower.commands.predict import measured_batches
 from neuralpower.core.errors import InputError
+from neuralpower.core.network_files import find_networks
 from neuralpower.modeling.models import load_models
 from neuralpower.networks.calibration import load_composition
 from neuralpower.project import published, questions
@@ -132,13 +133,14 @@ def test_differences_are_found_and_rounding_is_none(tmp_path: Path) -> None:
 
 
 def test_platforms_of_the_configuration(tmp_path: Path) -> None:
-    recorded = questions.platforms("recorded")
-    assert set(questions.platforms("all")) == {*recorded, *FITTED}
-    assert questions.platforms([FITTED[0]]) == [FITTED[0]]
+    here = questions.find_platforms()
+    recorded = questions.platforms("recorded", here)
+    assert set(questions.platforms("all", here)) == {*recorded, *FITTED}
+    assert questions.platforms([FITTED[0]], here) == [FITTED[0]]
     assert questions.published_of([FITTED[0], recorded[0]]) == [FITTED[0]]
     (tmp_path / FITTED[0]).mkdir()
     with pytest.raises(InputError, match="rename it"):
-        questions.platforms("all", tmp_path)
+        questions.platforms("all", questions.find_platforms(tmp_path), tmp_path)
 
 
 def test_passes_with_an_input_are_torchvisions_networks(
@@ -151,7 +153,7 @@ def test_passes_with_an_input_are_torchvisions_networks(
         "resnet18,3x32x32,32,1,1\nlenet,,1,1,1\nresnet152,3x224x224,32,1,1\n"
     )
     monkeypatch.setattr(questions, "measurement_folder", lambda name: str(folder))
-    found = questions.measured_networks("board", ["lenet", "resnet18", "resnet152"], [])
+    found = questions.measured_networks("board", find_networks("prototxts"), [])
     assert found == [
         "prototxts/lenet.prototxt",
         "prototxts/resnet152.prototxt",

@@ -119,21 +119,21 @@ def test_a_new_network_adds_only_its_jobs(built: Path, project: Path) -> None:
     (project / "prototxts/extra.prototxt").write_text(MINI)
     plan = snakemake(project, "all", "--dry-run", "--quiet", "progress").stdout
     jobs = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.MULTILINE))
-    assert jobs == {"all", "layers", "predict", "report", "provenance", "inputs"}
+    assert jobs == {"all", "layers", "predict", "explain", "report", "provenance", "inputs"}
     snakemake(project, "all")
     assert changes(built, project) == {
         *("layers.csv", "layers/extra.csv"),
         *("predictions/tiny.csv", "predictions/tiny/extra.csv"),
         "report/networks/extra.html",
+        *("changes/tiny.csv", "changes/tiny/extra.json"),
         "report/index.html",
-        "report/choosing.html",
         "report/pages.json",
         "provenance.json",
         "inputs.txt",
     }
     (project / "prototxts/extra.prototxt").unlink()
     snakemake(project, "all")
-    assert changes(built, project) == set()
+    assert changes(built, project) == {"changes/tiny/extra.json"}
 
 
 def test_the_report_shows_what_the_configuration_asks_for(project: Path) -> None:
@@ -178,6 +178,7 @@ def test_a_network_of_unknown_size_costs_no_page(built: Path, project: Path) -> 
     assert changes(built, project) == {
         *("layers.csv", "layers/train.csv"),
         *("predictions/tiny.csv", "predictions/tiny/train.csv"),
+        "changes/tiny/train.json",
         "report/networks/train.html",
         "inputs.txt",
         "report/index.html",
@@ -305,4 +306,4 @@ def test_a_killed_fit_resumes_to_the_same_bytes(built: Path, project: Path) -> N
     assert kept
     snakemake(project, "--unlock")
     snakemake(project, "all")
-    assert changes(built, project) == set()
+    assert changes(built, project) == {"changes/tiny/extra.json"}

@@ -46,6 +46,8 @@ MEASURED = [platform for platform in PLATFORMS if platform not in PUBLISHED]
 SWEEP_FAMILIES = sorted(config["sweep"]["families"])
 
 
+# `reading_of` is given names, never a job's input: Snakemake compares no parameter that is derived
+# from the input with that of the last run.
 # How layers add up is learnt from all that a platform measured, whatever is reported on.
 def measured(platform):
     return measured_networks(platform, FILES, config["profile"]["networks"])

@@ -82,7 +82,7 @@ rule evaluate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
-        reading=lambda wildcards, input: reading_of(config, input.networks),
+        reading=lambda wildcards: reading_of(config, measured(wildcards.platform)),
         code=code_hash("evaluate"),
     shell:
         "neuralpower evaluate {params.folder:q}"

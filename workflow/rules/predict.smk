@@ -17,7 +17,7 @@ rule calibrate:
         networks=lambda wildcards, input: (
             ["--networks", *input.networks] if input.networks else []
         ),
-        reading=lambda wildcards, input: reading_of(config, input.networks),
+        reading=lambda wildcards: reading_of(config, measured(wildcards.platform)),
         code=code_hash("calibrate"),
     shell:
         "neuralpower calibrate {params.folder:q}"

@@ -44,7 +44,7 @@ rule profile:
         gpu=1,
     params:
         batches=[f"--batch {batch}" for batch in config["profile"]["batch_sizes"]],
-        reading=lambda wildcards, input: reading_of(config, input.networks),
+        reading=reading_of(config, map(network_file, config["profile"]["networks"])),
         options=config["profile"]["options"],
         code=code_hash("profile"),
     shell:

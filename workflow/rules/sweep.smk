@@ -14,7 +14,7 @@ rule near_layers:
     conda:
         "../../envs/environment.yaml"
     params:
-        reading=lambda wildcards, input: reading_of(config, input.networks),
+        reading=reading_of(config, map(network_file, NEAR)),
         code=code_hash("layers"),
     shell:
         "neuralpower layers {input.networks:q}"

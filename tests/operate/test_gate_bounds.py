@@ -67,6 +67,7 @@ def test_two_standard_errors_of_a_hundred_layers_are_seven_points() -> None:
     assert Tolerances().least_coverage("summary", 4) == pytest.approx(11.010, abs=1e-3)
 
 
-def test_an_error_is_better_only_below_the_baseline() -> None:
-    assert verdict("layers", "rmspe", 10.0, 10.0) == "ok"
-    assert verdict("layers", "rmspe", 10.0, 9.999) == "better"
+def test_an_error_is_better_from_a_thousandth_of_a_point_on() -> None:
+    assert verdict("layers", "rmspe", 1.0, 1.0) == "ok"
+    assert verdict("layers", "rmspe", 1.0, 0.9991) == "ok"
+    assert verdict("layers", "rmspe", 1.0, 0.9989) == "better"

@@ -187,7 +187,7 @@ def test_the_command_from_no_baseline_to_accepted(
     printed = capsys.readouterr()
     assert "FAILED" in printed.err
     assert "not those of the baseline" in printed.err
-    assert "layers,conv,runtime_ms,rmspe,10.0,20.0,10.0,worse" in printed.out
+    assert "layers,conv,runtime_ms,rmspe,10,20,10,worse" in printed.out
     assert Path(baseline).read_bytes() == first
     assert cli.main([*words, "--accept-all"]) == 0
     assert cli.main(words) == 0

@@ -61,3 +61,17 @@ def test_a_file_a_hundred_times_off_the_others(tmp_path: Path, ms: float, said: 
         fc_3=[fc(10**6, ms, repeat=3)],
     )
     assert any("times the rate of the other files: a unit?" in text for text in found) is said
+
+
+def test_a_row_without_sound_power_counts_and_one_without_a_runtime_does_not(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    rows = [fc(10**6, 1.0, -5.0), fc(2 * 10**6, -1.0, 50.0), fc(3 * 10**6, 3.0, 60.0)]
+    (folder / "fc.csv").write_text("\n".join((COLUMNS, *rows)) + "\n")
+    report = check(load_platform(folder))
+    [family] = report.families
+    assert (family["rows"], family["configurations"]) == (3, 2)
+    assert (family["fastest_ms"], family["median_ms"], family["slowest_ms"]) == (1.0, 2.0, 3.0)
+    assert (family["with_power"], family["lowest_w"], family["highest_w"]) == (1, 60.0, 60.0)

@@ -19,6 +19,7 @@ help:
 
 all: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES) all
+	@echo "Open results/report/index.html in a browser."
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered

@@ -17,6 +17,8 @@ from neuralpower.reporting.tables import Column, Table, figure, per_cent, slim, 
 WORTH_CHANGING = 0.5
 #: Changes that are listed.
 _MOST = 10
+#: A change within what was measured.
+TRUSTED = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def _layer_changes(explained: Sequence[Row]) -> list[dict[str, Any]]:
             "percent": row[f"{change.key}_saves_percent"],
             "ms": _over(row[f"{change.key}_saves_ms"], row["batch"]),
             "mj": _over(row[f"{change.key}_saves_mj"], row["batch"]),
-            "trust": row[f"{change.key}_note"] or "within what was measured",
+            "trust": row[f"{change.key}_note"] or TRUSTED,
         }
         for row in explained
         for change in CHANGES
@@ -199,7 +201,7 @@ def _batch_changes(totals: Sequence[Row]) -> list[dict[str, Any]]:
                 "percent": 100 * (1 - own[cost] / first[cost]),
                 "ms": first["runtime_ms"] - own["runtime_ms"],
                 "mj": _less(first.get("energy_mj"), own.get("energy_mj")),
-                "trust": f"beyond the measured {beyond}" if beyond else "within what was measured",
+                "trust": f"beyond the measured {beyond}" if beyond else TRUSTED,
             }
         )
     return found
@@ -215,7 +217,7 @@ def _less(a: float | None, b: float | None) -> float | None:
 
 def _best(listed: Sequence[Mapping[str, Any]]) -> str:
     """The change that saves most, in a sentence; one that may be trusted where there is one."""
-    trusted = [row for row in listed if row["trust"].startswith("within")]
+    trusted = [row for row in listed if row["trust"] == TRUSTED]
     for row in [*trusted, *listed][:1]:
         saved = [f"{number(row[unit])} {name}" for unit, name in (("ms", "ms"), ("mj", "mJ"))
                  if row[unit] is not None]  # fmt: skip
@@ -235,7 +237,8 @@ def _table(platform: str, listed: Sequence[Mapping[str, Any]]) -> Table:
     caption = (
         "One change at a time, of the layers that cost most; the layers after it change with it. "
         "What a change does to the network's error is not predicted: it has to be trained again. "
-        "“A kernel two smaller” takes one row from each side of kernel and padding."
+        "“A kernel two smaller” takes one row from each side of kernel and padding. Trusted is "
+        "what stays within the sizes that were measured."
     )
     return slim(Table(f"changes-{platform}", f"What to change, on {platform}", caption, columns,
                       rows, sortable=False))  # fmt: skip

@@ -138,18 +138,21 @@ def _box(
     room: _Room,
 ) -> Markup:
     first, *others = members
-    lines = [f"{first['name']} ({first['type']})"]
-    lines += [f"{layer['name']} ({layer['type']}), in place" for layer in others]
+    name = room.short(str(first["name"]))
+    lines = [f"{layer['name']} ({layer['type']}), in place" for layer in others]
+    if lines or name != first["name"]:
+        lines.insert(0, f"{first['name']} ({first['type']})")
+    title = Markup("<title>{}</title>").format("\n".join(lines)) if lines else ""
     kinds = dict.fromkeys(str(layer["type"]) for layer in members)
     return Markup(
-        '<a class="box {}" id=b{row} href=#l{row} transform="translate({} {})"><title>{}</title>'
+        '<a class="box {}" id=b{row} href=#l{row} transform="translate({} {})">{}'
         "<rect/><text>{}</text><text class=s>{}</text><text class=p>{}</text></a>"
     ).format(
         kind,
         round(room.left(box.column)),
         round(room.top(box.depth)),
-        "\n".join(lines),
-        room.short(str(first["name"])),
+        title,
+        name,
         room.short(" + ".join(kinds), 46),
         "" if share is None else f"{percent(share)} %",
         row=box.members[0],

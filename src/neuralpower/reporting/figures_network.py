@@ -83,7 +83,7 @@ def breakdown(platform: str, rows: Sequence[Row]) -> Picture | None:
     if not kinds:
         return None
     ordered = sorted(shares.items(), key=lambda item: (-max(item[1]), item[0]))
-    kept = [(family, own) for family, own in ordered if max(own) >= 0.05]
+    kept = [(family, own) for family, own in ordered if max(own) >= 0.5]
     left, bar = 20 + LETTER * max(len(family) for family, _ in kept), 11
     high = bar * len(kinds) + 7
     chart = Chart(430, 0)
@@ -102,13 +102,12 @@ def breakdown(platform: str, rows: Sequence[Row]) -> Picture | None:
         chart.text(left - 8, y + bar * len(kinds) / 2 + 5, family, "end")
         for k, (i, name) in enumerate(kinds):
             wide = plane.x(own[i]) - plane.x(0)
-            title = f"{family}: {number(own[i])} % of the {name}"
+            title = f"{name} {number(own[i])} %"
             chart.bar(left, y + bar * k, (wide, bar - 1), colour(i), title)
     return chart.picture(
         f"breakdown-{platform}",
         f"Share of each layer family in the predicted totals on {platform}",
-        "Where time and energy go, by layer family: sums of the layers' shares in the prediction "
-        "table. Layers without a model have no share.",
+        "Sums of the layers' shares in the prediction table, from half a per cent on.",
     )
 
 

@@ -148,6 +148,7 @@ PAGE = Page(
     template="model.html",
     path="models/{platform}.{family}.html",
     inputs=("results/accuracy/{platform}.json", "results/models/{platform}/models.json"),
+    sheets=("style",),
     context=model_context,
     each=_each,
 )

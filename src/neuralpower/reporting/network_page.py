@@ -271,7 +271,7 @@ PAGE = Page(
         "results/accuracy/{platform}.json",
     ),
     optional=("prototxts/networks.yaml",),
-    sheets=("network", "style"),
+    sheets=("network", "figures", "style"),
     scripts=("tables", "switches", "network", "budget"),
     context=network_context,
     each=lambda results: [{"network": name} for name in results.networks],

@@ -37,7 +37,7 @@ class Page:
     each: Callable[[Results], Sequence[About]] = lambda _: [{}]
     optional: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ("tables",)
-    sheets: tuple[str, ...] = ("style",)
+    sheets: tuple[str, ...] = ("figures", "style")
 
     @property
     def kind(self) -> str:

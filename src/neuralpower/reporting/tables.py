@@ -223,8 +223,15 @@ class Heat:
 def inline_download(
     name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> Download:
-    """A small table as a ``data:`` address, so that a page that is moved keeps it."""
-    text = csv_text(columns, rows)
+    """A small table as a ``data:`` address, so that a page that is moved keeps it.
+
+    Numbers have six digits: what is predicted or measured is not known better.
+    """
+    short = [
+        {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}
+        for row in rows
+    ]
+    text = csv_text(columns, short)
     return Download("data:text/csv;charset=utf-8," + quote(text, safe=",:/+ ()*!'"), name)
 
 

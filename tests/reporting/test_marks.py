@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from results_doubles import as_json, write_results
@@ -9,6 +10,8 @@ from test_pages import Tags
 
 from neuralpower.cli import main
 from neuralpower.core.files import write_json
+from neuralpower.records.quality import Quality
+from neuralpower.records.repeatability import repeatability
 from neuralpower.reporting.scores import best_simple, worse_models, worse_than_simple
 
 SCORE = {"rmspe": 20.0, "baselines": {"constant": 300.0, "elements": 15.0, "paper": 1.0}}
@@ -36,3 +39,27 @@ def test_it_is_marked_on_the_accuracy_and_the_model_s_page(tmp_path: Path) -> No
     assert pages["accuracy.html"].count("worse than it") == 1
     assert "worse than a rate of elements, 15.0 % out of fold" in pages["models/board.fc.html"]
     assert "worse than" not in pages["models/board.conv.html"]
+
+
+def test_noisy_measurements_are_a_warning() -> None:
+    repeats = repeatability([])
+    good = Quality.of(replace(repeats, anchor_drift=0.05, spread_p90=0.2), {}, 100)
+    assert [beyond for _, _, beyond in good.facts] == [False, False, False]
+    bad = Quality.of(
+        replace(repeats, anchor_drift=-0.06, spread_p90=0.21), {"not_converged": 11}, 100
+    )
+    assert bad.facts == [
+        ("visits not converged", "11 %", True),
+        ("drift of the anchor", "-6 %", True),
+        ("spread of repeats, 90th percentile", "21 %", True),
+    ]
+    assert Quality.of(repeats, {"not_converged": 5}, 5).facts == []
+
+
+def test_a_sum_without_some_layers_is_shown_as_the_least_that_it_is(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "results")
+    assert main(["report", str(folder), "--out", str(tmp_path / "report")]) == 0
+    text = Tags((tmp_path / "report" / "index.html").read_text()).text
+    assert "≥ 0.970" in text
+    assert "≥ 22.3" in text
+    assert "Models that a line of code beats" not in text

@@ -20,6 +20,7 @@ from neuralpower.records.folder import (
     load_network_rows,
 )
 from neuralpower.records.power_figures import PowerFigures, power_figures
+from neuralpower.records.quality import Quality
 from neuralpower.records.record_checks import (
     Finding,
     flag_findings,
@@ -51,6 +52,7 @@ class Report:
     network_rows: int
     power: PowerFigures | None
     flags: dict[str, int]
+    quality: Quality
 
     @property
     def errors(self) -> int:
@@ -75,14 +77,23 @@ def check(platform: Platform) -> Report:
     findings += record_findings(platform.folder, rows, networks)
     findings += log_findings(platform.folder)
     pairs = {(row.values["network"], row.values["batch"]) for row in networks}
+    repeats = repeatability(sound)
+    flags = flag_counts(row.values.get("flags") for row in (*rows, *networks))
+    quality = Quality.of(repeats, flags, len(rows) + len(networks))
+    findings += [
+        Finding("warning", platform.name, f"{what}: {much}; such measurements are noisy")
+        for what, much, beyond in quality.facts
+        if beyond
+    ]
     return Report(
         findings=tuple(findings),
         families=tuple(_families(rows, sound)),
-        repeatability=repeatability(sound),
+        repeatability=repeats,
         networks=len(pairs),
         network_rows=len(networks),
         power=power_figures(sound),
-        flags=flag_counts(row.values.get("flags") for row in (*rows, *networks)),
+        flags=flags,
+        quality=quality,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from neuralpower.networks.text import count
+from neuralpower.reporting.answer_section import is_partial
 from neuralpower.reporting.network_page import per_image, total, unknown_layers
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row, with_power_first
+from neuralpower.reporting.scores import worse_models
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -89,7 +92,8 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             if platform.has_power:
                 costs += [first.get("power_w"), per_image(first, "energy_mj")]
             values += costs
-            cells += map(figure, costs)
+            partial = is_partial(str(first.get("note") or ""))
+            cells += [_cost(c, partial and i != 1) for i, c in enumerate(costs)]
         rows.append(cells)
         records.append(dict(zip(header, [name, *values], strict=True)))
     at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))
@@ -97,14 +101,20 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
         "Predicted cost of one image"
         + (f", at batch {at}" if at else "")
         + (
-            ". Empty: not measured on that platform, or no model. Totals say on the network's page "
-            "which layers they cover."
+            ". Empty: not measured on that platform, or no model. ≥: layers without a model are "
+            "left out; the network's page says which."
         )
     )
     return slim(
         Table("networks", "Networks", caption, columns, rows,
               download=inline_download("networks.csv", header, records), filterable=True)
     )  # fmt: skip
+
+
+def _cost(value: float | None, partial: bool) -> Cell:
+    """A cost; of a network of which layers have no figure, the least that it is."""
+    cell = figure(value)
+    return replace(cell, text=f"≥ {cell.text}") if partial and cell.text else cell
 
 
 def _macs_per_image(layers: list[Row]) -> float | None:
@@ -133,6 +143,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
                 word(platform.fact("software")),
                 word("others (published)" if platform.credit else "this project or you"),
                 word(", ".join(sorted(layers))),
+                word(", ".join(worse_models(layers))),
                 word("how", f"measurements/{platform.name}.html")
                 if platform.is_recorded
                 else word(""),
@@ -149,6 +160,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
     columns = [
         Column("Platform", False), Column("Device", False), Column("Software", False),
         Column("Measured by", False), Column("Layer families", False),
+        Column("Models that a line of code beats", False),
         Column("Measured", False), Column("Layers timed"),
         Column("Layers with power"),
         Column("conv runtime error %"), Column("conv power error %"),

@@ -77,10 +77,12 @@ class Recorded:
         """The facts of the first of them; empty where there is none."""
         return optional_json(self.platform.folder / self.boards[0]) if self.boards else {}
 
+    checked: Report | None = None
+
     @cached_property
     def report(self) -> Report:
         """What ``check`` finds."""
-        return check(self.platform)
+        return self.checked or check(self.platform)
 
 
 def measurement_context(results: Results, page: Path, platform: str) -> dict[str, Any]:
@@ -88,7 +90,8 @@ def measurement_context(results: Results, page: Path, platform: str) -> dict[str
     folder = results.platform(platform).measurements
     if folder is None:
         raise InputError(f"no measurements of {platform} here", path=results.folder)
-    return _context(platform, Recorded(load_platform(folder)))
+    recorded = Recorded(load_platform(folder), results.platform(platform).checked)
+    return _context(platform, recorded)
 
 
 def _context(name: str, folder: Recorded) -> dict[str, Any]:

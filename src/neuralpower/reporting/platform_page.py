@@ -10,6 +10,7 @@ from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
+from neuralpower.reporting.scores import worse_models, worse_than_simple
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -54,6 +55,8 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, Any]:
             ("Notes", platform.fact("notes")),
         ],
         "why_no_power": platform.why_no_power,
+        "worse": worse_models(platform.accuracy.get("layers", {})),
+        "figures_of_quality": platform.checked.quality.facts if platform.checked else [],
         "credit": platform.credit,
         "accuracy": _accuracy_sections(platform, page),
         "validation": validation_section(platform),
@@ -132,6 +135,7 @@ def accuracy_table(
         Column("Family", False), Column("Layers"), Column("Terms"), Column("RMSPE %"),
         Column("MAPE %"), Column("Median error %"), Column("Within 10 %, %"),
         Column(f"RMSE {unit}"), Column("R²"), Column("In the 90 % interval, %"),
+        Column("Mark", False),
         *(
             Column(f"{BASELINES.get(n, n)} RMSPE %", True, BASELINE_HELP.get(n, ""), "quiet")
             for n in names
@@ -152,6 +156,7 @@ def accuracy_table(
                 figure(score.get("rmse")),
                 figure(score.get("r2")),
                 per_cent(score.get("interval_coverage")),
+                word(worse_than_simple(score)),
                 *(per_cent(baselines.get(n)) for n in names),
             ]
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.documents import read_json
@@ -16,6 +16,9 @@ from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.overview import Listed, read_overview
 from neuralpower.networks.text import TOTAL
+
+if TYPE_CHECKING:
+    from neuralpower.records.checks import Report
 
 Row = dict[str, Any]
 
@@ -166,6 +169,19 @@ class PlatformResults:
     def changes(self, network: str) -> list[Row]:
         """The costliest layers and what changing them would save; empty where there is no table."""
         return self._changes.get(network, [])
+
+    @cached_property
+    def checked(self) -> Report | None:
+        """What ``measurements check`` finds in the folder; None without one that can be read."""
+        from neuralpower.records.checks import check
+        from neuralpower.records.folder import load_platform
+
+        if not self.is_recorded or self.measurements is None:
+            return None
+        try:
+            return check(load_platform(self.measurements))
+        except InputError:
+            return None
 
     def own_prototxt(self, network: str) -> bool:
         """Whether the platform ran the network from a prototxt of its own."""

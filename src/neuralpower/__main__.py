@@ -2,6 +2,11 @@
 
 import sys
 
-from neuralpower.cli import main
+try:
+    from neuralpower.cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # while Python was still starting
+    sys.stderr.write("neuralpower: interrupted\n")
+    status = 130
+sys.exit(status)

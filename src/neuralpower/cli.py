@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from neuralpower import __version__
 from neuralpower.commands.batches import joined
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable
 
 #: Command and its line of help. Each is a module of ``neuralpower.commands`` with
 #: ``add_arguments(parser)`` and ``run(arguments) -> int``.
@@ -44,9 +44,11 @@ COMMANDS: dict[str, str] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (a gate said no) or 2 (bad input)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(words)
-    arguments = parser.parse_args(joined(words))
+    # A stream that the caller closed is None here: what is written to it goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
+        arguments = _parser(words).parse_args(joined(words))
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
@@ -81,8 +83,7 @@ def module_name(command: str) -> str:
 
 
 def _fail(message: str, status: int = 2) -> int:
-    text = " ".join(message.split())
-    sys.stderr.write(f"neuralpower: {text}\n")
+    sys.stderr.write(f"neuralpower: {printable(message)}\n")
     return status
 
 

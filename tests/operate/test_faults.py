@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from operate_project import NETWORK, ROOT, digests, neuralpower, snakemake
+from operate_project import NETWORK, ROOT, digests, neuralpower, snakemake, write_checksums
 
 ALEXNET = ROOT / "prototxts/alexnet.prototxt"
 LARGE = ROOT / "prototxts/resnet152.prototxt"
@@ -307,6 +307,7 @@ def test_tables_of_a_spreadsheet_with_decimal_commas_are_told(
     text = table.read_text()
     assert old in text
     table.write_text(text.replace(old, new))
+    write_checksums(project / "measurements/tiny")
     done = neuralpower("fit", "measurements/tiny", "--out", "out", cwd=project, check=False)
     assert done.returncode == 2
     one_line(done.stderr, told)
@@ -321,6 +322,7 @@ def test_line_ends_and_a_mark_at_the_begin_change_nothing(project: Path, ending:
     for path in (project / "prototxts/mini.prototxt", project / "measurements/tiny/relu.csv"):
         text = path.read_text().replace("\n", ending)
         path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    write_checksums(project / "measurements/tiny")
     neuralpower("layers", "prototxts/mini.prototxt", "--out", "out/mini.csv", cwd=project)
     neuralpower("fit", "measurements/tiny", "--out", "out/models", cwd=project)
     assert (project / "out/mini.csv").read_bytes() == (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.configuration import LAYER_COLUMNS
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable
 from neuralpower.core.files import aligned_text, csv_text, safe_name, write_text
 
 if TYPE_CHECKING:
@@ -179,5 +179,5 @@ def _report(network: Network, path: str) -> None:
     if covered["layers_not_sure"]:
         lines[0] += f"; {covered['layers_not_sure']} not sure"
     lines += [f"{path}: note: {note}" for note in network.notes]
-    sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
     warn([network])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuralpower.core.errors import printable
 from neuralpower.networks.reading import PHASES, Reading, Readings, blob_shape, data_shape
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def readings(arguments: argparse.Namespace) -> Readings:
 def warn(networks: Iterable[Network]) -> None:
     """Write on standard error what makes figures unsure or assumed, once a file."""
     lines = dict.fromkeys(line for network in networks for line in network.warnings)
-    sys.stderr.write("".join(f"{' '.join(line.split())}\n" for line in lines))
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def _argument(read: Callable[[str], object]) -> Callable[[str], Any]:

@@ -8,6 +8,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """Text for one line of a terminal: white space is one blank, control characters are escaped.
+
+    >>> printable("a\x1b[2J\nb")
+    'a\\x1b[2J b'
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 class InputError(Exception):
     """A fault in the user's input; the command line prints it as one line and exits with 2.
 
@@ -24,7 +36,7 @@ class InputError(Exception):
         column: int | None = None,
         row: int | None = None,
     ) -> None:
-        self.message = " ".join(message.split())
+        self.message = printable(message)
         self.path = path
         self.line = line
         self.column = column
@@ -32,7 +44,7 @@ class InputError(Exception):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        place = "" if self.path is None else str(self.path)
+        place = "" if self.path is None else printable(str(self.path))
         if self.line is not None:
             place += f":{self.line}" + ("" if self.column is None else f":{self.column}")
         if self.row is not None:

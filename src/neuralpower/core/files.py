@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
@@ -219,7 +219,7 @@ def write_table(
 
 def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as aligned text for a terminal; columns that are empty throughout are left out."""
-    cells = [[_field(row.get(name)) for name in columns] for row in rows]
+    cells = [[printable(_field(row.get(name))) for name in columns] for row in rows]
     shown = [i for i in range(len(columns)) if any(row[i] for row in cells)] or [0]
     widths = {i: max([len(columns[i]), *(len(row[i]) for row in cells)]) for i in shown}
     numeric = {i: all(_is_number(row[i]) for row in cells if row[i]) for i in shown}

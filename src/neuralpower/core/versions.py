@@ -24,6 +24,8 @@ PACKAGES = (
     "statsmodels",
     "torch",
 )
+#: A checkout's own configuration may name programs that git runs: none is to be run.
+_HARMLESS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-pager")
 _CODE_SUFFIXES = (".py", ".proto", ".html", ".css", ".js")
 #: What decides about results; a change elsewhere (docs, tests) does not make a checkout differ.
 _DECIDING = ("Snakefile", "config", "measurements", "prototxts", "src", "workflow")
@@ -56,21 +58,35 @@ def code_checksum() -> str:
 def git_state(project: Path) -> dict[str, Any] | None:
     """Commit and changed files of the checkout whose root ``project`` is, else ``None``.
 
-    ``changed`` lists tracked and new files that decide about results and differ from the commit.
+    ``changed`` lists tracked and new files that decide about results and differ from the commit;
+    None where the checkout configures filters, programs of its own that looking would run.
     """
     root = _git(project, "rev-parse", "--show-toplevel")
     commit = _git(project, "rev-parse", "HEAD")
     if root is None or commit is None or Path(root).resolve() != project.resolve():
         return None
+    return {"commit": commit, "changed": _changed(project)}
+
+
+def _changed(project: Path) -> list[str] | None:
+    """Files that differ from the commit; None where looking would run the checkout's programs."""
+    configured = _git(project, "config", "--local", "--includes", "--name-only", "--list")
+    names = (configured or "").lower().splitlines()
+    if configured is None or any(name.startswith("filter.") for name in names):
+        return None
     status = _git(project, "status", "--porcelain=v1", "-z", "--no-renames", "--", *_DECIDING)
-    changed = sorted(entry[3:] for entry in (status or "").split("\0") if entry)
-    return {"commit": commit, "changed": changed}
+    return sorted(entry[3:] for entry in (status or "").split("\0") if entry)
 
 
 def _git(project: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=60
+            ["git", *_HARMLESS, *words],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -138,8 +138,11 @@ def record(
 def load_record(path: str | Path) -> dict[str, Any]:
     """Read a record; ``InputError`` if it is none."""
     value = read_json(path, "a record of a run")
-    if not isinstance(value.get("nodes"), dict):
+    nodes = value.get("nodes")
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
         raise InputError("not a record of a run: write one with `--out`", path=path)
+    if not nodes:
+        raise InputError("names no files, so that nothing can be compared", path=path)
     return value
 
 

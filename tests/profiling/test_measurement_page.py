@@ -136,7 +136,7 @@ def test_what_is_not_recorded_is_said(project: Path) -> None:
     assert "No power was measured: the virtual machine has no power sensor" in caffe
     assert "minimum time s 0.45" in caffe
     short = page(project, "short").text
-    assert "A manifest: device, software and protocol are not told." in short
+    assert "A manifest: device, software and protocol are not known." in short
     assert "Raw power logs" in short
     assert "The folder holds no raw power logs." in short
     assert "2 layer configurations in 2 visits; power in 50 % of the layer visits." in short

@@ -1,7 +1,7 @@
 """The page for choosing: like is compared with like, one data set and error and batch at a time.
 
 The figures come from ``networks.choosing``. Each comparison (platform, data set with kind of error,
-batch size) is a section of its own; the page shows the first and holds the others compressed.
+batch size) has its own section; the page shows the first and holds the others compressed.
 """
 
 from __future__ import annotations

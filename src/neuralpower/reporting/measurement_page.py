@@ -251,7 +251,7 @@ def _boards(manifest: Manifest) -> Table | None:
     caption = (
         "Power of each board over the geometric mean of the boards, from shared configurations; "
         f"{levelled} the power column. Boards are named by a digest of their UUID. A sensor's gain "
-        "and a board's own draw cannot be told apart this way; the gain common to all stays "
+        "and a board's own draw cannot be separated this way; the gain common to all stays "
         "uncertain by about 5 %."
     )
     return Table("boards", "Boards", caption, columns, rows)
@@ -262,7 +262,7 @@ def _unrecorded(folder: Recorded) -> list[str]:
     rows = folder.rows
     found = []
     if not folder.platform.described:
-        found.append("A manifest: device, software and protocol are not told.")
+        found.append("A manifest: device, software and protocol are not known.")
     elif folder.platform.manifest.files is None:
         found.append("Checksums of its files.")
     if not folder.records:
@@ -273,7 +273,7 @@ def _unrecorded(folder: Recorded) -> list[str]:
     if not any(row.values.get("runtime_ms_lo") is not None for row in rows):
         found.append("Intervals of the runtimes within a visit.")
     if not any(is_anchor(row) for row in rows):
-        found.append("Anchor visits: drift of the machine cannot be told.")
+        found.append("Anchor visits: drift of the machine is not known.")
     if not folder.board:
         found.append("Facts of the device (characterise.json).")
     if folder.report.power and not any(folder.platform.folder.glob("power/*.csv.gz")):
@@ -296,7 +296,7 @@ def _protocol(manifest: Manifest) -> dict[str, Any]:
 
 
 def _why_no_power(platform: Platform) -> str:
-    return platform.power_reason or "the tables hold none, and no reason is told"
+    return platform.power_reason or "the tables hold none, and no reason is given"
 
 
 def _flags(report: Report) -> Table | None:

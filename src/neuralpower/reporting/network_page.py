@@ -205,7 +205,7 @@ def _batch_table(
             "totals",
             "Whole network by platform and batch size",
             "One forward pass of the whole batch: the sum of its layers' predictions. The interval "
-            "carries the layers' errors with their correlation. Which layers it covers stands with "
+            "carries the layers' errors with their correlation. What it covers is said with "
             "each platform below.",
             columns,
             rows,

@@ -248,8 +248,8 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
                   [Column("File", False), Column("Rows"), Column("SHA-256", False)], rows)
         )  # fmt: skip
     if not facts and table is None:
-        note = "the folder holds tables only: nothing is told of how it was measured"
-        facts = [("Told", note)]
+        note = "the folder holds tables only: how it was measured is not recorded"
+        facts = [("Known", note)]
     return {"facts": facts, "files": table, "power": None}
 
 

@@ -74,7 +74,7 @@ def report_inputs(networks: Sequence[str], platforms: Sequence[str]) -> list[str
 
 @dataclass(frozen=True)
 class Fault:
-    """A page that could not be written: where it stands, what it is about, and why."""
+    """A page that could not be written: where it is written, what it is about, and why."""
 
     path: str
     name: str

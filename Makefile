@@ -4,7 +4,7 @@ CORES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: all test test-frameworks test-slow lint bench measure clean help
+.PHONY: all test test-frameworks test-slow lint bench measure measure-gpu clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make lint     ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make bench    benchmarks, as ratios to a peer or a floor"
 	@echo "make measure  measure this machine's CPU (platform local) and report on it"
+	@echo "make measure-gpu  measure an NVIDIA GPU (config/gpu.yaml) and report on it"
 	@echo "make clean    remove generated results (never measurements)"
 
 all: $(VENV)/installed
@@ -30,7 +31,7 @@ test-frameworks: $(VENV)/installed-frameworks
 
 # Whole workflows killed at every stage, gate and module use through Snakemake, built packages.
 test-slow: $(VENV)/installed-dev
-	NEURALPOWER_SLOW=1 NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/operate -m slow
+	NEURALPOWER_SLOW=1 NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/operate tests/standins -m slow
 	NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/profiling -k kill
 
 lint: $(VENV)/installed-dev
@@ -45,6 +46,10 @@ bench: $(VENV)/installed-dev
 
 measure: $(VENV)/installed-dev
 	$(BIN)/snakemake --cores 1 all --config platforms='["local"]'
+
+# PyTorch with CUDA is not in the lock file: its build follows the driver.
+measure-gpu: $(VENV)/installed-dev
+	$(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -24,7 +24,7 @@ from operate_project import digests, make_project
 CONFIG = """
 platforms: [local, tiny]
 profile: {{networks: [mini], batch_sizes: [1], shards: {shards},
-          options: "--min-time 200ms --max-time 400ms"}}
+          min_time: 200ms, max_time: 400ms}}
 """
 SLURM = [
     *("--workflow-profile", "profiles/slurm", "--set-resources", "profile:gpu=0"),

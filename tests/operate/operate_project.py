@@ -23,7 +23,7 @@ layer { name: "prob" type: "Softmax" bottom: "relu" top: "prob" }
 CONFIG = """
 networks: all
 batch_sizes: [1]
-profile: {networks: [mini], batch_sizes: [1], options: "--min-time 1ms --max-time 5ms"}
+profile: {networks: [mini], batch_sizes: [1], min_time: 1ms, max_time: 5ms}
 sweep:
   seed: 1
   near_networks: [mini]

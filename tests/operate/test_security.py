@@ -53,21 +53,31 @@ def test_names_of_files_do_not_reach_a_shell(project: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("key", "value"),
     [
-        "; touch pwned",
+        ("framework", "; touch pwned"),
         *(
-            pytest.param(text, marks=pytest.mark.slow)
-            for text in ("$(touch pwned)", "--out `id`", "a|b", "a&b")
+            pytest.param(key, value, marks=pytest.mark.slow)
+            for key, value in (
+                ("meter", "$(touch pwned)"),
+                ("budget", "`id`"),
+                ("platform", "../elsewhere"),
+                ("gpus", ["GPU-1; touch pwned"]),
+                ("precision", "a|b"),
+                ("options", "--out elsewhere"),
+            )
         ),
     ],
 )
-def test_options_of_the_configuration_do_not_reach_a_shell(project: Path, options: str) -> None:
+def test_values_of_the_configuration_do_not_reach_a_shell(
+    project: Path, key: str, value: object
+) -> None:
     path = project / "config/config.yaml"
-    path.write_text(path.read_text().replace("--min-time 1ms --max-time 5ms", options))
+    path.write_text(path.read_text().replace("min_time: 1ms", f"{key}: {json.dumps(value)}"))
     done = snakemake(project, "all", "--dry-run", check=False)
     assert done.returncode != 0
-    assert "options" in done.stdout + done.stderr
+    assert key in done.stdout + done.stderr
+    assert not list(project.rglob("pwned"))
 
 
 @pytest.mark.slow

@@ -5,6 +5,13 @@ import sys
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import find_networks, network_file
 from neuralpower.project.fingerprint import code_hash
+from neuralpower.project.measuring import (
+    executor_words,
+    on_gpu,
+    profile_words,
+    shards,
+    split_words,
+)
 from neuralpower.project.questions import (
     existing,
     find_platforms,
@@ -12,6 +19,7 @@ from neuralpower.project.questions import (
     measured_networks,
     measurement_files,
     measurement_folder,
+    name_local,
     networks,
     one_of,
     only,
@@ -28,6 +36,7 @@ from neuralpower.project.shards import share
 # environment is activated.
 put_command_on_path()
 
+name_local(config["profile"]["platform"])
 try:
     FILES = find_networks("prototxts")
     NETWORKS = networks(config["networks"], FILES)

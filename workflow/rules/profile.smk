@@ -1,7 +1,12 @@
-# configurations and whole networks -> measurements of the machine at hand (platform `local`),
-# or of several like it: the sweep is dealt to shards, each of which is a job of minutes.
-# The visits are written beside the outputs as they are measured: a killed job goes on from them.
-SHARDS = [str(shard) for shard in range(config["profile"]["shards"])]
+# configurations and whole networks -> measurements of the device at hand (config: profile), or of
+# several like it: the sweep is dealt to shards, each of which is a job, on a GPU of its own where
+# GPUs are named. What a job has measured is written as it goes: a killed one goes on from there.
+PROFILE = config["profile"]
+SHARDS = [str(shard) for shard in range(shards(PROFILE))]
+
+
+wildcard_constraints:
+    shard=r"\d+",
 
 
 rule split_sweep:
@@ -15,12 +20,39 @@ rule split_sweep:
         "../../envs/environment.yaml"
     params:
         shards=len(SHARDS),
+        repeats=split_words(PROFILE),
         code=code_hash("shards"),
     shell:
         "neuralpower shards split {input:q}"
         " --shards {params.shards}"
+        " {params.repeats:q}"
         " --out results/shards/tables"
         " 2> {log:q}"
+
+
+# the power sensor of a GPU -> its period, averaging window, noise; the board's time constant
+rule characterise:
+    input:
+        "results/shards/tables/{shard}.csv",
+    output:
+        "results/shards/{shard}/characterise.json",
+    log:
+        "results/logs/characterise/{shard}.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        gpu=1,
+    params:
+        executor=lambda wildcards: executor_words(PROFILE, wildcards.shard),
+        budget=PROFILE["characterise_budget"],
+        code=code_hash("characterise"),
+    shell:
+        "neuralpower characterise"
+        " --platform {PROFILE[platform]:q}"
+        " {params.executor:q}"
+        " --budget {params.budget:q}"
+        " --out {output:q}"
+        " 2> >(tee {log:q} >&2)"
 
 
 rule profile:
@@ -29,40 +61,46 @@ rule profile:
         networks=lambda wildcards: [
             network_file(network)
             for network in share(
-                config["profile"]["networks"], int(wildcards.shard), len(SHARDS)
+                PROFILE["networks"], int(wildcards.shard), len(SHARDS)
             )
         ],
+        characterise=(
+            "results/shards/{shard}/characterise.json" if on_gpu(PROFILE) else []
+        ),
     output:
         manifest="results/shards/{shard}/manifest.json",
     log:
         "results/logs/profile/{shard}.log",
-    wildcard_constraints:
-        shard=r"\d+",
     conda:
         "../../envs/environment.yaml"
     resources:
         gpu=1,
     params:
-        batches=[f"--batch {batch}" for batch in config["profile"]["batch_sizes"]],
-        reading=reading_of(config, map(network_file, config["profile"]["networks"])),
-        options=config["profile"]["options"],
+        executor=lambda wildcards: executor_words(PROFILE, wildcards.shard),
+        options=profile_words(PROFILE),
+        reading=reading_of(config, map(network_file, PROFILE["networks"])),
+        batches=[f"--batch {batch}" for batch in PROFILE["batch_sizes"]],
+        characterise=lambda wildcards, input: (
+            ["--characterise", input.characterise] if input.characterise else []
+        ),
         code=code_hash("profile"),
     shell:
         "neuralpower profile {input.table:q} {input.networks:q}"
-        " --platform local"
-        " --out results/shards/{wildcards.shard}"
-        " --twice 0 --thrice 0"
+        " --platform {PROFILE[platform]:q}"
+        " {params.executor:q}"
+        " {params.options:q}"
         " {params.batches}"
         " --config <(printf '%s' {params.reading:q})"
-        " {params.options}"
-        " 2> {log:q}"
+        " {params.characterise:q}"
+        " --out results/shards/{wildcards.shard}"
+        " 2> >(tee {log:q} >&2)"
 
 
 rule merge_shards:
     input:
         expand("results/shards/{shard}/manifest.json", shard=SHARDS),
     output:
-        manifest="results/measurements/local/manifest.json",
+        manifest=f"results/measurements/{PROFILE['platform']}/manifest.json",
     log:
         "results/logs/profile/merge.log",
     conda:
@@ -72,5 +110,5 @@ rule merge_shards:
         code=code_hash("shards"),
     shell:
         "neuralpower shards merge {params.folders:q}"
-        " --out results/measurements/local"
+        " --out results/measurements/{PROFILE[platform]:q}"
         " 2> {log:q}"

@@ -96,6 +96,8 @@ def _gpu(
             options.device,
             logs,
             lambda: make_executor(arguments.executor, arguments.threads, options),
+            "",
+            arguments.gpu,
         ),
         arguments.seed,
         arguments.anchors,

@@ -161,6 +161,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also time the layers inside each network, once, with the framework's profiler",
     )
     parser.add_argument(
+        "--progress",
+        action="store_true",
+        help="where there is no terminal, a line with the time left every ten seconds",
+    )
+    parser.add_argument(
         "--extend",
         action="store_true",
         help="the tables have changed: keep the visits that are still wanted",
@@ -190,14 +195,15 @@ def run(arguments: argparse.Namespace) -> int:
     # A machine that is taken back asks so first: what was measured is then still published.
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with measuring(arguments.meter, options.device, settings.out / "power", make) as bench:
+    logs = settings.out / "power"
+    with measuring(arguments.meter, options.device, logs, make, "", arguments.gpu) as bench:
         settings = replace(
             settings,
             idle_no_context=bench.idle_no_context,
             clock=bench.clock,
             sleep=bench.sleep,
         )
-        with _progress(settings.out) as report:
+        with _progress(settings.out, arguments.progress) as report:
             outcome = run_visits(
                 settings, counts, items, bench.executor, bench.meter, loader.load, report
             )
@@ -341,11 +347,17 @@ class NetworkLoader:
         return int(shapes[0][0])
 
 
+#: Seconds between two lines of progress.
+_LINE_EVERY_S = 10.0
+
+
 class _progress:  # noqa: N801 - used as a function
     """A bar on a terminal, and always a line a visit in ``profile.log``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lines: bool = False) -> None:
         self._folder = folder
+        self._lines = lines and not sys.stderr.isatty()
+        self._next_line_s = 0.0
         self._bar: Any = None
         self._task: Any = None
         self._log: Any = None
@@ -379,6 +391,10 @@ class _progress:  # noqa: N801 - used as a function
             self._bar.update(
                 self._task, description=title, completed=done, total=planned, left=left
             )
+        if self._lines and (not title or time.monotonic() >= self._next_line_s):
+            sys.stderr.write(f"{self._folder}: {done} of {planned} visits, {left or 'done'}\n")
+            sys.stderr.flush()
+            self._next_line_s = time.monotonic() + _LINE_EVERY_S
         if self._log is None:
             self._log = open(self._folder / "profile.log", "a", encoding="utf-8")  # noqa: SIM115
         if self._bar is None and sys.stderr.isatty():

@@ -38,11 +38,12 @@ def measuring(
     logs: Path,
     make: Callable[[], Executor],
     factory: str = "",
+    gpu: str = "",
 ) -> Iterator[Bench]:
     """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
 
-    ``factory`` stands in for that of the meter. Raises ``InputError`` when a meter was asked
-    for by name and does not work.
+    ``factory`` stands in for that of the meter; ``gpu``: UUID of the GPU, if it was named. Raises
+    ``InputError`` when a meter was asked for by name and does not work.
     """
     if device != "cuda":
         yield Bench(make(), choose_meter(meter))
@@ -50,7 +51,7 @@ def measuring(
     if meter == "none":
         yield Bench(make(), NoMeter("power was not asked for (meter none)"))
         return
-    sampled, factory, reason = _working(meter, factory, logs)
+    sampled, factory, reason = _working(meter, factory, logs, gpu)
     if sampled is None:
         if meter != "auto":
             raise InputError(f"meter {meter}: {reason}; --meter none measures time only")
@@ -88,10 +89,13 @@ def measuring(
             compress_logs(logs)
 
 
-def _working(meter: str, stand_in: str, logs: Path) -> tuple[SampledMeter | None, str, str]:
+def _working(
+    meter: str, stand_in: str, logs: Path, gpu: str
+) -> tuple[SampledMeter | None, str, str]:
     """The first meter that works and its factory, or why none does."""
+    arguments = (gpu,) if gpu else ()
     if stand_in:
-        sampled = SampledMeter(stand_in, next_log(logs))
+        sampled = SampledMeter(stand_in, next_log(logs), arguments=arguments)
         state = sampled.available()
         return (sampled, stand_in, "") if state.ok else (None, "", state.reason)
     reasons = []
@@ -99,7 +103,7 @@ def _working(meter: str, stand_in: str, logs: Path) -> tuple[SampledMeter | None
         if isinstance(entry.meter, NoMeter):
             reasons.append(entry.meter.available().reason)
             continue
-        sampled = SampledMeter(entry.factory, next_log(logs))
+        sampled = SampledMeter(entry.factory, next_log(logs), arguments=arguments)
         state = sampled.available()
         if state.ok:
             return sampled, entry.factory, ""

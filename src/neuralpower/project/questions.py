@@ -19,12 +19,24 @@ from neuralpower.core.network_files import NetworkFiles, network_name, shown_nam
 from neuralpower.networks.reading import Readings, read_facts
 from neuralpower.project.published import prototxts, published_names, shown
 
-#: The platform that is measured here, into results/; every other one is a recorded folder.
+#: Usual name of the platform that is measured here, into results/; others are recorded folders.
 LOCAL = "local"
+_local = LOCAL
 #: Snakemake refuses a name that ends in so many repeats of a text.
 _REPEATS = 20
 
 _MEASURED_SUFFIXES = (".csv", ".gz", ".json", ".parquet", ".prototxt", ".onnx")
+
+
+def name_local(name: str) -> None:
+    """Give the platform that is measured here its name (``profile.platform``)."""
+    global _local
+    _local = safe_name(name, "platform")
+
+
+def is_local(platform: str) -> bool:
+    """Whether a platform is measured here; once it is kept below ``measurements/`` no longer."""
+    return platform == _local and not Path("measurements", platform).is_dir()
 
 
 def put_command_on_path() -> None:
@@ -109,7 +121,7 @@ def platforms(
         )
     if wanted == "all":
         return sorted({*found.names, *shown()})
-    return _chosen(wanted, "recorded", [*found.names, *known, LOCAL], f"no folder {folder}/{{}}",
+    return _chosen(wanted, "recorded", [*found.names, *known, _local], f"no folder {folder}/{{}}",
                    list(found.names))  # fmt: skip
 
 
@@ -141,13 +153,13 @@ def _chosen(
 
 def measurement_folder(platform: str) -> str:
     """Where a platform's measurements lie."""
-    return f"results/measurements/{LOCAL}" if platform == LOCAL else f"measurements/{platform}"
+    return f"{'results/' if is_local(platform) else ''}measurements/{platform}"
 
 
 def measurement_files(platform: str) -> list[str]:
     """The inputs of a fit: what a recorded folder holds, or the manifest of a run made here."""
     folder = Path(measurement_folder(platform))
-    if platform == LOCAL:
+    if is_local(platform):
         return [(folder / "manifest.json").as_posix()]
     return sorted(
         path.as_posix()
@@ -168,9 +180,9 @@ def measured_networks(platform: str, found: NetworkFiles, local: Iterable[str]) 
     them, where these are known (``published/prototxts``), else for ours at that size. A table
     that cannot be read gives none: fitting the platform tells its fault.
     """
-    plain = set(local) if platform == LOCAL else set()
+    plain = set(local) if is_local(platform) else set()
     sized: set[tuple[str, str]] = set()
-    if platform != LOCAL:
+    if not is_local(platform):
         for path in sorted(Path(measurement_folder(platform)).glob("networks.csv*")):
             try:
                 for row in read_rows(path, ["network"])[1]:

@@ -112,3 +112,21 @@ rule merge_shards:
         "neuralpower shards merge {params.folders:q}"
         " --out results/measurements/{PROFILE[platform]:q}"
         " 2> {log:q}"
+
+
+# a finished measurement -> measurements/<name>: a recorded platform with its checksums
+rule keep:
+    input:
+        f"results/measurements/{PROFILE['platform']}/manifest.json",
+    output:
+        directory(f"measurements/{PROFILE['platform']}"),
+    log:
+        "results/logs/profile/keep.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code_hash("measurements"),
+    shell:
+        "neuralpower measurements keep results/measurements/{PROFILE[platform]:q}"
+        " --out {output:q}"
+        " 2> {log:q}"

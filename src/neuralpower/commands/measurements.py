@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     template.add_argument("family", choices=FAMILIES, metavar="FAMILY", help=", ".join(FAMILIES))
     template.add_argument("--out", type=Path, metavar="FILE.csv", help="default: standard output")
+    keep = actions.add_parser("keep", help="a finished measurement as a recorded platform")
+    keep.add_argument("folder", type=Path, metavar="DIR", help="a platform, as profile wrote it")
+    keep.add_argument("--out", required=True, type=Path, metavar="DIR", help="measurements/NAME")
     seal = actions.add_parser("seal", help="take files that came later into the manifest")
     seal.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")
 
@@ -75,6 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         return _merge(arguments)
     if arguments.action == "template":
         return _template(arguments.family, arguments.out)
+    if arguments.action == "keep":
+        from neuralpower.records.sealing import keep
+
+        files = keep(arguments.folder, arguments.out)
+        sys.stderr.write(f"{arguments.out}: {len(files)} files with their checksums\n")
+        return 0
     if arguments.action == "export":
         from neuralpower.records.export import export
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name, sha256_file
-from neuralpower.records.folder import Platform
+from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.manifest import MANIFEST, write_manifest
 
 #: Files beside the tables that belong to the record of a platform.
@@ -42,6 +44,33 @@ def seal(platform: Platform) -> list[str]:
         listed = platform.manifest.files or {}
         write_manifest(platform.folder, platform.manifest, [*listed, *added])
     return added
+
+
+def keep(folder: Path, out: Path) -> list[str]:
+    """Copy what belongs to a platform, sealed, to ``out``; returns the names of the files.
+
+    What a run only needs to go on (its growing record, logs for people) stays behind. ``out``
+    appears whole or not at all. Raises ``InputError`` as ``seal``, for a measurement that is not
+    complete, and for an ``out`` that is there.
+    """
+    if out.exists():
+        raise InputError("is there already: give another name, or remove it", path=out)
+    seal(load_platform(folder))
+    platform = load_platform(folder)
+    if not platform.manifest.complete:
+        raise InputError(
+            "not complete: the same command of the measurement goes on; then keep it", path=folder
+        )
+    safe_name(out.name, "platform")
+    names = sorted({MANIFEST, *(platform.manifest.files or {})})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+        made = Path(beside) / out.name
+        for name in names:
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / name, made / name)
+        made.rename(out)
+    return names
 
 
 def unlisted(platform: Platform) -> list[str]:

@@ -4,7 +4,7 @@ CORES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: all test test-frameworks test-slow lint bench measure measure-gpu clean help
+.PHONY: all test test-frameworks test-slow lint bench measure measure-gpu keep-gpu clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +50,10 @@ measure: $(VENV)/installed-dev
 # PyTorch with CUDA is not in the lock file: its build follows the driver.
 measure-gpu: $(VENV)/installed-dev
 	$(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
+
+# What measure-gpu has measured, as measurements/<name> with its checksums.
+keep-gpu: $(VENV)/installed-dev
+	$(BIN)/snakemake --cores 1 keep --configfile config/gpu.yaml
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

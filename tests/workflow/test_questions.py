@@ -152,13 +152,13 @@ def test_words_become_numbers_where_the_schema_wants_them() -> None:
     config: dict[str, Any] = {
         "batch_sizes": ["1", "8"],
         "networks": ["1", "lenet"],
-        "profile": {"shards": "3", "options": "5"},
+        "profile": {"shards": "3", "platform": "5"},
         "gate": {"points": "0.25"},
     }
     settle(config, SCHEMA)
     assert config == {
         "batch_sizes": [1, 8],
         "networks": ["1", "lenet"],
-        "profile": {"shards": 3, "options": "5"},
+        "profile": {"shards": 3, "platform": "5"},
         "gate": {"points": 0.25},
     }

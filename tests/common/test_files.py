@@ -135,3 +135,35 @@ def test_configuration_names_the_column_that_is_wrong(change: dict[str, str]) ->
 def test_the_key_is_the_same_on_every_machine() -> None:
     # A literal: keys name visits in recorded files, so a change of the rule orphans them.
     assert read_configuration(POOL).key() == "200d98cd32043776"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("," * 2_000, "2001 columns, more than 2000: not a table of this program"),
+        ("," * 1_000_001, "a line of more than 1000000 characters: not a table of this program"),
+        ("a," * 900 + "b,b", "column 'a' stands twice"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_table_without_bounds_is_refused(
+    tmp_path: Path, name: str, header: str, message: str
+) -> None:
+    path = tmp_path / name
+    files.write_text(path, header + "\n")
+    with pytest.raises(InputError) as caught:
+        files.read_rows(path)
+    assert str(caught.value) == f"{path}:1: {message}"
+
+
+def test_a_long_row_names_its_line_and_a_quoted_newline_splits_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    files.write_text(path, 'a,b\n"1\n\u20282",3\n')
+    assert files.read_rows(path)[1] == [{"a": "1\n\u20282", "b": "3"}]
+    files.write_text(path, "a,b\n1,2\n" + "," * 1_000_001 + "\n")
+    with pytest.raises(InputError, match=r"t\.csv:3: a line of more than 1000000 characters"):
+        files.read_rows(path)
+
+
+def test_a_table_without_columns_is_no_text() -> None:
+    assert files.aligned_text([], []) == ""

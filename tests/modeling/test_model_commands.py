@@ -299,3 +299,18 @@ def test_the_gate_prints_four_digits_and_ignores_what_nobody_sees(
     assert main(["gate", str(now), "--baseline", str(before), "--all"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [r["now"] for r in rows if r["figure"] == "rmspe"] == ["20.12"]
+
+
+def test_a_table_that_is_not_the_one_of_its_manifest_is_not_fitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    (folder / "relu.csv").write_text("family\n")
+    write_json(folder / "manifest.json", {"platform": "p", "files": {"relu.csv": "0" * 64}})
+    assert main(["fit", str(folder), "--out", str(tmp_path / "m")]) == 2
+    assert capsys.readouterr().err == (
+        f"neuralpower: {folder}: relu.csv: changed since the manifest was written "
+        "(sha256 differs): restore the file\n"
+    )
+    assert not (tmp_path / "m").exists()

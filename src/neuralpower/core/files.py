@@ -12,9 +12,10 @@ import os
 import re
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -93,6 +94,11 @@ def read_text(path: str | Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+#: Far beyond every table of ours; a longer line is no table (a small ``.gz`` can hold gigabytes).
+LONGEST_LINE = 1_000_000
+MOST_COLUMNS = 2_000
+
+
 class Piece(NamedTuple):
     """Consecutive rows of a table, fields as they stand; ``first`` counts data rows from 1."""
 
@@ -110,7 +116,7 @@ def read_pieces(
     Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
     """
     with _text_stream(path) as stream:
-        reader = csv.reader(stream)
+        reader = csv.reader(_bounded_lines(stream, path))
         try:
             header = _header(next(reader, None), required, path)
             yield Piece(header, 1, [])
@@ -128,11 +134,26 @@ def read_pieces(
             raise InputError(f"not a CSV table: {error}", path=path, line=line) from None
 
 
+def _bounded_lines(stream: IO[str], path: str | Path) -> Iterator[str]:
+    """The lines of a stream; ``InputError`` for one that would fill the memory."""
+    for number in count(1):
+        line = stream.readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            text = f"a line of more than {LONGEST_LINE} characters: not a table of this program"
+            raise InputError(text, path=path, line=number)
+        if not line:
+            return
+        yield line
+
+
 def _header(fields: list[str] | None, required: Sequence[str], path: str | Path) -> list[str]:
     if not fields:
         raise InputError("the table is empty: a header line is needed", path=path)
+    if len(fields) > MOST_COLUMNS:
+        text = f"{len(fields)} columns, more than {MOST_COLUMNS}: not a table of this program"
+        raise InputError(text, path=path, line=1)
     header = [name.strip() for name in fields]
-    doubled = {name for name in header if header.count(name) > 1}
+    doubled = [name for name, times in Counter(header).items() if times > 1]
     if doubled:
         raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
     for name in required:
@@ -219,6 +240,8 @@ def write_table(
 
 def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as aligned text for a terminal; columns that are empty throughout are left out."""
+    if not columns:
+        return ""
     cells = [[printable(_field(row.get(name))) for name in columns] for row in rows]
     shown = [i for i in range(len(columns)) if any(row[i] for row in cells)] or [0]
     widths = {i: max([len(columns[i]), *(len(row[i]) for row in cells)]) for i in shown}

@@ -19,6 +19,7 @@ help:
 	@echo "make clean    remove generated results (never measurements)"
 
 all: $(VENV)/installed
+	@$(BIN)/python -m neuralpower.project.locks
 	$(BIN)/snakemake --cores $(CORES) all
 	@echo "Open results/report/index.html in a browser."
 
@@ -44,11 +45,14 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	@for bench in benchmarks/*_bench.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
-measure: $(VENV)/installed-dev
+# Only what measuring needs is installed; after a kill the same command goes on.
+measure: $(VENV)/installed-measure
+	@$(BIN)/python -m neuralpower.project.locks
 	$(BIN)/snakemake --cores 1 all --config platforms='["local"]'
 
 # PyTorch with CUDA is not in the lock file: its build follows the driver.
 measure-gpu: $(VENV)/installed-dev
+	@$(BIN)/python -m neuralpower.project.locks
 	$(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
 
 # What measure-gpu has measured, as measurements/<name> with its checksums.
@@ -65,6 +69,11 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/installed-measure: envs/requirements-dev.lock $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint envs/requirements-dev.lock onnx onnxruntime
 	@touch $@
 
 $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed

@@ -88,6 +88,15 @@ def test_an_empty_table_is_fine(model: Model) -> None:
         (lambda m: m["equations"][0]["terms"][0].update(coefficient="1"), "finite number"),
         (lambda m: m["equations"][0]["terms"][0].update(factors=[["os", "system", 1]]), "unknown"),
         (lambda m: m["interval"].update(lower=None), "finite number"),
+        (lambda m: m.update(equations=[]), "there is no equation"),
+        (lambda m: m["anchor"]["equation"].update(terms=[]), "an equation has no terms"),
+        (lambda m: m["equations"][0].update(factor=0), "0 stands where a positive number"),
+        (lambda m: m["equations"][0].update(factor=-1), "-1 stands where a positive number"),
+        (lambda m: m.update(lean=0), "0 stands where a positive number"),
+        (lambda m: m["anchor"].update(lowest=9e9), "ends of a range are not in order"),
+        (lambda m: m["interval"].update(lower=9.0), "ends of a range are not in order"),
+        (lambda m: m["interval"].update(knots=[]), "knots in order, each with a scale"),
+        (lambda m: m["interval"]["knots"].reverse(), "knots in order, each with a scale"),
     ],
 )
 def test_damaged_models_are_refused(
@@ -99,6 +108,15 @@ def test_damaged_models_are_refused(
     path.write_text(json.dumps(value))
     with pytest.raises(InputError, match=message):
         load_model(path)
+
+
+def test_a_model_under_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
+    for path in (folder / "m").glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    value = json.loads((tmp_path / "conv.runtime_ms.json").read_text())
+    (tmp_path / "conv.runtime_ms.json").write_text(json.dumps(value | {"family": "pool"}))
+    with pytest.raises(InputError, match=r"conv\.runtime_ms\.json: holds the model of pool"):
+        load_models(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", "\x80pickle", "[" * 100_000])

@@ -262,6 +262,15 @@ class Model:
             *("error_correlation", "mean_ratio", "lean", "correction"),
             *("limits", "launch_ms"),
         }
+        knots, anchor = band["knots"], value["anchor"]
+        if not knots or len(knots) != len(band["scales"]) or knots != sorted(knots):
+            raise ValueError("the interval needs knots in order, each with a scale")
+        ends = [_number(band["lower"]), _number(band["upper"])]
+        ends_of_anchor = [_number(anchor["lowest"]), _number(anchor["highest"])]
+        if ends != sorted(ends) or ends_of_anchor != sorted(ends_of_anchor):
+            raise ValueError("ends of a range are not in order")
+        if not value["equations"]:
+            raise ValueError("there is no equation")
         low, high = value.get("limits", (None, None))
         return cls(
             family=str(value["family"]),
@@ -269,8 +278,8 @@ class Model:
             equations=tuple(equation_from_json(e) for e in value["equations"]),
             anchor=Anchor(
                 equation_from_json(value["anchor"]["equation"]),
-                _number(value["anchor"]["lowest"]),
-                _number(value["anchor"]["highest"]),
+                _positive(value["anchor"]["lowest"]),
+                _positive(value["anchor"]["highest"]),
             ),
             interval=Interval(
                 tuple(_number(x) for x in band["knots"]),
@@ -286,7 +295,7 @@ class Model:
             relative_sd=_number(value["relative_sd"]),
             error_correlation=_number(value["error_correlation"]),
             mean_ratio=_number(value["mean_ratio"]),
-            lean=_number(value["lean"]),
+            lean=_positive(value["lean"]),
             candidate=str(value["candidate"]),
             correction=_correction_from_json(value["correction"]),
             limits=_limits(_optional(low), _optional(high)),
@@ -327,6 +336,13 @@ def _number(value: Any) -> float:
     return float(value)
 
 
+def _positive(value: Any) -> float:
+    number = _number(value)
+    if number <= 0:
+        raise ValueError(f"{value!r} stands where a positive number is needed")
+    return number
+
+
 def equation_to_json(equation: Equation) -> dict[str, Any]:
     """An equation as JSON values, every term with its readable name."""
     return {
@@ -346,11 +362,13 @@ def equation_from_json(value: Any) -> Equation:
     """The equation of ``equation_to_json``; errors as of ``Model.from_json``."""
     if value["link"] not in ("linear", "log"):
         raise ValueError(f"unknown link {value['link']!r}")
+    if not value["terms"]:
+        raise ValueError("an equation has no terms")
     return Equation(
         link=value["link"],
         terms=tuple(term_from_json(term["factors"]) for term in value["terms"]),
         coefficients=tuple(_number(term["coefficient"]) for term in value["terms"]),
-        factor=_number(value["factor"]),
+        factor=_positive(value["factor"]),
         weight=_number(value["weight"]),
         candidate=str(value["candidate"]),
         bend=bend_from_json(value.get("form")),
@@ -413,6 +431,9 @@ def load_models(folder: str | Path) -> ModelSet:
         if not isinstance(name, str) or Path(name).name != name:
             raise InputError(f"{name!r} is not the name of a model file", path=path)
         model = load_model(root / name)
+        if name != f"{model.family}.{model.target}.json":
+            text = f"holds the model of {model.family} {model.target}: restore the file"
+            raise InputError(text, path=root / name)
         models[model.family, model.target] = model
     return ModelSet(str(index.get("platform", "")), models, index)
 

@@ -234,11 +234,6 @@ def _table(platform: str, listed: Sequence[Mapping[str, Any]]) -> Table:
          per_cent(row["percent"], digits=2), word(row["trust"])]
         for row in listed
     ]  # fmt: skip
-    caption = (
-        "One change at a time, of the layers that cost most; the layers after it change with it. "
-        "What a change does to the network's error is not predicted: it has to be trained again. "
-        "“A kernel two smaller” takes one row from each side of kernel and padding. Trusted is "
-        "what stays within the sizes that were measured."
-    )
+    caption = f"Savings of one image on {platform}, the largest first."
     return slim(Table(f"changes-{platform}", f"What to change, on {platform}", caption, columns,
                       rows, sortable=False))  # fmt: skip

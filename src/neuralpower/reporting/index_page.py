@@ -57,33 +57,26 @@ def _number_of(n: int, what: str) -> str:
 def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table | None:
     if not results.networks:
         return None
-    columns = [Column("Network", False), Column("Parameters"), Column("MACs per image"),
-               Column("Top-1 error %"), Column("Top-5 error %")]  # fmt: skip
-    header = ["network", "parameters", "macs_per_image", "top1_error", "top5_error"]
+    # Costs first: they are what a narrow screen shows.
+    columns, header = [Column("Network", False)], ["network"]
     for platform in platforms:
-        columns.append(Column(f"{platform.name}: ms per image"))
+        columns.append(Column("ms per image", group=platform.name))
         header.append(f"{platform.name}:runtime_ms_per_image")
         if platform.has_power:
             columns += [
-                Column(f"{platform.name}: W"),
-                Column(f"{platform.name}: mJ per image"),
+                Column("W", group=platform.name),
+                Column("mJ per image", group=platform.name),
             ]
             header += [f"{platform.name}:power_w", f"{platform.name}:energy_mj_per_image"]
+    columns += [Column("Parameters"), Column("MACs per image"), Column("Top-1 error %"),
+                Column("Top-5 error %")]  # fmt: skip
+    header += ["parameters", "macs_per_image", "top1_error", "top5_error"]
     rows, records, batches = [], [], set()
     for name in results.networks:
         layers = results.layers(name)
         published = results.published.get(name, {})
-        values: list[Any] = [
-            total(layers, "params"),
-            _macs_per_image(layers),
-            _float(published, "top1_error"),
-            _float(published, "top5_error"),
-        ]
-        cells = [
-            word(name, href=f"networks/{quote(name)}.html"),
-            *(Cell(count(value), value) if value else Cell() for value in values[:2]),
-            *(figure(value) for value in values[2:]),
-        ]
+        values: list[Any] = []
+        cells = [word(name, href=f"networks/{quote(name)}.html")]
         for platform in platforms:
             first: Mapping[str, Any] = next(iter(platform.totals(name)), {})
             if first:
@@ -91,9 +84,18 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             costs = [per_image(first, "runtime_ms")]
             if platform.has_power:
                 costs += [first.get("power_w"), per_image(first, "energy_mj")]
-            values += costs
             partial = is_partial(str(first.get("note") or ""))
+            values += costs
             cells += [_cost(c, partial and i != 1) for i, c in enumerate(costs)]
+        facts: list[Any] = [
+            total(layers, "params"),
+            _macs_per_image(layers),
+            _float(published, "top1_error"),
+            _float(published, "top5_error"),
+        ]
+        values += facts
+        cells += [Cell(count(value), value) if value else Cell() for value in facts[:2]]
+        cells += [figure(value) for value in facts[2:]]
         rows.append(cells)
         records.append(dict(zip(header, [name, *values], strict=True)))
     at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))

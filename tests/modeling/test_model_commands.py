@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,15 @@ def test_a_killed_fit_resumes_and_ends_the_same(
     subprocess.run([*words, str(tmp_path / "cut")], check=True)
     whole, cut = contents(tmp_path / "whole"), contents(tmp_path / "cut")
     if first:
-        taken = json.loads(cut[first[0].name])
+        marked_bytes = cut[first[0].name]
+        taken = json.loads(marked_bytes)
         assert taken.pop("marked") is True
         cut[first[0].name] = whole[first[0].name]
         assert taken == json.loads(whole[first[0].name])
+        cut["models.json"] = cut["models.json"].replace(
+            sha256(marked_bytes).hexdigest().encode(),
+            sha256(whole[first[0].name]).hexdigest().encode(),
+        )
     assert cut == whole
 
 
@@ -314,3 +320,17 @@ def test_a_table_that_is_not_the_one_of_its_manifest_is_not_fitted(
         "(sha256 differs): restore the file\n"
     )
     assert not (tmp_path / "m").exists()
+
+
+def test_a_changed_coefficient_is_refused(
+    platform: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    assert main(["fit", str(platform), "--out", str(models), "--config", str(config)]) == 0
+    path = models / "fc.runtime_ms.json"
+    model = json.loads(path.read_text())
+    model["equations"][0]["factor"] *= 2
+    path.write_text(json.dumps(model))
+    capsys.readouterr()
+    assert main(["equations", str(models)]) == 2
+    assert "is not the file that fit wrote" in capsys.readouterr().err

@@ -201,8 +201,8 @@ def test_nothing_to_predict_is_said(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["predict"], "give prototxt files or --table"),
-        (["predict", "{net}", "--table", "x.csv"], "one of the two"),
+        (["predict"], "give networks, --table CSV"),
+        (["predict", "{net}", "--table", "x.csv"], "one of the three"),
         (["predict", "--table", "x.csv", "--batch", "2"], "--batch goes with prototxt"),
         (["predict", "{root}/absent.prototxt"], "no such file"),
         (["predict", "{net}", "{root}/board/../net.prototxt"], "has the same name as"),

@@ -18,7 +18,7 @@ import numpy as np
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import write_json
+from neuralpower.core.files import sha256_file, write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
@@ -434,8 +434,24 @@ def load_models(folder: str | Path) -> ModelSet:
         if name != f"{model.family}.{model.target}.json":
             text = f"holds the model of {model.family} {model.target}: restore the file"
             raise InputError(text, path=root / name)
+        _check_sum(root / name, index.get("sha256"))
         models[model.family, model.target] = model
     return ModelSet(str(index.get("platform", "")), models, index)
+
+
+def _check_sum(path: Path, sums: object) -> None:
+    """``InputError`` for a model file that is not the one that ``fit`` listed in the index.
+
+    Indices of before 2026-11-25 have no sums: their files are taken as they are.
+    """
+    if sums is None:
+        return
+    if not isinstance(sums, Mapping) or sums.get(path.name) != sha256_file(path):
+        raise InputError(
+            "is not the file that fit wrote (its SHA-256 differs from the index): "
+            "restore it, or fit again",
+            path=path,
+        )
 
 
 def columns_of(configurations: Sequence[Any]) -> dict[str, np.ndarray]:

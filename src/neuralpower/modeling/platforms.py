@@ -243,6 +243,7 @@ def write_models(
         },
         "version": __version__,
         "models": sorted(wanted),
+        "sha256": {name: sha256_file(root / name) for name in sorted(wanted)},
         "rows": {
             family: {
                 "read": data.rows_read[family],

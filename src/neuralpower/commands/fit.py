@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.commands.summaries import say_models
-from neuralpower.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.records.folder import load_platform
     from neuralpower.records.sealing import refuse_changed
 
-    _refuse_changed(arguments.measurements)
     options = load_options(arguments.config, arguments.seed)
     refuse_changed(load_platform(arguments.measurements))
     with threadpool_limits(1), _Bar() as bar:
@@ -63,16 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
             write_learning_curve(data, arguments.learning_curve, options)
     say_models(arguments.out)
     return 0
-
-
-def _refuse_changed(folder: Path) -> None:
-    """Raise ``InputError`` where a table is not the one that its manifest lists."""
-    from neuralpower.records.folder import load_platform
-    from neuralpower.records.sealing import checksum_faults
-
-    faults = checksum_faults(load_platform(folder))
-    if faults:
-        raise InputError(f"{faults[0]}: restore the file", path=folder)
 
 
 class _Bar:

@@ -107,11 +107,6 @@ def checksum_faults(platform: Platform) -> list[str]:
 
 def refuse_changed(platform: Platform) -> None:
     """Raise ``InputError`` where the folder is not what its manifest says."""
-    found = checksum_faults(platform)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise InputError(
-            f"{found[0]}{more}: bring the file back, or if the change is meant, put its new sha256 "
-            "into the manifest",
-            path=platform.folder,
-        )
+    faults = checksum_faults(platform)
+    if faults:
+        raise InputError(f"{faults[0]}: restore the file", path=platform.folder)

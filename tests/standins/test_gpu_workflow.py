@@ -49,7 +49,7 @@ def workflow(
 
 
 def project_for(folder: Path, gpus: list[str]) -> Path:
-    project = make_project(folder)
+    project: Path = make_project(folder)
     (project / "config/gpu.yaml").write_text(GPU.replace("GPUS", json.dumps(gpus)))
     return project
 

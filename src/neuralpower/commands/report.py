@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import InputError
+
+if TYPE_CHECKING:
+    from neuralpower.reporting.results import Results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="measurements of one platform, or of one a sub-folder; default: the folders "
         "measurements beside and in RESULTS_DIR",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OTHER_RESULTS",
+        help="an earlier results folder: a page says what moved beyond its interval",
     )
     parser.add_argument(
         "--networks-file",
@@ -49,9 +59,21 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.networks_file or home / "prototxts" / "networks.yaml",
         arguments.networks,
         arguments.platforms,
+        _other(arguments.compare),
     )
     report = Report.of(results, arguments.out)
     report.write()
     for fault in report.faults:
         sys.stderr.write(f"neuralpower: page {fault.path}: {fault.reason}\n")
     return 1 if report.faults else 0
+
+
+def _other(folder: Path | None) -> Results | None:
+    """The run to compare with; ``InputError`` where there is no such folder."""
+    from neuralpower.reporting.results import Results
+
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        raise InputError("no such results folder to compare with", path=folder)
+    return Results(folder)

@@ -232,6 +232,8 @@ class Results:
     networks_file: Path | None = None
     wanted_networks: Sequence[str] | None = None
     wanted_platforms: Sequence[str] | None = None
+    #: An earlier run to compare with.
+    other: Results | None = None
     _platforms: dict[str, PlatformResults] = field(default_factory=dict)
 
     @cached_property

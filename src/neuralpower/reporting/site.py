@@ -21,6 +21,7 @@ from neuralpower.core.files import safe_name, write_json, write_text
 from neuralpower.reporting import (
     accuracy_page,
     choosing_page,
+    compared_page,
     glossary_page,
     index_page,
     measurement_page,
@@ -49,7 +50,13 @@ DETAILS = (
     measurement_page.PAGE,
     platform_page.PAGE,
 )
-TOP = (choosing_page.PAGE, accuracy_page.PAGE, glossary_page.PAGE, index_page.PAGE)
+TOP = (
+    compared_page.PAGE,
+    choosing_page.PAGE,
+    accuracy_page.PAGE,
+    glossary_page.PAGE,
+    index_page.PAGE,
+)
 
 SECTIONS = (
     ("Networks and platforms", "index.html", "index"),

@@ -61,7 +61,7 @@ def test_without_the_module_of_nvml_times_are_measured_and_power_says_why(tmp_pa
     code = """
 sys.modules["pynvml"] = None
 from pathlib import Path
-from neuralpower.profiling.board import board_software
+from neuralpower.profiling.nvml_facts import board_software
 from neuralpower.profiling.bench import measuring
 with measuring("auto", "cuda", Path("logs"), lambda: "executor") as bench:
     print(bench.meter.available().reason)

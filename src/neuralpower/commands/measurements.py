@@ -163,8 +163,11 @@ def _platforms(folder: Path) -> list[Platform]:
 
 
 def _text(platform: Platform, report: Report, show: int) -> str:
-    lines = [f"{platform.name}: {platform.software or 'software not told'}"]
-    lines.append(f"  on {platform.device or 'a device not told'}")
+    from neuralpower.core.facts import as_text
+    from neuralpower.records.repeat_facts import power_facts, runtime_facts
+
+    lines = [f"{platform.name}: {platform.software or 'software not known'}"]
+    lines.append(f"  on {platform.device or 'a device that is not known'}")
     if platform.power_reason:
         lines.append(f"  no power: {platform.power_reason}")
     columns = list(report.families[0]) if report.families else []
@@ -173,8 +176,8 @@ def _text(platform: Platform, report: Report, show: int) -> str:
         lines.append(
             f"networks: {report.networks} at a batch size, {report.network_rows} measurements"
         )
-    lines += _repeats(report)
-    lines += _power(platform, report)
+    lines += as_text(runtime_facts(report.repeatability))
+    lines += as_text(power_facts(report.power, platform.manifest))
     if report.flags:
         lines.append("flags: " + ", ".join(f"{name} {n}" for name, n in report.flags.items()))
     for finding in report.findings[:show]:
@@ -184,49 +187,3 @@ def _text(platform: Platform, report: Report, show: int) -> str:
     warnings = len(report.findings) - report.errors
     lines.append(f"{report.errors} errors, {warnings} warnings")
     return "\n".join(lines) + "\n\n"
-
-
-def _repeats(report: Report) -> list[str]:
-    r = report.repeatability
-    lines = []
-    if r.anchor_median_ms is not None and r.anchor_cv is not None:
-        drift = "" if r.anchor_drift is None else f", drift {r.anchor_drift:+.1%}"
-        lines.append(
-            f"anchor: {r.anchors} visits, median {r.anchor_median_ms:.4g} ms, "
-            f"coefficient of variation {r.anchor_cv:.1%}{drift}"
-        )
-    if r.spread_median is not None and r.spread_p90 is not None:
-        lines.append(
-            f"repeats: {r.repeated} of {r.configurations} configurations, spread (slowest over "
-            f"fastest, less 1) median {r.spread_median:.1%}, 90th percentile {r.spread_p90:.1%}"
-        )
-    return lines
-
-
-def _power(platform: Platform, report: Report) -> list[str]:
-    from neuralpower.records.power_figures import idle_states
-
-    p = report.power
-    if p is None:
-        return []
-    line = f"power: {p.powered} of {p.rows} rows ({p.share:.0%}), {p.lowest_w:.4g} to "
-    line += f"{p.highest_w:.4g} W"
-    if p.u_within_median is not None and p.u_within_p90 is not None:
-        line += f", half-width within a visit: median {p.u_within_median:.2%}, 90th percentile "
-        line += f"{p.u_within_p90:.2%}"
-    lines = [line]
-    if p.anchor_cv is not None:
-        drift = "" if p.anchor_drift is None else f", drift {p.anchor_drift:+.2%}"
-        lines.append(
-            f"anchor's power: {p.anchors} visits, coefficient of variation {p.anchor_cv:.2%}{drift}"
-        )
-    if p.repeat_spread is not None:
-        lines.append(f"repeats' power: spread (highest over lowest, less 1) {p.repeat_spread:.2%}")
-    if p.counter_ratio is not None:
-        lines.append(f"energy counter over the sensor's power: {p.counter_ratio:.3f}")
-    idle = idle_states(platform.manifest)
-    if idle:
-        lines.append("idle: " + ", ".join(f"{watts:.4g} W {words}" for words, watts in idle))
-    if p.boards:
-        lines.append(f"boards: {', '.join(p.boards)}")
-    return lines

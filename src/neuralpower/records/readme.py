@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.facts import as_markdown
 from neuralpower.records.codec import Facts
 from neuralpower.records.folder import Row
 from neuralpower.records.manifest import Manifest, PowerState
+from neuralpower.records.repeat_facts import runtime_facts
 from neuralpower.records.repeatability import Repeatability, is_anchor
 
 
@@ -204,33 +206,12 @@ def _replayed(timing: Facts, executor: Facts, protocol: Facts) -> str:
 
 
 def _repeats(figures: Repeatability) -> str:
-    lines = ["## How well it repeats", "", "| figure | value |", "|---|---|"]
-    if figures.anchor_median_ms is not None:
-        lines.append(f"| anchor visits | {figures.anchors} |")
-        lines.append(f"| median of the anchor | {figures.anchor_median_ms:.4g} ms |")
-    if figures.anchor_cv is not None:
-        lines.append(f"| coefficient of variation of the anchor | {figures.anchor_cv:.1%} |")
-    if figures.second_anchor_median_ms is not None:
-        lines.append(
-            f"| second anchor, memory-bound | {figures.second_anchors} visits, "
-            f"{figures.second_anchor_median_ms:.4g} ms |"
-        )
-    if figures.second_anchor_cv is not None:
-        lines.append(f"| its coefficient of variation | {figures.second_anchor_cv:.1%} |")
-    if figures.anchor_drift is not None:
-        lines.append(
-            f"| last third of the anchors against the first | {figures.anchor_drift:+.1%} |"
-        )
-    if figures.spread_median is not None and figures.spread_p90 is not None:
-        lines.append(f"| configurations visited more than once | {figures.repeated} |")
-        lines.append(f"| spread of their visits, median | {figures.spread_median:.1%} |")
-        lines.append(f"| spread of their visits, 90th percentile | {figures.spread_p90:.1%} |")
-    lines += [
-        "",
+    return (
+        "## How well it repeats\n\n| figure | value |\n|---|---|\n"
+        f"{as_markdown(runtime_facts(figures))}\n"
         "Spread: slowest visit over fastest, less 1. No model can score better on single visits "
-        "than this scatter allows.",
-    ]
-    return "\n".join(lines)
+        "than this scatter allows."
+    )
 
 
 def _networks(rows: Sequence[Row]) -> str:

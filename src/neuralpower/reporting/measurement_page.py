@@ -111,7 +111,7 @@ def _context(name: str, folder: Recorded) -> dict[str, Any]:
         "why_no_power": "" if report.power else _why_no_power(platform),
         "sensor": sensor_section(folder.board, manifest),
         "power": raw_power_section(platform.folder, folder.records) if report.power else None,
-        "repeats": repeats_section(folder.rows, report),
+        "repeats": repeats_section(folder.rows, report, manifest),
         "flags": _flags(report),
         "time": time_table(folder.records),
         "sound": _sound(report),

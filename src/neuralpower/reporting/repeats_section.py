@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.facts import as_pairs
 from neuralpower.records.checks import Report
 from neuralpower.records.folder import Row
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.power_figures import positive
+from neuralpower.records.repeat_facts import power_facts, runtime_facts
 from neuralpower.records.repeatability import anchors_by_layer, is_anchor, run_of
 from neuralpower.records.visits import Power, Timing, VisitRecord
 from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 
 
-def repeats_section(rows: Sequence[Row], report: Report) -> dict[str, Any] | None:
+def repeats_section(
+    rows: Sequence[Row], report: Report, manifest: Manifest
+) -> dict[str, Any] | None:
     """Anchors over the run, spread of repeats and intervals by size; ``None`` without any."""
-    r, power = report.repeatability, report.power
+    r = report.repeatability
     runtimes: dict[str, list[tuple[float, float]]] = {}
     powers: dict[str, list[tuple[float, float]]] = {}
     groups: dict[str, list[float]] = {}
@@ -40,29 +45,9 @@ def repeats_section(rows: Sequence[Row], report: Report) -> dict[str, Any] | Non
             powers.setdefault(run_of(row), []).append((place, watts))
     several = [sorted(own) for own in groups.values() if len(own) > 1]
     spread = [(own[len(own) // 2], own[-1] / own[0] - 1) for own in several]
-    facts = [
-        ("Anchor, runtime", _joined(
-            _of("visits", r.anchors or None), _of("median", _short(r.anchor_median_ms), "ms"),
-            _of("coefficient of variation", _percent(r.anchor_cv)),
-            _of("last third against the first", _percent(r.anchor_drift, "+")))),
-        ("Anchor, power", "" if power is None else _joined(
-            _of("visits", power.anchors or None),
-            _of("coefficient of variation", _percent(power.anchor_cv)),
-            _of("last third against the first", _percent(power.anchor_drift, "+")))),
-        ("Repeats, runtime", _joined(
-            _of("configurations", r.repeated or None),
-            _of("spread, median", _percent(r.spread_median)),
-            _of("90th percentile", _percent(r.spread_p90)))),
-        ("Repeats, power", "" if power is None else _joined(
-            _of("spread, median", _percent(power.repeat_spread)))),
-        ("Power within a visit", "" if power is None else _joined(
-            _of("half-width, median", _percent(power.u_within_median)),
-            _of("90th percentile", _percent(power.u_within_p90)))),
-        ("Energy counter", "" if power is None else _joined(
-            _of("over the sensor's power, median", _short(power.counter_ratio)))),
-    ]  # fmt: skip
+    facts = [*runtime_facts(r), *power_facts(report.power, manifest)]
     found = {
-        "facts": [(name, text) for name, text in facts if text],
+        "facts": as_pairs(facts),
         "anchors": figures.anchors(runtimes, powers) if runtimes else None,
         "spread": figures.repeat_spread(spread),
         "widths": figures.interval_widths(widths),
@@ -123,19 +108,3 @@ def _shares(spent: Sequence[float]) -> list[Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _of(name: str, value: Any, unit: str = "") -> str | None:
-    return None if value is None else f"{name} {value}{' ' + unit if unit else ''}"
-
-
-def _joined(*parts: Any) -> str:
-    return ", ".join(str(part) for part in parts if part is not None)
-
-
-def _short(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4g}"
-
-
-def _percent(value: float | None, sign: str = "") -> str | None:
-    return None if value is None else f"{100 * value:{sign}.3g} %"

@@ -45,10 +45,11 @@ rule characterise:
     params:
         executor=lambda wildcards: executor_words(PROFILE, wildcards.shard),
         budget=PROFILE["characterise_budget"],
+        platform=PROFILE["platform"],
         code=code_hash("characterise"),
     shell:
         "neuralpower characterise"
-        " --platform {PROFILE[platform]:q}"
+        " --platform {params.platform:q}"
         " {params.executor:q}"
         " --budget {params.budget:q}"
         " --out {output:q}"
@@ -83,10 +84,11 @@ rule profile:
         characterise=lambda wildcards, input: (
             ["--characterise", input.characterise] if input.characterise else []
         ),
+        platform=PROFILE["platform"],
         code=code_hash("profile"),
     shell:
         "neuralpower profile {input.table:q} {input.networks:q}"
-        " --platform {PROFILE[platform]:q}"
+        " --platform {params.platform:q}"
         " {params.executor:q}"
         " {params.options:q}"
         " {params.batches}"
@@ -107,10 +109,11 @@ rule merge_shards:
         "../../envs/environment.yaml"
     params:
         folders=[f"results/shards/{shard}" for shard in SHARDS],
+        platform=PROFILE["platform"],
         code=code_hash("shards"),
     shell:
         "neuralpower shards merge {params.folders:q}"
-        " --out results/measurements/{PROFILE[platform]:q}"
+        " --out results/measurements/{params.platform:q}"
         " 2> {log:q}"
 
 
@@ -125,8 +128,9 @@ rule keep:
     conda:
         "../../envs/environment.yaml"
     params:
+        platform=PROFILE["platform"],
         code=code_hash("measurements"),
     shell:
-        "neuralpower measurements keep results/measurements/{PROFILE[platform]:q}"
+        "neuralpower measurements keep results/measurements/{params.platform:q}"
         " --out {output:q}"
         " 2> {log:q}"

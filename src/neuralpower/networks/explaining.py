@@ -190,7 +190,7 @@ def explain_network(
             return found | {f"{change.key}_note": error.message}
         changed = predict_networks([other], models, composition)
         before, after = rows[-1], changed[-1]
-        if after["note"] != before["note"] or after[cost] is None:
+        if _covered(changed) != _covered(rows) or after[cost] is None:
             return found | {f"{change.key}_note": "the changed network is covered differently"}
         found[f"{change.key}_saves_percent"] = 100 * (1 - after[cost] / before[cost])
         for target, unit in (("runtime_ms", "ms"), ("energy_mj", "mj")):
@@ -205,6 +205,11 @@ def explain_network(
         | {k: v for change in CHANGES for k, v in saved(layers[row["index"]], change).items()}
         for rank, row in enumerate(known[:most], 1)
     ]
+
+
+def _covered(rows: Sequence[Mapping[str, Any]]) -> list[tuple[bool, bool]]:
+    """Which layers have a runtime and an energy: totals of other layers cannot be compared."""
+    return [(row["runtime_ms"] is None, row["energy_mj"] is None) for row in rows[:-1]]
 
 
 def _newly_beyond(

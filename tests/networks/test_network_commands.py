@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -387,7 +388,7 @@ def test_many_networks_are_explained_once_and_one_at_fault_costs_no_other(
 def test_a_saving_holds_whatever_else_the_total_s_note_says() -> None:
     from neuralpower.networks.explaining import _covered
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"runtime_ms": 1.0, "energy_mj": None, "note": None},
         {"runtime_ms": None, "energy_mj": None, "note": None},
         {"runtime_ms": 1.0, "energy_mj": None, "note": "covers 1 of 2; 5 % waited for"},

@@ -237,7 +237,9 @@ class _Tracer:
             inputs = [self._network(network), f"results/models/{platform}/"]
             return self._made(path, "predict", inputs)
         if stage == "changes":
-            return self._made(path, "explain", [f"results/models/{_stem(path)}/"])
+            # The table of a platform, or what is kept of one of its networks.
+            platform = words[1] if len(words) > 2 else _stem(path)
+            return self._made(path, "explain", [f"results/models/{platform}/"])
         if stage == "accuracy":
             return self._accuracy(path)
         if stage == "checksums":

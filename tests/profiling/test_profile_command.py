@@ -191,7 +191,7 @@ def test_check_tells_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "error: conv.csv.gz, row 3: runtime_ms: runtime -1 is not positive" in out
     assert "error: conv.csv.gz, row 2: repeats conv.csv.gz, row 1 exactly" in out
     assert "warning: conv.csv.gz, row 4: 600 times the runtime" in out
-    assert "2 errors, 1 warnings" in out
+    assert "2 errors, 2 warnings" in out
 
 
 def test_check_suspects_a_unit_slip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 #!/bin/bash
-# On the GPU machine: bash run.sh look | first [SECONDS] | go [SECONDS].  What is in $OUT comes back;
+# On the GPU machine: NEURALPOWER_OUT=FOLDER bash run.sh look | first [SECONDS] | go [SECONDS]. What is
+# in that folder comes back;
 # prev.tgz beside this script is what an earlier machine gave back. docs/measurement.md has the plan.
 cd "$(dirname "$0")" || exit 1
 export PYTHONPATH=site:src PYTHONUNBUFFERED=1
@@ -9,9 +10,9 @@ platform=${PLATFORM:-h100-torch-fp32}
 data=$work/$platform
 facts=$data/characterise.json
 gpu=(--executor torch --device cuda --meter "${METER:-nvml}" --precision fp32)
-mkdir -p "$work" "${OUT:?a folder that comes back}"
+mkdir -p "$work" "${NEURALPOWER_OUT:?a folder that comes back}"
 [ -d "$data" ] || { [ -f prev.tgz ] && tar xzf prev.tgz -C "$work"; }
-trap 'tar czf "$OUT/first_run.tgz" -C "$work" . && ls -l "$OUT"' EXIT
+trap 'tar czf "$NEURALPOWER_OUT/first_run.tgz" -C "$work" . && ls -l "$NEURALPOWER_OUT"' EXIT
 # TERM: what was measured is published before the command ends.
 within() { timeout -s TERM -k 25 "$@"; }
 

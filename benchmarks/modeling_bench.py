@@ -50,7 +50,7 @@ def made_up(rows: int) -> Layers:
         columns |= dict.fromkeys((f"{name}_height", f"{name}_width"), np.full(rows, value))
     columns |= {"groups": np.ones(rows), "bias": np.ones(rows), "inputs": np.ones(rows)}
     columns["pool_method"] = np.full(rows, "")
-    table = FeatureTable(columns)
+    table = FeatureTable(columns, "conv")
     cost = 0.02 + 1e-9 * table["macs"] + 1e-7 * table["moved_elements"]
     measured = cost * np.exp(0.1 * generator.standard_normal(rows))
     groups = tuple(str(i) for i in range(rows))

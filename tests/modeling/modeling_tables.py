@@ -86,7 +86,7 @@ def measured(
         for name in CONFIGURATION_COLUMNS[1:]
         if name != "pool_method" and any(name in row.values for row in rows)
     }
-    table = FeatureTable(columns)
+    table = FeatureTable(columns, str(records[0]["family"]))
     generator = np.random.default_rng(seed)
     times = runtime(table) * np.exp(noise * generator.standard_normal(len(records)))
     watts = None if power is None else power(table)

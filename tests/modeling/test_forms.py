@@ -93,7 +93,7 @@ def test_a_bend_is_found_and_kept(folder: Path, target: str, form: str) -> None:
     model = Model.from_json(json.loads(json.dumps(fitted.model)))
     assert model.to_json() == Model.from_json(model.to_json()).to_json()
     values = model.predict(layers.columns).value
-    table = FeatureTable(layers.columns)
+    table = layers.table()
     source: dict[str, object] = {}
     text = to_python(model)
     exec(text, source)

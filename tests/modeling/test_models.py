@@ -132,7 +132,7 @@ def test_folders_without_models_are_refused(tmp_path: Path, folder: Path) -> Non
         load_models(tmp_path / "nothing")
     with pytest.raises(InputError, match=r"models\.json"):
         load_models(tmp_path)
-    (tmp_path / "models.json").write_text('{"schema_version": 1, "models": ["../x.json"]}')
+    (tmp_path / "models.json").write_text('{"schema_version": 3, "models": ["../x.json"]}')
     with pytest.raises(InputError, match="not the name of a model file"):
         load_models(tmp_path)
 
@@ -152,7 +152,7 @@ def test_prediction_imports_numpy_only(folder: Path) -> None:
 
 def test_python_form_computes_the_same(model: Model, folder: Path) -> None:
     layers = layers_of(folder / "p", "conv")
-    table = FeatureTable(layers.columns)
+    table = layers.table()
     source = to_python(model)
     names = source.split("(", 1)[1].split(")", 1)[0].split(", ")
     scope: dict[str, object] = {}

@@ -91,11 +91,13 @@ def test_totals(
     for layer in layers(steps, batch, size):
         equation = paleo(layer.family, TITAN_X)
         columns = columns_of([layer])
-        whole += float(Baseline("paleo", (equation,), {}).predict(columns)[0])
+        whole += float(Baseline(layer.family, "paleo", (equation,), {}).predict(columns)[0])
         for term, coefficient in zip(equation.terms, equation.coefficients, strict=True):
             part = Equation("linear", (term,), (coefficient,))
             is_memory = "elements" in term[0].feature or "transferred" in term[0].feature
-            parts[int(is_memory)] += float(Baseline("part", (part,), {}).predict(columns)[0])
+            parts[int(is_memory)] += float(
+                Baseline(layer.family, "part", (part,), {}).predict(columns)[0]
+            )
     assert parts[0] == pytest.approx(compute, abs=0.01)
     assert parts[1] == pytest.approx(memory, abs=0.01)
     assert whole == pytest.approx(total, abs=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,15 @@ from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.crossvalidation import (
     Candidate,
     Problem,
-    Trial,
     assign_folds,
     try_candidate,
 )
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import FeatureTable
-from neuralpower.modeling.fitting import FitOptions, fit_layers
+from neuralpower.modeling.fitting import FitOptions, choose, fit_layers
 from neuralpower.modeling.metrics import rmspe
-from neuralpower.modeling.selection import DEFAULT_CANDIDATES, select
+from neuralpower.modeling.models import within_middle
+from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Deal, frontier, select
 
 FAST = (
     Candidate("physical", "relative", "non-negative"),
@@ -42,9 +43,9 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> Layers:
     return layers_of(write_platform(tmp_path_factory.mktemp("p"), {"conv.csv": rows}), "conv")
 
 
-def trials_of(problem: Problem, candidates: tuple[Candidate, ...] = FAST) -> list[Trial]:
+def deal_of(problem: Problem, candidates: tuple[Candidate, ...] = FAST) -> list[Deal]:
     found = (try_candidate(problem, c) for c in candidates)
-    return [trial for trial in found if trial is not None]
+    return [Deal(problem, [trial for trial in found if trial is not None])]
 
 
 def test_folds_are_even_whole_and_free_of_order() -> None:
@@ -60,18 +61,18 @@ def test_folds_are_even_whole_and_free_of_order() -> None:
 
 def test_a_folds_rows_have_no_say_in_their_own_predictions(layers: Layers) -> None:
     folds = assign_folds(layers.groups, 5)
-    honest = select(Problem(layers, folds), trials_of(Problem(layers, folds)))
+    honest = select(deal_of(Problem(layers, folds)))
     spoilt = np.where(folds == 2, layers.measured * 7.0, layers.measured)
     liar = Layers(
         layers.family, layers.target, layers.columns, spoilt, layers.visits, layers.spread,
         layers.groups,
     )  # fmt: skip
     problem = Problem(liar, folds)
-    found = select(problem, trials_of(problem))
+    found = select(deal_of(problem))
     same = folds == 2
     # Gram sums that include the fold are subtracted again, so the last digits may differ.
     np.testing.assert_allclose(found.predicted[same], honest.predicted[same], rtol=1e-4)
-    assert found.fold_choices[2] == honest.fold_choices[2]
+    assert found.fold_choices[2].members == honest.fold_choices[2].members
     assert not np.allclose(found.predicted[~same], honest.predicted[~same], rtol=1e-3)
 
 
@@ -120,7 +121,7 @@ def test_pure_noise_selects_almost_nothing(tmp_path: Path) -> None:
     rows = measured(fc_records(150), lambda t: 1.0 + 0.0 * t["batch"], noise=0.2)
     layers = layers_of(write_platform(tmp_path / "p", {"fc.csv": rows}), "fc")
     problem = Problem(layers, assign_folds(layers.groups))
-    found = select(problem, trials_of(problem, DEFAULT_CANDIDATES))
+    found = select(deal_of(problem, DEFAULT_CANDIDATES))
     assert sum(len(e.terms) for e in found.equations) <= 4
     assert 17.0 < rmspe(layers.measured, found.predicted) < 24.0
 
@@ -155,7 +156,7 @@ def test_a_target_that_hardly_varies_does_not_run_away(tmp_path: Path) -> None:
     # A spread of 2 % widens by 1 %, not by the quarter that power may leave its range otherwise.
     share = np.sqrt(kept.max() / kept.min())
     np.testing.assert_allclose(high / low, kept.max() / kept.min() * share**2, rtol=1e-9)
-    found = select(problem, trials_of(problem, DEFAULT_CANDIDATES))
+    found = select(deal_of(problem, DEFAULT_CANDIDATES))
     constant = np.full(len(layers), np.median(layers.measured))
     assert rmspe(layers.measured, found.predicted) < 1.15 * rmspe(layers.measured, constant)
     assert np.ptp(found.predicted) < 2.0 * np.ptp(layers.measured)
@@ -185,3 +186,47 @@ def test_baselines_know_the_device(layers: Layers) -> None:
     assert "paleo_ppp1" not in blind
     # The made-up device adds work and traffic: so does Paleo, once fitted.
     assert blind["paleo_fitted"]["scores"]["rmspe"] < blind["constant"]["scores"]["rmspe"]
+
+
+def test_a_member_that_runs_away_does_not_take_the_mean_with_it() -> None:
+    values = np.array([[1.0, 1.2, 50.0], [1.0, 1.1, 0.9]])
+    np.testing.assert_allclose(within_middle(values), [[1.0, 1.2, 1.8], [1.0, 1.1, 0.9]])
+    two = np.array([[1.0, 50.0]])
+    np.testing.assert_allclose(within_middle(two), two)
+
+
+def test_fit_most_terms_bounds_a_model_and_the_frontier_shows_its_price(layers: Layers) -> None:
+    problem = Problem(layers, assign_folds(layers.groups, 5))
+    deal = deal_of(problem, DEFAULT_CANDIDATES)
+    found = select(deal)
+    small = select(deal, most_terms=3)
+    assert sum(len(e.terms) for e in small.equations) <= 3
+    assert rmspe(layers.measured, small.predicted) > rmspe(layers.measured, found.predicted)
+    steps = frontier(found.scores)
+    assert [s.terms for s in steps] == sorted({s.terms for s in steps})
+    assert all(b.rmspe < a.rmspe for a, b in pairwise(steps))
+    assert steps[-1].rmspe == min(s.rmspe for s in found.scores)
+
+
+def test_weights_of_a_mean_are_those_of_least_relative_error(layers: Layers) -> None:
+    problem = Problem(layers, assign_folds(layers.groups, 5))
+    [deal] = deal_of(problem, DEFAULT_CANDIDATES)
+    found = select([deal])
+    for score in found.scores:
+        weights = np.array(score.option.weights)
+        assert (weights >= 0.0).all()
+        if len(weights) > 1:
+            assert 3 <= len(weights) <= 5
+            values = np.stack([deal.trials[t].outer[:, s] for t, s in score.option.members], axis=1)
+            assert (values > 0.0).all()
+            assert 0.8 < weights.sum() < 1.3
+
+
+def test_small_families_are_chosen_and_scored_on_several_deals(tmp_path: Path) -> None:
+    rows = measured(fc_records(60), device, noise=0.1)
+    layers = layers_of(write_platform(tmp_path / "p", {"fc.csv": rows}), "fc")
+    choice = choose(layers, QUICK)
+    assert len(choice.deals) == len(choice.selection.dealt) == 3
+    scores = [rmspe(layers.measured, predicted) for predicted in choice.selection.dealt]
+    assert len(set(scores)) == 3
+    assert all(5.0 < score < 20.0 for score in scores)

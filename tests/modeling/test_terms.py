@@ -39,7 +39,7 @@ terms = st.lists(factors, max_size=3).map(lambda parts: product(tuple(parts)))
 
 
 def test_macs_by_hand() -> None:
-    values = FeatureTable(COLUMNS)["macs"]
+    values = FeatureTable(COLUMNS, "conv")["macs"]
     assert values.tolist() == [
         55 * 55 * 64 * 11 * 11 * 3,
         4 * 28 * 28 * 64 * 3 * 3 * 32,
@@ -48,7 +48,7 @@ def test_macs_by_hand() -> None:
 
 
 def test_tiles_round_up() -> None:
-    table = FeatureTable({"batch": np.array([1.0]), "out_channels": np.array([65.0])})
+    table = FeatureTable({"batch": np.array([1.0]), "out_channels": np.array([65.0])}, "conv")
     # One row and 65 columns of output in tiles of 64 x 64: two tiles.
     assert table["tiled_64x64"].tolist() == [2 * 64 * 64]
 
@@ -71,7 +71,7 @@ def test_names_are_readable(term: Term, name: str) -> None:
 
 @given(terms, terms)
 def test_product_multiplies_values(a: Term, b: Term) -> None:
-    table = TermTable(FeatureTable(COLUMNS))
+    table = TermTable(FeatureTable(COLUMNS, "conv"))
     shared = {f for f in a if f.function in ("above", "below")} & set(b)
     if not shared:  # a hinge times itself stays one hinge: it bends, it does not curve
         np.testing.assert_allclose(table[product(a, b)], table[a] * table[b], rtol=1e-12)
@@ -96,9 +96,9 @@ def test_every_library_is_finite_and_starts_with_the_intercept() -> None:
     columns = {
         name: np.floor(generator.uniform(1, 40, 200))
         for name in (*COLUMNS, "in_height", "in_width", "stride_height")
-    }
-    table = FeatureTable(columns)
+    } | {"groups": np.ones(200)}
     for family in ("conv", "deconv", "fc", "pool", "relu", "concat"):
+        table = FeatureTable(columns, family)
         for name, library in LIBRARIES.items():
             chosen = library(table, family, "runtime_ms")
             if chosen:
@@ -110,7 +110,8 @@ def test_every_library_is_finite_and_starts_with_the_intercept() -> None:
 def test_paper_library_counts() -> None:
     generator = np.random.default_rng(2)
     table = FeatureTable(
-        {n: np.floor(generator.uniform(2, 60, 50)) for n in (*COLUMNS, "in_height", "in_width")}
+        {n: np.floor(generator.uniform(2, 60, 50)) for n in (*COLUMNS, "in_height", "in_width")},
+        "conv",
     )
     # 7 features to degree 3 are C(10, 3) - 1 = 119 monomials, 8 special terms, the constant;
     # "kernel width and input channels" forms of the special terms are not monomials of degree 3.
@@ -120,6 +121,6 @@ def test_paper_library_counts() -> None:
 
 def test_multiples_are_dropped() -> None:
     table = FeatureTable(
-        {"batch": np.array([1.0, 2.0, 3.0]), "in_channels": np.array([2.0, 4.0, 6.0])}
+        {"batch": np.array([1.0, 2.0, 3.0]), "in_channels": np.array([2.0, 4.0, 6.0])}, "conv"
     )
     assert varying(table, ("batch", "in_channels", "groups")) == ["batch"]

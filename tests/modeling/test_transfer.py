@@ -55,7 +55,7 @@ def test_transfer_learns_the_scale_and_its_correction(folders: Path, tmp_path: P
     facts = json.loads((tmp_path / "m" / "conv.runtime_ms.json").read_text())
     # What cross-validation promised from 50 rows holds on 200 others, and beats starting afresh.
     assert found < 1.6 * facts["scores"]["rmspe"]
-    assert found < 0.7 * facts["baselines"]["direct"]
+    assert found < 0.8 * facts["baselines"]["direct"]
     inside = (guess.lo <= unseen.measured) & (unseen.measured <= guess.hi)
     assert 0.75 < inside.mean() <= 1.0
     # A family that the old platform lacks is fitted on its own.

@@ -98,7 +98,8 @@ def test_the_page_divides_energy_by_the_images_of_the_pass() -> None:
 
 
 def per_mac(factor: float) -> dict[str, Any]:
-    return Baseline("", (Equation("linear", ((Factor("macs"),),), (factor,)),), {}).to_json()
+    equation = Equation("linear", ((Factor("macs"),),), (factor,))
+    return Baseline("conv", "", (equation,), {}).to_json()
 
 
 def test_baselines_of_networks_are_beside_their_scores(tmp_path: Path, prototxt: Path) -> None:

@@ -40,15 +40,16 @@ class Device:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A named baseline: the largest of its equations; ``scores`` as of ``metrics.scores``."""
+    """A baseline of a family: the largest of its equations; ``scores`` as of ``metrics.scores``."""
 
+    family: str
     name: str
     equations: tuple[Equation, ...]
     scores: Mapping[str, Any]
 
     def predict(self, columns: Columns) -> Array:
         """Predicted values (n,) for configuration columns; may be negative (the paper's)."""
-        table = TermTable(FeatureTable(columns))
+        table = TermTable(FeatureTable(columns, self.family))
         return np.asarray(np.max([e.raw(table) for e in self.equations], axis=0))
 
     def to_json(self) -> dict[str, Any]:
@@ -57,10 +58,10 @@ class Baseline:
         return {"equations": equations, "scores": dict(self.scores)}
 
     @classmethod
-    def from_json(cls, name: str, value: Any) -> Baseline:
+    def from_json(cls, family: str, name: str, value: Any) -> Baseline:
         """The baseline of ``to_json``; errors as of ``models.Model.from_json``."""
         equations = tuple(equation_from_json(e) for e in value["equations"])
-        return cls(name, equations, dict(value["scores"]))
+        return cls(family, name, equations, dict(value["scores"]))
 
 
 _Fit = Callable[[FeatureTable, Array], tuple[Equation, ...]]
@@ -75,7 +76,8 @@ def _feature(name: str) -> Term:
 
 
 def _constant(table: FeatureTable, measured: Array) -> tuple[Equation, ...]:
-    return (_linear({INTERCEPT: float(np.median(measured))}),)
+    # The constant of least relative error: a mean of 1/y over a mean of 1/y^2.
+    return (_linear({INTERCEPT: _relative_slope(np.ones(len(measured)), measured)}),)
 
 
 def _relative_slope(x: Array, measured: Array) -> float:
@@ -131,7 +133,7 @@ def _fixed_roofline(work: str, traffic: str, device: Device) -> _Fit:
 def paleo_features(family: str) -> tuple[str, str]:
     """The features that Paleo counts as work (half its operations) and as moved elements."""
     if family == "pool":
-        return "unpooled", "paleo_pool_elements"
+        return "operations", "paleo_pool_elements"
     return vocabulary(family).main, "paleo_elements"
 
 
@@ -195,7 +197,7 @@ def _fits(problem: Problem, device: Device) -> dict[str, _Fit]:
 
 def score_baselines(problem: Problem, device: Device) -> list[Baseline]:
     """All baselines that apply, scored out of fold and fitted on all rows for later use."""
-    measured = problem.layers.measured
+    measured, family = problem.layers.measured, problem.layers.family
     result = []
     for name, fit in _fits(problem, device).items():
         predicted = np.empty(len(measured))
@@ -205,7 +207,7 @@ def score_baselines(problem: Problem, device: Device) -> list[Baseline]:
             table = TermTable(problem.features(fold))
             predicted[rows] = np.max([e.raw(table) for e in equations], axis=0)
         equations = fit(problem.table, measured)
-        result.append(Baseline(name, equations, scores(measured, predicted)))
+        result.append(Baseline(family, name, equations, scores(measured, predicted)))
     return result + _paper(problem)
 
 
@@ -225,9 +227,13 @@ def _paper(problem: Problem) -> list[Baseline]:
     fitted = equation.raw(TermTable(problem.table))
     return [
         Baseline(
-            "paper", (equation,), {**scores(measured, predicted), "n_terms": _terms(trial, size)}
+            problem.layers.family,
+            "paper",
+            (equation,),
+            {**scores(measured, predicted), "n_terms": _terms(trial, size)},
         ),
         Baseline(
+            problem.layers.family,
             "paper_in_sample",
             (equation,),
             {**scores(measured, fitted), "n_terms": _terms(trial, size)},
@@ -245,7 +251,7 @@ def load_baselines(models_dir: str | Path) -> dict[tuple[str, str], list[Baselin
     try:
         value = read_json(path, "baselines")
         return {
-            (family, target): [Baseline.from_json(name, b) for name, b in named.items()]
+            (family, target): [Baseline.from_json(family, name, b) for name, b in named.items()]
             for family, targets in value.items()
             for target, named in targets.items()
         }

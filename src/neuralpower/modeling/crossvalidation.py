@@ -9,29 +9,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from neuralpower.modeling.anchors import Anchors
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array, FeatureTable
 from neuralpower.modeling.forms import FORMS, Bend
-from neuralpower.modeling.gram import ESTIMATORS, Gram, Path, nonnegative
-from neuralpower.modeling.libraries import LIBRARIES, physical
-from neuralpower.modeling.models import LOG_LIMIT, Anchor, Equation
-from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
+from neuralpower.modeling.gram import ESTIMATORS, Gram, Path
+from neuralpower.modeling.libraries import LIBRARIES
+from neuralpower.modeling.models import LOG_LIMIT, Equation
+from neuralpower.modeling.terms import Term, TermTable
 
 #: Numbers of terms (intercept included) that are tried along a path.
-SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150)
+SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100)
 FOLDS = 10
 #: Terms with larger values than this are left out: their squares must have a finite sum.
 MOST = 1e100
-#: A prediction may leave the measured range of ratios to the anchor by at most this factor.
-GUARD = {"runtime_ms": 1.5, "power_w": 1.25, "energy_mj": 1.5, "ratio": 1.5}
-#: Power, whose anchor is a constant, may leave its measured range by at most this share of the
-#: range's logarithm too: where it hardly varies, a model may hardly leave its range.
-POWER_GUARD_SHARE = 0.5
+#: A design of at most so many numbers is kept: 160 MB.
+MOST_KEPT = 20_000_000
 
 
 @dataclass(frozen=True, order=True)
@@ -92,60 +90,19 @@ class Problem:
         self._columns = [
             {name: values[rows] for name, values in layers.columns.items()} for rows in self.rows
         ]
-        if layers.target in ("power_w", "ratio"):
-            self.anchor_terms: list[Term] = [INTERCEPT]
-        else:
-            self.anchor_terms = physical(self.table, layers.family, layers.target)
-        self._anchor_parts = [
-            TermTable(self.features(f)).matrix(self.anchor_terms) for f in range(self.count)
-        ]
-        weighted = [a / y[:, None] for a, y in zip(self._anchor_parts, self.measured, strict=True)]
-        self._anchor_grams = [a.T @ a for a in weighted]
-        self._anchor_moments = [a.sum(axis=0) for a in weighted]
-        self._anchors: dict[tuple[int, ...], tuple[Array, float, float]] = {}
+        self._anchors = Anchors(
+            layers, [self.features(f) for f in range(self.count)], self.measured
+        )
+        self.bounds = self._anchors.bounds
+        self.anchor = self._anchors.anchor
 
     def features(self, fold: int) -> FeatureTable:
         """A fresh feature table of a fold's rows."""
-        return FeatureTable(self._columns[fold], len(self.rows[fold]))
+        return FeatureTable(self._columns[fold], self.layers.family, len(self.rows[fold]))
 
     def largest(self) -> int:
         """The most terms that an inner training set can bear."""
         return max(2, int(len(self.layers) * (self.count - 2) / self.count) // 4)
-
-    def _anchor(self, without: tuple[int, ...]) -> tuple[Array, float, float]:
-        if without not in self._anchors:
-            kept = [f for f in range(self.count) if f not in without]
-            gram = np.sum([self._anchor_grams[f] for f in kept], axis=0)
-            moment = np.sum([self._anchor_moments[f] for f in kept], axis=0)
-            path = nonnegative(Gram(gram), moment, [len(self.anchor_terms)])
-            weights = np.zeros(len(self.anchor_terms))
-            weights[path.columns] = path.coefficients[:, 0]
-            ratios = [self.measured[f] / (self._anchor_parts[f] @ weights) for f in kept]
-            low = min(float(r.min()) for r in ratios)
-            high = max(float(r.max()) for r in ratios)
-            wider = GUARD[self.layers.target]
-            if self.layers.target == "power_w":
-                wider = min(wider, (high / low) ** POWER_GUARD_SHARE)
-            self._anchors[without] = (weights, low / wider, high * wider)
-        return self._anchors[without]
-
-    def bounds(self, fold: int, without: tuple[int, ...]) -> tuple[Array, Array]:
-        """Lowest and highest sane prediction of a fold's rows, trained ``without`` some folds."""
-        weights, low, high = self._anchor(without)
-        base = self._anchor_parts[fold] @ weights
-        return base * low, base * high
-
-    def anchor(self) -> Anchor:
-        """The anchor fitted on all rows, as a model stores it."""
-        weights, low, high = self._anchor(())
-        used = np.flatnonzero(weights)
-        equation = Equation(
-            "linear",
-            tuple(self.anchor_terms[j] for j in used),
-            tuple(float(weights[j]) for j in used),
-            candidate="anchor",
-        )
-        return Anchor(equation, low, high)
 
 
 @dataclass(frozen=True)
@@ -155,6 +112,7 @@ class Trial:
     ``outer``: (n, sizes), trained without the row's fold. ``inner[o]``: (n, sizes), trained
     without fold o and the row's own; not set (NaN) for the rows of o. ``counts``: terms of the
     solution on all rows. ``bend``: what the candidate's form does to the sum, from all rows.
+    ``used``: the columns that any training set chose.
     """
 
     candidate: Candidate
@@ -162,7 +120,8 @@ class Trial:
     full: Path
     outer: Array
     inner: list[np.ndarray]
-    bend: Bend | None = None
+    bend: Bend | None
+    used: np.ndarray
 
     @property
     def counts(self) -> np.ndarray:
@@ -198,9 +157,41 @@ def weighted(
     return matrix * (weight / f)[:, None], weight
 
 
-def _finite(terms: list[Term], problem: Problem) -> list[Term]:
-    table = TermTable(problem.table)
-    return [term for term in terms if (np.abs(table[term]) < MOST).all()]
+class Design:
+    """A candidate's terms over a family's layers: the columns of its least squares.
+
+    The matrix is kept where it is small, so that all deals of the folds share it.
+    """
+
+    def __init__(self, layers: Layers, terms: Sequence[Term]) -> None:
+        self.terms = list(terms)
+        self._layers = layers
+        self._matrix: Array | None = None
+        if len(layers) * len(self.terms) <= MOST_KEPT:
+            matrix = TermTable(layers.table()).matrix(self.terms)
+            good = np.asarray((np.abs(matrix) < MOST).all(axis=0)).tolist()
+            self._matrix = np.ascontiguousarray(matrix[:, good])
+        else:
+            table = TermTable(layers.table())
+            good = [bool((np.abs(table[term]) < MOST).all()) for term in self.terms]
+        self.terms = [term for term, fine in zip(self.terms, good, strict=True) if fine]
+
+    def rows(self, rows: np.ndarray, columns: np.ndarray | None = None) -> Array:
+        """Some rows, of some columns: (rows, columns), a fresh array."""
+        if self._matrix is not None:
+            part = self._matrix[rows]
+            return np.asarray(part if columns is None else part[:, columns])
+        terms = self.terms if columns is None else [self.terms[j] for j in columns]
+        layers = {name: values[rows] for name, values in self._layers.columns.items()}
+        return TermTable(FeatureTable(layers, self._layers.family, len(rows))).matrix(terms)
+
+
+def design_of(layers: Layers, candidate: Candidate) -> Design | None:
+    """The design of a candidate; ``None`` where its library has no terms or its form no rows."""
+    if candidate.form and not FORMS[candidate.form].suits(layers.measured):
+        return None
+    terms = LIBRARIES[candidate.term_library](layers.table(), layers.family, layers.target)
+    return Design(layers, terms) if terms else None
 
 
 def _exclusions(count: int) -> Iterator[tuple[int, ...]]:
@@ -216,24 +207,66 @@ def try_candidate(
     ``nested=False`` leaves the inner folds out (for figures that need no selection);
     ``guarded=False`` lets predictions leave the anchor's bounds, as the published recipe does.
     """
-    form = FORMS[candidate.form] if candidate.form else None
-    if form is not None and not form.suits(problem.layers.measured):
+    design = design_of(problem.layers, candidate)
+    if design is None:
         return None
-    library = LIBRARIES[candidate.term_library]
-    terms = _finite(library(problem.table, problem.layers.family, problem.layers.target), problem)
-    if not terms:
-        return None
-    folds = _FoldGrams(problem, terms, candidate.objective)
-    most = min(problem.largest(), len(terms))
-    sizes = [s for s in SIZES if s <= most]
-    estimate = ESTIMATORS[candidate.estimator]
+    return Tryout(problem, candidate, design, guarded=guarded).trial(nested=nested)
 
-    def solve(without: tuple[int, ...]) -> tuple[Path, Bend | None]:
+
+#: By the folds that a training set lacks: the path, and what the candidate's form does.
+_Paths = dict[tuple[int, ...], tuple[Path, Bend | None]]
+
+
+class Tryout:
+    """A candidate on a problem: its paths on training sets and what they predict.
+
+    ``columns``: those of the design that may be chosen, all if not given.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        candidate: Candidate,
+        design: Design,
+        *,
+        columns: np.ndarray | None = None,
+        guarded: bool = True,
+    ) -> None:
+        self._problem = problem
+        self._candidate = candidate
+        self._design = design
+        self._columns = columns
+        self._guarded = guarded
+        self._form = FORMS[candidate.form] if candidate.form else None
+        self._folds = _FoldGrams(problem, design, columns, candidate.objective)
+        most = min(problem.largest(), len(design.terms))
+        self._sizes = [s for s in SIZES if s <= most]
+
+    def trial(self, *, nested: bool) -> Trial:
+        """The candidate cross-validated; ``nested``: with inner folds."""
+        paths: _Paths = {
+            without: self._solve(without)
+            for without in _exclusions(self._problem.count)
+            if nested or len(without) == 1
+        }
+        full, bend = self._solve(())
+        outer, inner = self._predictions(paths, full.coefficients.shape[1], nested)
+        used = np.unique(np.concatenate([path.columns for path, _ in [*paths.values(), (full, 0)]]))
+        return Trial(self._candidate, self._design.terms, full, outer, inner, bend, used)
+
+    def again(self, first: Trial) -> Trial:
+        """Another deal of the same rows, without inner folds: ``first`` has the rest."""
+        paths: _Paths = {(fold,): self._solve((fold,)) for fold in range(self._problem.count)}
+        outer, _ = self._predictions(paths, first.outer.shape[1], nested=False)
+        return replace(first, outer=outer, inner=[])
+
+    def _solve(self, without: tuple[int, ...]) -> tuple[Path, Bend | None]:
+        problem = self._problem
         kept = [fold for fold in range(problem.count) if fold not in without]
         bend = None
-        if form is not None:
-            bend = Bend(form, form.level([problem.measured[fold] for fold in kept]))
-        grams = folds.at(bend)
+        if self._form is not None:
+            bend = Bend(self._form, self._form.level([problem.measured[fold] for fold in kept]))
+        grams = self._folds.at(bend)
         gram = Gram(
             grams.total,
             [grams.parts[fold] for fold in without],
@@ -241,36 +274,33 @@ def try_candidate(
             squares=sum(grams.squares[fold] for fold in kept),
         )
         moment = grams.moment - np.sum([grams.moments[fold] for fold in without], axis=0)
-        path = estimate(gram, moment, sizes)
+        path = ESTIMATORS[self._candidate.estimator](gram, moment, self._sizes)
         scale = grams.scale[path.columns, None]
         return Path(path.columns, path.coefficients / scale, path.counts), bend
 
-    paths = {
-        without: solve(without)
-        for without in _exclusions(problem.count)
-        if nested or len(without) == 1
-    }
-    full, bend = solve(())
-    n = len(problem.layers)
-    columns = full.coefficients.shape[1]
-    outer = np.empty((n, columns))
-    inner = [
-        np.full((n, columns), np.nan, dtype=np.float32)
-        for _ in range(problem.count if nested else 0)
-    ]
-    for fold, rows in enumerate(problem.rows):
-        matrix = TermTable(problem.features(fold)).matrix(terms)
-        for without, (path, bent) in paths.items():
-            if fold not in without:
-                continue
-            bounds = problem.bounds(fold, without) if guarded else None
-            values = _predict(matrix, path, candidate, bent, bounds)
-            if len(without) == 1:
-                outer[rows] = values
-            else:
-                other = without[0] if without[1] == fold else without[1]
-                inner[other][rows] = values
-    return Trial(candidate, terms, full, outer, inner, bend)
+    def _predictions(
+        self, paths: _Paths, sizes: int, nested: bool
+    ) -> tuple[Array, list[np.ndarray]]:
+        problem = self._problem
+        n = len(problem.layers)
+        outer = np.empty((n, sizes))
+        inner = [
+            np.full((n, sizes), np.nan, dtype=np.float32)
+            for _ in range(problem.count if nested else 0)
+        ]
+        for fold, rows in enumerate(problem.rows):
+            matrix = self._design.rows(rows, self._columns)
+            for without, (path, bent) in paths.items():
+                if fold not in without:
+                    continue
+                bounds = problem.bounds(fold, without) if self._guarded else None
+                values = _predict(matrix, path, self._candidate, bent, bounds)
+                if len(without) == 1:
+                    outer[rows] = values
+                else:
+                    other = without[0] if without[1] == fold else without[1]
+                    inner[other][rows] = values
+        return outer, inner
 
 
 @dataclass(frozen=True)
@@ -284,7 +314,10 @@ class _Grams:
 
     @cached_property
     def total(self) -> Array:
-        return np.asarray(np.sum(self.parts, axis=0))
+        total = self.parts[0].copy()
+        for part in self.parts[1:]:
+            total += part
+        return total
 
     @cached_property
     def moment(self) -> Array:
@@ -294,9 +327,12 @@ class _Grams:
 class _FoldGrams:
     """The Grams of a candidate's terms, made once for every level that its form takes."""
 
-    def __init__(self, problem: Problem, terms: list[Term], objective: str) -> None:
+    def __init__(
+        self, problem: Problem, design: Design, columns: np.ndarray | None, objective: str
+    ) -> None:
         self._problem = problem
-        self._terms = terms
+        self._design = design
+        self._columns = columns
         self._objective = objective
         self._made: dict[Bend | None, _Grams] = {}
 
@@ -308,8 +344,8 @@ class _FoldGrams:
 
     def _make(self, bend: Bend | None) -> _Grams:
         parts, moments, squares = [], [], []
-        for fold in range(self._problem.count):
-            matrix = TermTable(self._problem.features(fold)).matrix(self._terms)
+        for fold, rows in enumerate(self._problem.rows):
+            matrix = self._design.rows(rows, self._columns)
             design, target = weighted(matrix, self._problem.measured[fold], self._objective, bend)
             parts.append(design.T @ design)
             moments.append(design.T @ target)

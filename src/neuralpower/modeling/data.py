@@ -57,7 +57,7 @@ class Layers:
 
     def table(self) -> FeatureTable:
         """The features of these layers."""
-        return FeatureTable(self.columns)
+        return FeatureTable(self.columns, self.family)
 
     def take(self, rows: np.ndarray) -> Layers:
         """A part of the rows."""
@@ -289,7 +289,7 @@ def _residuals(visits: Visits, target: str) -> tuple[Array, Array]:
     from neuralpower.modeling.libraries import varying, vocabulary
 
     n = len(visits)
-    table = FeatureTable(visits.columns)
+    table = FeatureTable(visits.columns, visits.family)
     words = vocabulary(visits.family)
     physical = (words.main, "input_elements", "output_elements", "weight_elements")
     names = varying(table, physical)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from neuralpower.core.targets import UNITS
-from neuralpower.modeling.models import LOG_LIMIT, Equation, Model
+from neuralpower.modeling.models import LOG_LIMIT, MIDDLE, Equation, Model
 from neuralpower.modeling.terms import Factor, Term, term_name
 
 
@@ -19,6 +19,11 @@ def to_text(model: Model, digits: int = 4) -> str:
         for e, name in zip(model.equations, names, strict=True)
     )
     lines = [f"{model.target} ({unit}) = {parts}, each f within {anchor}"]
+    if len(names) > 2:
+        scaled = ", ".join(
+            f"{e.factor:.{digits}g} {name}" for e, name in zip(model.equations, names, strict=True)
+        )
+        lines.append(f"and within a factor of {MIDDLE:g} of the middle one of {scaled}")
     for name, equation in [
         *zip(names, model.equations, strict=True),
         ("anchor", model.anchor.equation),
@@ -53,6 +58,15 @@ def to_latex(model: Model, digits: int = 4) -> str:
         for i, e in enumerate(model.equations, 1)
     )
     lines.append(f"\\mathrm{{{_escape(model.target)}}} &= {parts}")
+    if len(model.equations) > 2:
+        middle = ", ".join(
+            f"{_latex_number(e.factor, digits)}\\,f_{{{i}}}"
+            for i, e in enumerate(model.equations, 1)
+        )
+        lines.append(
+            f"\\text{{each within a factor of {MIDDLE:g} of }} & "
+            f"\\mathrm{{median}}\\left({middle}\\right)"
+        )
     for i, equation in enumerate(model.equations, 1):
         body = " ".join(
             f"{'-' if c < 0 else '+'} {_latex_number(abs(c), digits)}{_latex_term(t)}"
@@ -115,31 +129,42 @@ def to_python(model: Model) -> str:
     name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
     lines = [
         "from math import exp, log",
+        "from statistics import median",
         "",
         "",
         f"def {name}({', '.join(features)}):",
         f'    """{model.family}: {model.target}; {model.candidate}."""',
-        f"    anchor = {_python_sum(model.anchor.equation)}",
+        f"    anchor = {_python_value(model.anchor.equation)}",
         f"    low, high = {model.anchor.lowest!r} * anchor, {model.anchor.highest!r} * anchor",
-        "    total = 0.0",
+        "    parts = []",
     ]
     for equation in model.equations:
-        body = _python_sum(equation)
-        if equation.link == "log":
-            body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
-        if equation.bend is not None:
-            power, level = equation.bend.form.sharpness, repr(equation.bend.level)
-            power = -power if equation.bend.form.kind == "cap" else power
-            ratio = f"min(max({body}/{level}, 1e-9), 1e9)"
-            body = f"{level}*(1.0 + {ratio}**{power!r})**(1/{power!r})"
-        scale = repr(equation.factor * equation.weight)
-        lines.append(f"    total += {scale} * min(max({body}, low), high)")
+        body = _python_value(equation)
+        pair = f"({equation.weight!r}, {equation.factor!r} * min(max({body}, low), high))"
+        lines.append(f"    parts.append({pair})")
+    if len(model.equations) > 2:
+        lines.append("    middle = median(value for _, value in parts)")
+        near = f"min(max(value, middle / {MIDDLE}), middle * {MIDDLE})"
+        lines.append(f"    parts = [(weight, {near}) for weight, value in parts]")
+    lines.append("    total = sum(weight * value for weight, value in parts)")
     if model.correction is not None:
         c = model.correction
         body = f"exp({_python_sum(c.equation)})"
         scale = repr(c.equation.factor)
         lines.append(f"    total *= {scale} * min(max({body}, {c.lowest!r}), {c.highest!r})")
     return "\n".join([*lines, "    return total", ""])
+
+
+def _python_value(equation: Equation) -> str:
+    body = _python_sum(equation)
+    if equation.link == "log":
+        body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
+    if equation.bend is not None:
+        power, level = equation.bend.form.sharpness, repr(equation.bend.level)
+        power = -power if equation.bend.form.kind == "cap" else power
+        ratio = f"min(max({body}/{level}, 1e-9), 1e9)"
+        body = f"{level}*(1.0 + {ratio}**{power!r})**(1/{power!r})"
+    return body
 
 
 def _python_sum(equation: Equation) -> str:

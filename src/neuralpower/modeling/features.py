@@ -1,15 +1,19 @@
 """Quantities of a layer that its cost may depend on, from the configuration columns.
 
-Every feature is a plain function of the columns and is known by a readable name; ``FEATURES``
-lists them all. Arrays are float64, one value a layer. Sizes are elements, not bytes.
+Every feature is a plain function of the columns of one family and is known by a readable name;
+``FEATURES`` lists them all. Arrays are float64, one value a layer. Sizes are elements, not bytes.
+A layer's work and its elements are those of ``core.cost``, which counts them for everybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from neuralpower.core import cost
 
 Array = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[np.generic]]
@@ -40,16 +44,18 @@ _Feature = Callable[["FeatureTable"], Array]
 
 
 class FeatureTable:
-    """Features of a table of layers, each computed once and only when asked for.
+    """Features of a table of layers of one family, each computed once and only when asked for.
 
     ``columns`` maps configuration columns to arrays of one length; numbers may be of any numeric
-    type, absent columns take ``DEFAULTS``. ``table["macs"]`` is a float64 array.
+    type, absent columns take ``DEFAULTS``. ``table["macs"]`` is a float64 array. The inputs of an
+    inner product count as one vector, whatever map they come from.
     Raises ``KeyError`` for a feature that does not exist.
     """
 
-    def __init__(self, columns: Columns, rows: int | None = None) -> None:
+    def __init__(self, columns: Columns, family: str, rows: int | None = None) -> None:
         self._columns = columns
         self._cache: dict[str, Array] = {}
+        self.family = family
         self.rows = len(next(iter(columns.values()))) if rows is None else rows
 
     def __getitem__(self, name: str) -> Array:
@@ -61,15 +67,45 @@ class FeatureTable:
         if name in FEATURES:
             return FEATURES[name](self)
         if name in DEFAULTS:
-            if name not in self._columns:
-                return np.full(self.rows, DEFAULTS[name])
-            return np.asarray(self._columns[name], dtype=np.float64)
+            if self.family == "fc" and name in _MAP:
+                flat = self._column("in_channels") * self._column("in_height")
+                return flat * self._column("in_width") if name == _MAP[0] else np.ones(self.rows)
+            return self._column(name)
         if name.startswith("is_"):
             methods = self._columns.get("pool_method")
             if methods is None:
                 return np.zeros(self.rows)
             return np.asarray(methods == name.removeprefix("is_"), dtype=np.float64)
         raise KeyError(name)
+
+    def _column(self, name: str) -> Array:
+        if name not in self._columns:
+            return np.full(self.rows, DEFAULTS[name])
+        return np.asarray(self._columns[name], dtype=np.float64)
+
+
+_MAP = ("in_channels", "in_height", "in_width")
+
+
+class _Sizes:
+    """A table's columns as attributes: what ``core.cost`` counts."""
+
+    def __init__(self, table: FeatureTable) -> None:
+        self.family = table.family
+        self._table = table
+
+    def __getattr__(self, name: str) -> Any:
+        return self._table[name]
+
+
+def _counted(count: Callable[[Any], Any]) -> _Feature:
+    """A count of ``core.cost`` as a feature."""
+    return lambda table: np.asarray(count(_Sizes(table)), dtype=np.float64)
+
+
+def _flag(condition: Callable[[FeatureTable], npt.NDArray[np.bool_]]) -> _Feature:
+    """1 where a condition holds, else 0."""
+    return lambda table: np.asarray(condition(table), dtype=np.float64)
 
 
 def _ceil(values: Array, step: int) -> Array:
@@ -86,6 +122,11 @@ def _tiled(rows: int, columns: int) -> _Feature:
     return work
 
 
+def _deep(step: int) -> _Feature:
+    """Multiply-accumulates with the input channels of a group rounded up to whole vectors."""
+    return lambda t: t["macs"] / t["group_in"] * _ceil(t["group_in"], step) * step
+
+
 def _winograd(tile: int) -> _Feature:
     """Products of a Winograd transform F(tile x tile, k x k) over the output (Lavin, 2015)."""
 
@@ -98,11 +139,23 @@ def _winograd(tile: int) -> _Feature:
 
 
 FEATURES: dict[str, _Feature] = {
+    "macs": _counted(cost.macs),
+    # Window visits of a pooling, elements read of the element-wise layers.
+    "operations": _counted(cost.operations),
+    "input_elements": _counted(cost.input_elements),
+    "output_elements": _counted(cost.output_elements),
+    "weight_elements": _counted(cost.weight_elements),
+    "moved_elements": lambda t: t["input_elements"] + t["output_elements"] + t["weight_elements"],
+    "transferred": lambda t: t["input_elements"] + t["output_elements"],
     "padded_elements": lambda t: (
         t["batch"] * t["in_channels"] * t["padded_height"] * t["padded_width"] * t["inputs"]
     ),
     # What Paleo counts as moved: padded input, filters and output.
-    "paleo_elements": lambda t: t["padded_elements"] + t["weight_elements"] + t["output_elements"],
+    "paleo_elements": lambda t: (
+        t["padded_elements"]
+        + t["window"] * t["group_in"] * t["out_channels"]
+        + t["output_elements"]
+    ),
     "paleo_pool_elements": lambda t: t["padded_elements"] + t["output_elements"],
     "in_pixels": lambda t: t["in_height"] * t["in_width"],
     "out_pixels": lambda t: t["out_height"] * t["out_width"],
@@ -111,38 +164,48 @@ FEATURES: dict[str, _Feature] = {
     "dilation": lambda t: t["dilation_height"] * t["dilation_width"],
     "padded_height": lambda t: t["in_height"] + 2 * t["pad_height"],
     "padded_width": lambda t: t["in_width"] + 2 * t["pad_width"],
-    "has_padding": lambda t: np.asarray(t["pad_height"] + t["pad_width"] > 0, dtype=np.float64),
     "group_in": lambda t: t["in_channels"] / t["groups"],
     "group_out": lambda t: t["out_channels"] / t["groups"],
-    # The convolution or the inner product as a matrix product, one a group.
+    # A convolution as a matrix product, one a group; a transposed one is that of its gradient.
     "gemm_rows": lambda t: t["batch"] * t["out_pixels"],
     "gemm_columns": lambda t: t["group_out"],
+    "gemm_calls": lambda t: t["batch"] * t["groups"],
     "reduction": lambda t: t["window"] * t["group_in"],
-    "image_macs": lambda t: t["out_pixels"] * t["out_channels"] * t["reduction"],
-    "macs": lambda t: t["batch"] * t["image_macs"],
-    "unpooled": lambda t: t["batch"] * t["out_channels"] * t["out_pixels"] * t["window"],
-    "input_elements": lambda t: t["batch"] * t["in_channels"] * t["in_pixels"] * t["inputs"],
-    "output_elements": lambda t: t["batch"] * t["out_channels"] * t["out_pixels"],
-    "weight_elements": lambda t: t["window"] * t["group_in"] * t["out_channels"],
-    "column_elements": lambda t: t["out_pixels"] * t["window"] * t["in_channels"],
+    "image_macs": lambda t: t["macs"] / t["batch"],
+    # The unrolled input of a convolution (im2col), the unrolled output of a transposed one.
+    "column_elements": lambda t: (
+        t["in_pixels"] * t["window"] * t["out_channels"]
+        if t.family == "deconv"
+        else t["out_pixels"] * t["window"] * t["in_channels"]
+    ),
     "batch_columns": lambda t: t["batch"] * t["column_elements"],
+    # What the loops over a window start: a map, a shifted map, a row of one.
+    "batch_maps": lambda t: (
+        t["batch"] * t["out_channels" if t.family == "deconv" else "in_channels"]
+    ),
+    "batch_planes": lambda t: t["batch_maps"] * t["window"],
+    "batch_rows": lambda t: (
+        t["batch_planes"] * t["in_height" if t.family == "deconv" else "out_height"]
+    ),
+    "image_operations": lambda t: t["operations"] / t["batch"],
     "image_input": lambda t: t["in_channels"] * t["in_pixels"],
     "image_output": lambda t: t["out_channels"] * t["out_pixels"],
-    "moved_elements": lambda t: t["input_elements"] + t["output_elements"] + t["weight_elements"],
-    "transferred": lambda t: t["input_elements"] + t["output_elements"],
+    # Stretches of memory over which one value of a broadcast parameter serves.
+    "spans": lambda t: t["batch"] * np.where(t["in_pixels"] > 1.0, t["in_channels"], 1.0),
+    # Rows of the window that a pooling walks over.
+    "window_rows": lambda t: t["batch"] * t["out_channels"] * t["out_pixels"] * t["kernel_height"],
     "tiled_256x128": _tiled(256, 128),
     "tiled_128x128": _tiled(128, 128),
     "tiled_128x64": _tiled(128, 64),
     "tiled_64x64": _tiled(64, 64),
     "tiled_32x32": _tiled(32, 32),
     "tiled_128x32": _tiled(128, 32),
+    "tiled_1x8": _tiled(1, 8),
+    "tiled_1x16": _tiled(1, 16),
+    "deep_8": _deep(8),
+    "deep_16": _deep(16),
     "winograd_2": _winograd(2),
     "winograd_4": _winograd(4),
-    "image_unpooled": lambda t: t["out_channels"] * t["out_pixels"] * t["window"],
-    # A transposed convolution scatters: one product for every input pixel and weight.
-    "scatter_macs": lambda t: (
-        t["batch"] * t["in_pixels"] * t["in_channels"] * t["group_out"] * t["window"]
-    ),
     "rounded_channels": lambda t: (
         t["gemm_rows"]
         * t["window"]
@@ -151,4 +214,33 @@ FEATURES: dict[str, _Feature] = {
         * 1024
         * t["groups"]
     ),
+    # Regimes: 1 where another kernel, or another part of one, is likely to run.
+    "padded": _flag(lambda t: t["pad_height"] + t["pad_width"] > 0),
+    "depthwise": _flag(lambda t: (t["groups"] > 1) & (t["group_in"] == 1)),
+    "grouped": _flag(lambda t: t["groups"] > 1),
+    "pointwise": _flag(lambda t: t["window"] == 1),
+    "winograd_able": _flag(
+        lambda t: (
+            (t["kernel_height"] == 3)
+            & (t["kernel_width"] == 3)
+            & (t["stride"] == 1)
+            & (t["dilation"] == 1)
+            & (t["groups"] == 1)
+        )
+    ),
+    "dilated": _flag(lambda t: t["dilation"] > 1),
+    "thin": _flag(lambda t: np.minimum(t["group_in"], t["group_out"]) <= 4),
+    "strided": _flag(lambda t: t["stride"] > 1),
+    "wide_stride": _flag(lambda t: np.maximum(t["stride_height"], t["stride_width"]) >= 3),
+    "one_pixel": _flag(lambda t: t["in_pixels"] == 1),
+    "global_window": _flag(
+        lambda t: (t["out_pixels"] == 1) & (t["window"] >= t["in_pixels"]) & (t["in_pixels"] > 1)
+    ),
+    "single_image": _flag(lambda t: t["batch"] == 1),
+    "inputs_by_4": _flag(lambda t: t["group_in"] % 4 == 0),
+    "inputs_by_8": _flag(lambda t: t["group_in"] % 8 == 0),
+    "inputs_by_16": _flag(lambda t: t["group_in"] % 16 == 0),
+    "outputs_by_4": _flag(lambda t: t["group_out"] % 4 == 0),
+    "outputs_by_8": _flag(lambda t: t["group_out"] % 8 == 0),
+    "outputs_by_16": _flag(lambda t: t["group_out"] % 16 == 0),
 }

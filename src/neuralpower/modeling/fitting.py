@@ -18,8 +18,9 @@ from neuralpower.modeling.crossvalidation import (
     Candidate,
     Problem,
     Trial,
+    Tryout,
     assign_folds,
-    try_candidate,
+    design_of,
 )
 from neuralpower.modeling.data import Layers, key_of
 from neuralpower.modeling.equations import to_text
@@ -34,10 +35,21 @@ from neuralpower.modeling.intervals import (
 )
 from neuralpower.modeling.metrics import coverage, scores
 from neuralpower.modeling.models import Anchor, Correction, Equation, Model, within
-from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Selection, TooFewError, select
+from neuralpower.modeling.selection import (
+    DEFAULT_CANDIDATES,
+    Deal,
+    Selection,
+    TooFewError,
+    select,
+)
 
 #: Fewer configurations than this cannot be cross-validated: the family gets no model.
 FEWEST = 5
+#: Ways of dealing the folds that the choice looks at; families below ``SMALL`` configurations are
+#: chosen and scored on each of them; from ``MANY`` on one deal is like another.
+DEALS, SMALL, MANY = 3, 200, 3000
+#: Between the seeds of deals: the deals of neighbouring seeds stay apart.
+DEAL_STEP = 1000
 CROSS_VALIDATION_COLUMNS = (
     *("family", "target", "candidate", "n_terms", "rmspe", "standard_error", "chosen"),
 )
@@ -49,15 +61,21 @@ OUT_OF_FOLD_COLUMNS = (
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What may be chosen: the candidates, the number of folds and the seed that deals them."""
+    """What may be chosen: the candidates, the number of folds and the seed that deals them.
+
+    ``most_terms``: terms that a model may have over all its equations; None for no limit.
+    """
 
     candidates: tuple[Candidate, ...] = DEFAULT_CANDIDATES
     folds: int = FOLDS
     seed: int = 0
+    most_terms: int | None = None
 
     def checksum(self) -> str:
         """SHA-256 of the options and of this package's code that they run."""
-        digest = hashlib.sha256(f"{__version__} {self.folds} {self.seed}".encode())
+        digest = hashlib.sha256(
+            f"{__version__} {self.folds} {self.seed} {self.most_terms}".encode()
+        )
         digest.update("\n".join(map(str, self.candidates)).encode())
         for path in sorted(Path(__file__).parent.glob("*.py")):
             digest.update(path.read_bytes())
@@ -85,11 +103,20 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Choice:
-    """A problem, the candidates that were tried on it and the model that was chosen."""
+    """The deals of the folds with all candidates tried on them, and the model that was chosen."""
 
-    problem: Problem
-    trials: Sequence[Trial]
+    deals: Sequence[Deal]
     selection: Selection
+
+    @property
+    def problem(self) -> Problem:
+        """The first deal's problem."""
+        return self.deals[0].problem
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """The first deal's trials."""
+        return self.deals[0].trials
 
     def model(self) -> Model:
         """The chosen model, fitted on all rows."""
@@ -102,25 +129,42 @@ class Choice:
         )
 
 
-def choose(layers: Layers, options: FitOptions, problem: Problem | None = None) -> Choice:
+def choose(layers: Layers, options: FitOptions) -> Choice:
     """Try every candidate and choose by nested cross-validation.
 
     Raises ``TooFewError`` for fewer than ``FEWEST`` configurations or three fold groups.
     """
     if len(layers) < FEWEST:
         raise TooFewError(f"{len(layers)} configurations; at least {FEWEST} are needed")
-    folds = assign_folds(layers.groups, options.folds, options.seed)
-    if int(folds.max()) < 2:
-        raise TooFewError("at least 3 groups of configurations are needed for cross-validation")
-    problem = problem or Problem(layers, folds)
-    trials = [t for c in options.candidates if (t := try_candidate(problem, c)) is not None]
-    return Choice(problem, trials, select(problem, trials))
+    count = DEALS if len(layers) < MANY else 1
+    problems = []
+    for i in range(count):
+        folds = assign_folds(layers.groups, options.folds, options.seed + i * DEAL_STEP)
+        if int(folds.max()) < 2:
+            raise TooFewError("at least 3 groups of configurations are needed for cross-validation")
+        problems.append(Problem(layers, folds))
+    tried: list[list[Trial]] = [[] for _ in problems]
+    for candidate in options.candidates:
+        design = design_of(layers, candidate)
+        if design is None:
+            continue
+        first = Tryout(problems[0], candidate, design).trial(nested=True)
+        tried[0].append(first)
+        for problem, trials in zip(problems[1:], tried[1:], strict=True):
+            if len(layers) < SMALL:
+                trials.append(Tryout(problem, candidate, design).trial(nested=True))
+            else:
+                again = Tryout(problem, candidate, design, columns=first.used)
+                trials.append(again.again(first))
+    deals = [Deal(problem, trials) for problem, trials in zip(problems, tried, strict=True)]
+    return Choice(deals, select(deals, options.most_terms))
 
 
 def candidate_text(equations: Sequence[Equation]) -> str:
     """The winning candidate, or the blend with its weights."""
     return " + ".join(
-        e.candidate if e.weight == 1.0 else f"{e.weight:g} x ({e.candidate})" for e in equations
+        e.candidate if len(equations) == 1 else f"{e.weight:.2g} x ({e.candidate})"
+        for e in equations
     )
 
 
@@ -236,9 +280,10 @@ def _cross_validation(
 ) -> list[dict[str, Any]]:
     rows = []
     for score in selection.scores:
-        parts = score.option.parts()
+        option = score.option
         text = " + ".join(
-            names[t] if weight == 1.0 else f"{weight:g} x ({names[t]})" for (t, _), weight in parts
+            names[t] if len(option.members) == 1 else f"{weight:.2g} x ({names[t]})"
+            for (t, _), weight in zip(option.members, option.weights, strict=True)
         )
         rows.append(
             {

@@ -1,15 +1,16 @@
 """Term libraries: which terms a model of a layer family may choose from.
 
 ``paper`` is the published candidate set (Cai et al., 2017). ``physical`` holds work and memory
-traffic only. ``wide`` adds roots, tile- and Winograd-rounded work, hinges on the logarithms of the
-sizes and products of all these. ``logs`` is for a logarithmic target. Features that do not vary in
-the data, or that are multiples of an earlier one, are left out.
+traffic only, also of the layers apart that another kernel is likely to run. ``wide`` adds roots,
+tile- and Winograd-rounded work, hinges on the logarithms of the sizes and products of all these;
+``regimes`` and ``regime logs`` let the kernels differ. ``logs`` is for a logarithmic target.
+Features that do not vary in the data, or that are multiples of an earlier one, are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -25,6 +26,8 @@ class Vocabulary:
     ``raw``: sizes; ``work``: physical quantities in the order of trust; ``sizes``: features whose
     logarithms multiply the work; ``scales``: features whose logarithms make up a log model;
     ``bent``: work that hinges multiply, beside the first four; ``main``: the work of a layer.
+    ``flags``: what a kernel does or leaves, 0 or 1, each with a cost in proportion to the work;
+    ``regimes``: where another kernel is likely to run.
     """
 
     raw: tuple[str, ...]
@@ -34,6 +37,9 @@ class Vocabulary:
     physical: tuple[str, ...]
     tiles: tuple[str, ...] = ()
     main: str = "macs"
+    vectors: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    regimes: tuple[str, ...] = ()
     bent: tuple[str, ...] = (
         *("input_elements", "output_elements", "weight_elements", "moved_elements"),
         *("winograd_4", "tiled_64x64"),
@@ -41,7 +47,7 @@ class Vocabulary:
 
 
 #: Hinges and their products that a library may hold: bounds memory, p x p a fold.
-MOST_HINGED = 1500
+MOST_HINGED = 1000
 
 _TILES = (
     "tiled_256x128",
@@ -51,6 +57,7 @@ _TILES = (
     "tiled_32x32",
     "tiled_128x32",
 )
+_VECTORS = ("tiled_1x8", "tiled_1x16", "deep_8", "deep_16")
 _CONV = Vocabulary(
     raw=(
         *("batch", "group_in", "in_channels", "group_out", "out_channels"),
@@ -59,7 +66,15 @@ _CONV = Vocabulary(
     ),
     work=(
         *("macs", *_TILES, "winograd_2", "winograd_4", "rounded_channels"),
-        *("input_elements", "output_elements", "weight_elements", "batch_columns"),
+        *(
+            "batch_maps",
+            "batch_planes",
+            "batch_rows",
+            "input_elements",
+            "output_elements",
+            "weight_elements",
+            "batch_columns",
+        ),
         *("column_elements", "image_macs", "moved_elements", "gemm_rows", "reduction"),
         *("image_input", "image_output"),
     ),
@@ -74,9 +89,17 @@ _CONV = Vocabulary(
     ),
     physical=(
         *("macs", "input_elements", "output_elements", "weight_elements", "batch_columns"),
-        *("winograd_4", "tiled_64x64", "gemm_rows", "batch"),
+        *("winograd_4", "tiled_64x64", "gemm_rows", "batch", "batch_maps", "batch_planes"),
+        "batch_rows",
     ),
-    tiles=(*_TILES, "winograd_2", "winograd_4", "rounded_channels"),
+    tiles=(*_TILES, *_VECTORS, "winograd_2", "winograd_4", "rounded_channels"),
+    vectors=_VECTORS,
+    flags=("bias", "padded"),
+    regimes=(
+        *("depthwise", "grouped", "pointwise", "winograd_able", "dilated", "thin", "strided"),
+        *("single_image", "inputs_by_4", "inputs_by_8", "inputs_by_16"),
+        *("outputs_by_4", "outputs_by_8", "outputs_by_16"),
+    ),
 )
 _FC = Vocabulary(
     raw=("batch", "in_channels", "out_channels"),
@@ -88,6 +111,8 @@ _FC = Vocabulary(
     scales=("macs", "moved_elements", "batch", "in_channels", "out_channels"),
     physical=("macs", "input_elements", "output_elements", "weight_elements", "tiled_64x64"),
     tiles=_TILES,
+    flags=("bias",),
+    regimes=("single_image", "inputs_by_16", "outputs_by_16", "thin"),
 )
 _POOL = Vocabulary(
     raw=(
@@ -95,43 +120,59 @@ _POOL = Vocabulary(
         *("kernel_height", "kernel_width", "stride_height", "stride_width"),
     ),
     work=(
-        *("unpooled", "input_elements", "output_elements", "moved_elements"),
-        *("image_input", "image_output", "image_unpooled"),
+        *("operations", "input_elements", "output_elements", "moved_elements"),
+        *("image_input", "image_output", "image_operations", "window_rows"),
+        *("batch_maps", "batch_rows"),
     ),
     sizes=("batch", "out_channels", "out_height", "in_height", "window", "stride"),
     scales=(
-        *("unpooled", "moved_elements", "batch", "out_channels", "out_height", "in_height"),
-        *("window", "kernel_height", "stride", "image_input", "image_unpooled"),
+        *("operations", "moved_elements", "batch", "out_channels", "out_height", "in_height"),
+        *("window", "kernel_height", "stride", "image_input", "image_operations"),
     ),
-    physical=("unpooled", "input_elements", "output_elements", "image_unpooled"),
-    main="unpooled",
+    physical=(
+        *("operations", "input_elements", "output_elements", "image_operations", "window_rows"),
+        *("batch_maps", "batch_rows"),
+    ),
+    main="operations",
+    flags=("is_ave", "is_stochastic"),
+    regimes=("wide_stride", "global_window", "padded", "strided"),
 )
 _OTHER = Vocabulary(
     raw=("batch", "in_channels", "out_channels", "in_height", "in_width", "inputs"),
-    work=("input_elements", "output_elements", "transferred", "image_input", "in_pixels"),
+    work=("input_elements", "output_elements", "transferred", "image_input", "in_pixels", "spans"),
     sizes=("batch", "in_channels", "in_height", "inputs"),
-    scales=("input_elements", "output_elements", "batch", "in_channels", "in_pixels", "inputs"),
-    physical=("input_elements", "output_elements", "in_channels", "batch"),
+    scales=(
+        *("input_elements", "output_elements", "batch", "in_channels", "in_pixels", "inputs"),
+        "spans",
+    ),
+    physical=("input_elements", "output_elements", "in_channels", "batch", "spans"),
     main="transferred",
+    flags=("bias",),
+    regimes=("one_pixel",),
 )
 
 
 def _scattering(vocabulary: Vocabulary) -> Vocabulary:
-    swap = {"macs": "scatter_macs", "batch_columns": "input_elements"}
-    dropped = {"image_macs", "column_elements", "reduction", "gemm_rows", "rounded_channels"}
-    dropped |= {*_TILES, "winograd_2", "winograd_4"}
+    """The words of a convolution without those of its matrix product's tiles."""
+    dropped = {
+        "reduction",
+        "gemm_rows",
+        "rounded_channels",
+        *_TILES,
+        *_VECTORS,
+        "winograd_2",
+        "winograd_4",
+    }
 
-    def change(names: Sequence[str]) -> tuple[str, ...]:
-        kept = (swap.get(n, n) for n in names if n not in dropped)
-        return tuple(dict.fromkeys(kept))
+    def kept(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in dropped)
 
-    return Vocabulary(
-        raw=vocabulary.raw,
-        work=change(vocabulary.work),
-        sizes=vocabulary.sizes,
-        scales=change(vocabulary.scales),
-        physical=change(vocabulary.physical),
-        main="scatter_macs",
+    return replace(
+        vocabulary,
+        work=(*kept(vocabulary.work), "gemm_calls"),
+        scales=kept(vocabulary.scales),
+        physical=(*kept(vocabulary.physical), "gemm_calls"),
+        tiles=(),
     )
 
 
@@ -191,8 +232,8 @@ def _hinges(table: FeatureTable, names: Sequence[str], most: int, products: int)
     return [(Factor(name, "above", k),) for name in names for k in _knots(table, name, count)]
 
 
-def _methods(table: FeatureTable) -> list[Term]:
-    return [_power(n) for n in varying(table, ("is_ave", "is_stochastic"))]
+def _flags(table: FeatureTable, words: Vocabulary) -> list[Term]:
+    return [_power(name) for name in varying(table, words.flags)]
 
 
 #: The published features and special terms; multiples of earlier ones drop out by themselves.
@@ -249,35 +290,61 @@ def paper(table: FeatureTable, family: str, target: str, *, all_terms: bool = Fa
 
 
 def physical(table: FeatureTable, family: str, target: str) -> list[Term]:
-    """Constant, work and traffic: terms that can only add to the cost."""
+    """Constant, work and traffic, of all layers and of flagged ones: terms that can only add."""
     words = vocabulary(family)
-    return unique([INTERCEPT, *map(_power, varying(table, words.physical)), *_methods(table)])
+    work = [_power(name) for name in varying(table, words.physical)]
+    flags = [_power(name) for name in varying(table, (*words.flags, *words.regimes))]
+    return unique([INTERCEPT, *work, *flags, *(product(f, x) for f in flags for x in work)])
 
 
 def wide(table: FeatureTable, family: str, target: str) -> list[Term]:
-    """Monomials to degree 3, work and its roots times logs of the sizes and hinges on them."""
+    """Monomials to degree 2, work and its roots times logs of the sizes and hinges on them."""
     words = vocabulary(family)
-    work = varying(table, words.work)
+    return _wide(table, words, words.work)
+
+
+def _wide(table: FeatureTable, words: Vocabulary, names: Sequence[str]) -> list[Term]:
+    work = varying(table, names)
     sizes = varying(table, words.sizes)
-    degree = 3 if table.rows >= 120 else 2
     special = [_power(n) for n in work] + [_power(n, 0.5) for n in work]
     logs = [_log(n) for n in sizes]
     bends = varying(table, (*sizes, *words.scales[:2], *words.scales[-4:]))
     bent = [_power(n) for n in work if n in work[:4] or n in words.bent]
     hinges = _hinges(table, bends, 8, len(bent) + 1)
-    methods = _methods(table)
+    flags = _flags(table, words)
     return unique(
         [
             INTERCEPT,
-            *_monomials([_power(n) for n in varying(table, words.raw)], range(1, degree + 1)),
+            *_monomials([_power(n) for n in varying(table, words.raw)], range(1, 3)),
             *special,
             *logs,
             *(product(s, x) for s in special for x in logs),
             *hinges,
             *(product(s, h) for s in bent for h in hinges),
-            *methods,
-            *(product(m, s) for m in methods for s in special),
+            *flags,
+            *(product(m, s) for m in flags for s in special),
         ]
+    )
+
+
+def regimes(table: FeatureTable, family: str, target: str) -> list[Term]:
+    """``wide``, and the work of layers that another kernel is likely to run, each apart."""
+    words = vocabulary(family)
+    names = (*words.work, *words.vectors)
+    flags = [_power(name) for name in varying(table, words.regimes)]
+    work = varying(table, names)
+    special = [_power(n) for n in work] + [_power(n, 0.5) for n in work]
+    products = (product(f, s) for f in flags for s in special)
+    return unique([*_wide(table, words, names), *flags, *products])
+
+
+def regime_logs(table: FeatureTable, family: str, target: str) -> list[Term]:
+    """``hinged logs``, and the logarithms apart for layers that another kernel is likely to run."""
+    words = vocabulary(family)
+    flags = [_power(name) for name in varying(table, words.regimes)]
+    base = [_log(n) for n in varying(table, words.scales)]
+    return unique(
+        [*hinged_logs(table, family, target), *flags, *(product(f, x) for f in flags for x in base)]
     )
 
 
@@ -286,7 +353,7 @@ def _logs(table: FeatureTable, family: str, degree: int, hinged: bool) -> list[T
     base = [_log(n) for n in varying(table, words.scales)]
     scales = varying(table, words.scales)
     hinges = _hinges(table, scales, 9, len(scales) + 1) if hinged else []
-    methods = _methods(table)
+    flags = _flags(table, words)
     return unique(
         [
             INTERCEPT,
@@ -295,8 +362,8 @@ def _logs(table: FeatureTable, family: str, degree: int, hinged: bool) -> list[T
             *_monomials(base, range(2, degree + 1)),
             *hinges,
             *(product(h, x) for h in hinges for x in base),
-            *methods,
-            *(product(m, x) for m in methods for x in base),
+            *flags,
+            *(product(m, x) for m in flags for x in base),
         ]
     )
 
@@ -321,7 +388,7 @@ def bends(table: FeatureTable, family: str, target: str) -> list[Term]:
     names = varying(table, (words.main, "moved_elements", *words.sizes))
     knots = min(7, table.rows // 10)
     hinges = [(Factor(name, "above", k),) for name in names[:2] for k in _knots(table, name, knots)]
-    return unique([INTERCEPT, *map(_log, names), *hinges, *_methods(table)])
+    return unique([INTERCEPT, *map(_log, names), *hinges, *_flags(table, words)])
 
 
 def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
@@ -330,7 +397,7 @@ def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
     names = varying(table, (words.main, "moved_elements", *words.sizes))
     main = [name for name in names if name == words.main]
     bends = [(Factor(name, "above", k),) for name in main for k in _knots(table, name, 2)]
-    return unique([INTERCEPT, *map(_log, names), *bends, *_methods(table)])
+    return unique([INTERCEPT, *map(_log, names), *bends, *_flags(table, words)])
 
 
 Library = Callable[[FeatureTable, str, str], list[Term]]
@@ -341,5 +408,7 @@ LIBRARIES: dict[str, Library] = {
     "logs": logs3,
     "hinged logs": hinged_logs,
     "bends": bends,
+    "regimes": regimes,
+    "regime logs": regime_logs,
     "corrections": corrections,
 }

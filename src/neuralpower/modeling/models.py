@@ -1,9 +1,10 @@
 """Fitted models as data: predict with numpy alone, stored as JSON, bit for bit the same.
 
-A model's value is ``sum_m weight_m * factor_m * clip(f_m(x))``: one or two readable equations
-``f_m`` (``linear``: a sum of terms; ``log``: the exponential of one; either may be bent at a floor
-or a cap: ``modeling.forms``), each kept within the range of ratios to a non-negative
-work-and-traffic estimate (the anchor) that was seen when measuring.
+A model's value is ``sum_m weight_m * near(factor_m * clip(f_m(x)))``: one to five readable
+equations ``f_m`` (``linear``: a sum of terms; ``log``: the exponential of one; either may be bent
+at a floor or a cap: ``modeling.forms``), each kept within the range of ratios to a simple estimate
+(the anchor) that was seen when measuring; three or more are also kept near the middle one of them
+(``within_middle``).
 """
 
 from __future__ import annotations
@@ -24,14 +25,29 @@ from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
 
-#: 2: equations may have a ``form``; a file of version 1 reads as one without forms.
-SCHEMA_VERSION = 2
-READ_VERSIONS = (1, 2)
+#: 2: equations may have a ``form``. 3: work as ``core.cost`` counts it; up to five equations, kept
+#: near their middle; an anchor of logarithms; the lean. Older files mean other things: fit again.
+SCHEMA_VERSION = 3
+READ_VERSIONS = (3,)
 INDEX = "models.json"
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
 #: Logarithms beyond this cannot come from measurements; keeps ``exp`` finite.
 LOG_LIMIT = 60.0
+#: Equations of a mean are kept within this factor of the middle one, row by row: one that runs away
+#: on a layer unlike all others does not take the mean with it.
+MIDDLE = 1.5
+
+
+def within_middle(values: Array) -> Array:
+    """Values of equations, (n, equations), kept within ``MIDDLE`` of the median of their row.
+
+    Two equations have no middle: which of them ran away cannot be seen.
+    """
+    if values.shape[1] < 3:
+        return values
+    middle = np.median(values, axis=1, keepdims=True)
+    return np.clip(values, middle / MIDDLE, middle * MIDDLE)
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Anchor:
-    """A non-negative estimate from work and traffic, and the measured range of ratios to it."""
+    """A simple estimate from work and sizes, and the range of ratios to it (``anchors``)."""
 
     equation: Equation
     lowest: float
@@ -180,19 +196,22 @@ class Model:
         return Prediction(value, lo, hi, self._extrapolates(arrays, rows))
 
     def _value(self, columns: Columns, rows: int) -> Array:
-        table = TermTable(FeatureTable(columns, rows))
+        table = TermTable(FeatureTable(columns, self.family, rows))
         base = self.anchor.equation.raw(table)
         lowest, highest = base * self.anchor.lowest, base * self.anchor.highest
+        values = np.empty((rows, len(self.equations)))
+        for j, equation in enumerate(self.equations):
+            values[:, j] = np.clip(equation.raw(table), lowest, highest) * equation.factor
+        values = within_middle(values)
         total = np.zeros(rows)
-        for equation in self.equations:
-            raw = np.clip(equation.raw(table), lowest, highest)
-            total = total + raw * (equation.factor * equation.weight)
+        for j, equation in enumerate(self.equations):
+            total += values[:, j] * equation.weight
         if self.correction is not None:
             total = total * self.correction.values(table)
         return total
 
     def _extrapolates(self, columns: Columns, rows: int) -> list[str]:
-        table = FeatureTable(columns, rows)
+        table = FeatureTable(columns, self.family, rows)
         names = np.full(rows, "", dtype=object)
         for name in reversed(list(self.ranges)):
             low, high = self.ranges[name]

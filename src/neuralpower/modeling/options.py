@@ -16,15 +16,15 @@ from neuralpower.modeling.libraries import LIBRARIES
 from neuralpower.modeling.selection import DEFAULT_CANDIDATES
 
 OBJECTIVES = ("relative", "absolute", "log")
-_KEYS = ("candidates", "folds", "seed")
+_KEYS = ("candidates", "folds", "most_terms", "seed")
 
 
 def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions:
     """Options from a YAML file's ``fit`` section (defaults without file, section or key).
 
     ``candidates``: a list of ``[library, objective, estimator]``, with a form as fourth if any;
-    ``folds``: 3 to 20; ``seed``: an integer, which the argument overrides.
-    Raises ``InputError`` for anything else.
+    ``folds``: 3 to 20; ``most_terms``: 1 to 1000, or null for no limit; ``seed``: an integer,
+    which the argument overrides. Raises ``InputError`` for anything else.
     """
     section: Any = {}
     if path is not None:
@@ -38,7 +38,10 @@ def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions
             raise InputError(f"fit: unknown option {key!r} (known: {', '.join(_KEYS)})", path=path)
     folds = _integer(section, "folds", FOLDS, 3, 20, path)
     dealt = _integer(section, "seed", 0, -(2**31), 2**31, path) if seed is None else seed
-    return FitOptions(_candidates(section, path), folds, dealt)
+    most = section.get("most_terms")
+    if most is not None:
+        most = _integer(section, "most_terms", 0, 1, 1000, path)
+    return FitOptions(_candidates(section, path), folds, dealt, most)
 
 
 def _integer(

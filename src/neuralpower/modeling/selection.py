@@ -1,41 +1,54 @@
-"""Choosing a model: candidates x sizes x blends, by RMSPE, few terms first, nested.
+"""Choosing a model: candidates x sizes, and means of several, by RMSPE, few terms first, nested.
 
 The choice for an outer fold sees only predictions made without that fold; its rows are then
-predicted by the choice trained without them, and only that is reported.
+predicted by the choice trained without them, and only that is reported. The way of dealing the
+folds moves both, so the final choice looks at several deals, and of a small family every deal is
+chosen and scored on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import nnls
 
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.forms import FORMS
-from neuralpower.modeling.models import Equation
+from neuralpower.modeling.models import Equation, within_middle
 
 #: The default grid, in the order in which ties are broken.
 DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
     Candidate("physical", "relative", "non-negative"),
+    Candidate("physical", "relative", "stepwise"),
     Candidate("paper", "relative", "stepwise"),
-    Candidate("wide", "relative", "stepwise"),
-    Candidate("logs", "log", "stepwise"),
-    Candidate("hinged logs", "log", "stepwise"),
-    Candidate("hinged logs", "relative", "stepwise"),
     Candidate("bends", "log", "stepwise"),
+    Candidate("logs", "log", "stepwise"),
+    Candidate("wide", "relative", "stepwise"),
+    Candidate("regimes", "relative", "stepwise"),
+    Candidate("hinged logs", "relative", "stepwise"),
+    Candidate("regime logs", "log", "stepwise"),
     *(
         Candidate(library, "log", "stepwise", form)
         for form in FORMS
         for library in ("logs", "hinged logs", "bends")
     ),
 )
-#: Shares of the first equation that are tried in a blend of two.
-SHARES = (0.25, 0.5, 0.75)
+#: Terms that each member of a mean may have at most: means are tried at every one of these.
+CAPS = (6, 12, 20, 30, 50, 100)
+#: Equations of a mean at most, and at least: the middle of fewer than three protects nothing.
+MOST_MEMBERS, FEWEST_MEMBERS = 5, 3
 #: A smaller model may be at most this much worse than the best, whatever its standard error.
-TOLERANCE = 0.01
+TOLERANCE = 0.02
+#: Percentage points of RMSPE that nobody would see.
+NOTHING = 0.002
+#: A model that a person can still read has about so many terms; it is taken where it costs less
+#: than so many percentage points of RMSPE, and than such a share of it.
+READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.04
+#: An equation of more terms is not taken alone: nothing would keep it from running away.
+SIMPLE = 12
 
 
 class TooFewError(ValueError):
@@ -44,17 +57,13 @@ class TooFewError(ValueError):
 
 @dataclass(frozen=True)
 class Option:
-    """One equation (trial, size) or a blend of two, the first with ``share``."""
+    """Equations, each a (trial, size), and their weights: one of weight 1, or a mean of several.
 
-    first: tuple[int, int]
-    second: tuple[int, int] | None = None
-    share: float = 1.0
+    The equations of a mean are kept near their middle, row by row (``models.within_middle``).
+    """
 
-    def parts(self) -> list[tuple[tuple[int, int], float]]:
-        """((trial, size), weight) of every equation."""
-        if self.second is None:
-            return [(self.first, 1.0)]
-        return [(self.first, self.share), (self.second, 1.0 - self.share)]
+    members: tuple[tuple[int, int], ...]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -68,18 +77,41 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Deal:
+    """A way of dealing the folds, and every candidate tried on it.
+
+    Where the trials have inner folds, the deal is chosen on and scored on its own; else it has a
+    say in the final choice only.
+    """
+
+    problem: Problem
+    trials: Sequence[Trial]
+
+    @property
+    def nested(self) -> bool:
+        """Whether inner folds were tried."""
+        return bool(self.trials[0].inner)
+
+
+@dataclass(frozen=True)
 class Selection:
     """The chosen model and what it is expected to do.
 
-    ``predicted``: (n,) nested out-of-fold predictions. ``scores``: every option on the ten outer
-    folds (not nested: for the choice, not for the report). ``fold_choices``: each outer fold's.
+    ``dealt``: (n,) nested out-of-fold predictions of every nested deal, the first ``predicted``.
+    ``scores``: every option on the outer folds of all deals (not nested: for the choice, not for
+    the report). ``fold_choices``: those of the first deal's outer folds.
     """
 
     option: Option
     equations: tuple[Equation, ...]
-    predicted: Array
+    dealt: tuple[Array, ...]
     scores: list[Score]
     fold_choices: list[Option]
+
+    @property
+    def predicted(self) -> Array:
+        """Nested out-of-fold predictions of the first deal, (n,)."""
+        return self.dealt[0]
 
 
 class _View:
@@ -109,62 +141,106 @@ class _View:
             self.factors.append(factor)
             self.values.append(values * factor)
 
-    def predict(self, option: Option) -> Array:
-        total = np.zeros(len(self.measured))
-        for (trial, size), weight in option.parts():
-            total += weight * self.values[trial][:, size]
-        return total
-
-    def fold_errors(self, values: Array) -> Array:
-        """Mean squared relative error of every fold, (folds, columns)."""
-        errors = (values / self.measured[:, None] - 1.0) ** 2
+    def fold_means(self, errors: Array) -> Array:
+        """Means of (n, columns) over every fold, (folds, columns)."""
         sums = np.zeros((len(self.sizes), errors.shape[1]))
         np.add.at(sums, self.folds, errors)
-        means = sums / self.sizes[:, None]
-        # A candidate that some folds without others do not determine has no error: never chosen.
-        return np.where(np.isnan(means), np.inf, means)
+        return sums / self.sizes[:, None]
 
     def options(self) -> tuple[list[Option], Array]:
-        """Every option and its (folds, options) errors."""
+        """Every option and its (folds, options) mean squared relative errors."""
         options: list[Option] = []
         errors: list[Array] = []
-        best: list[tuple[int, int]] = []
         for t, values in enumerate(self.values):
-            by_fold = self.fold_errors(values)
-            errors.append(by_fold)
-            options.extend(Option((t, s)) for s in range(values.shape[1]))
-            best.append((t, int(np.argmin(self.sizes @ by_fold))))
-        blends = [Option(a, b, share) for a, b in combinations(best, 2) for share in SHARES]
-        if blends:
-            values = np.stack([self.predict(option) for option in blends], axis=1)
-            errors.append(self.fold_errors(values))
-        return options + blends, np.concatenate(errors, axis=1)
+            errors.append(self.fold_means((values / self.measured[:, None] - 1.0) ** 2))
+            options.extend(Option(((t, s),), (1.0,)) for s in range(values.shape[1]))
+        single = [self.sizes @ part for part in errors]
+        tried: set[tuple[tuple[int, int], ...]] = set()
+        for cap in CAPS:
+            best = [self._best(t, error, cap) for t, error in enumerate(single)]
+            found = self._mean(best, [float(single[t][s]) for t, s in best], tried)
+            if found is not None:
+                options.append(found[0])
+                errors.append(found[1])
+        return options, np.concatenate(errors, axis=1)
+
+    def _best(self, trial: int, error: Array, cap: int) -> tuple[int, int]:
+        allowed = np.where(self.trials[trial].counts <= cap, error, np.inf)
+        return trial, int(np.argmin(allowed))
+
+    def _mean(
+        self,
+        best: Sequence[tuple[int, int]],
+        errors: Sequence[float],
+        tried: set[tuple[tuple[int, int], ...]],
+    ) -> tuple[Option, Array] | None:
+        """The non-negative mean of some equations; its error comes from weights of other folds."""
+        if len(best) < FEWEST_MEMBERS:
+            return None
+        values = np.stack([self.values[t][:, s] for t, s in best], axis=1)
+        ratios = values / self.measured[:, None]
+        weights = _weights(ratios.T @ ratios, ratios.sum(axis=0))
+        # Members of weight first, then those of least error, to have a middle.
+        order = sorted(range(len(best)), key=lambda j: (-weights[j], errors[j]))
+        count = int((weights > 0.0).sum())
+        kept = order[: min(max(count, FEWEST_MEMBERS), MOST_MEMBERS)]
+        members = tuple(best[j] for j in sorted(kept))
+        if members in tried:
+            return None
+        tried.add(members)
+        ratios = within_middle(ratios[:, sorted(kept)])
+        grams = np.zeros((len(self.sizes), len(kept), len(kept)))
+        np.add.at(grams, self.folds, ratios[:, :, None] * ratios[:, None, :])
+        moments = np.zeros((len(self.sizes), len(kept)))
+        np.add.at(moments, self.folds, ratios)
+        gram, moment = grams.sum(axis=0), moments.sum(axis=0)
+        errors_by_fold = np.empty((len(self.sizes), 1))
+        for f, size in enumerate(self.sizes):
+            w = _weights(gram - grams[f], moment - moments[f])
+            errors_by_fold[f] = max(w @ grams[f] @ w - 2.0 * w @ moments[f] + size, 0.0) / size
+        final = _weights(gram, moment)
+        return Option(members, tuple(final.tolist())), errors_by_fold
 
     def terms(self, option: Option) -> int:
-        return sum(int(self.trials[t].counts[s]) for (t, s), _ in option.parts())
+        """Terms over all equations of an option."""
+        return sum(int(self.trials[t].counts[s]) for t, s in option.members)
 
-    def choose(self) -> tuple[Option, list[Score]]:
+    def choose(self, most_terms: int | None = None) -> tuple[Option, list[Score]]:
+        """The option to take, and all of them.
+
+        The smallest within one standard error of the best (of the paired difference, fold by
+        fold) and ``TOLERANCE``; if that is beyond ``READABLE``, the best readable one within
+        ``READABLE_POINTS``. With ``most_terms`` larger options do not count.
+        """
         options, errors = self.options()
+        counts = np.array([self.terms(option) for option in options])
+        if most_terms is not None:
+            fits = np.flatnonzero(counts <= max(most_terms, int(counts.min())))
+            options, errors, counts = [options[k] for k in fits], errors[:, fits], counts[fits]
         weights = self.sizes / self.sizes.sum()
         mean = weights @ errors
+        root = 100.0 * np.sqrt(mean)
         best = int(np.argmin(mean))
-        if not np.isfinite(mean[best]):
-            raise TooFewError("too few configurations that differ: no candidate is determined")
-        fitted = np.isfinite(mean)
-        options = [option for option, good in zip(options, fitted, strict=True) if good]
-        errors, mean = errors[:, fitted], mean[fitted]
-        best = int(np.argmin(mean))
-        # One standard error of the paired difference to the best, fold by fold.
         worse = errors - errors[:, [best]]
         folds = len(self.sizes)
         excess = weights @ worse
         spread = np.sqrt(weights @ (worse - excess) ** 2 / max(folds - 1, 1))
         near = (excess <= spread) & (mean <= mean[best] * (1.0 + TOLERANCE) ** 2)
-        own = np.sqrt(weights @ (errors - mean) ** 2 / max(folds - 1, 1))
-        counts = np.array([self.terms(option) for option in options])
+        near |= root <= root[best] + NOTHING
+        alone = np.array([len(option.members) < FEWEST_MEMBERS for option in options])
+        if not alone.all():
+            near &= ~alone | (counts <= SIMPLE)
+            if not near.any():
+                near = ~alone & (mean <= mean[~alone].min() * (1.0 + TOLERANCE) ** 2)
         # Fewest terms first, then the lower error, then the earlier in the list.
         chosen = min(np.flatnonzero(near).tolist(), key=lambda k: (counts[k], mean[k], k))
-        root = 100.0 * np.sqrt(mean)
+        if counts[chosen] > READABLE:
+            allowed = min(root[best] + READABLE_POINTS, root[best] * (1.0 + READABLE_SHARE))
+            small = np.flatnonzero(
+                (counts <= READABLE) & (root <= allowed) & (~alone | (counts <= SIMPLE))
+            )
+            chosen = min(small.tolist(), key=lambda k: (mean[k], k), default=chosen)
+        own = np.sqrt(weights @ (errors - mean) ** 2 / max(folds - 1, 1))
         error = np.where(root > 0.0, 5000.0 * own / np.where(root > 0.0, root, 1.0), 0.0)
         scores = [
             Score(option, int(counts[k]), float(root[k]), float(error[k]))
@@ -173,26 +249,74 @@ class _View:
         return options[chosen], scores
 
 
-def select(problem: Problem, trials: Sequence[Trial]) -> Selection:
-    """Choose by nested cross-validation; see the module's head."""
+def _weights(gram: Array, moment: Array) -> Array:
+    """The w >= 0 of least w' gram w - 2 w' moment."""
+    values, vectors = np.linalg.eigh(gram)
+    roots = np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-300)))
+    try:
+        found, _ = nnls((vectors * roots).T, (vectors.T @ moment) / roots)
+    except RuntimeError:  # it did not settle: the best one alone
+        found = np.zeros(len(moment))
+        gain = moment / np.diag(gram)
+        found[int(np.argmax(gain * moment))] = float(np.max(gain))
+    return np.asarray(found)
+
+
+def select(deals: Sequence[Deal], most_terms: int | None = None) -> Selection:
+    """Choose by nested cross-validation; see the module's head. The first deal is nested."""
+    dealt = []
+    first: list[Option] = []
+    for deal in deals:
+        if deal.nested:
+            predicted, fold_choices = _score(deal, most_terms)
+            dealt.append(predicted)
+            first = first or fold_choices
+    trials = deals[0].trials
+    count = deals[0].problem.count
+    final = _View(
+        trials,
+        [np.concatenate([deal.trials[t].outer for deal in deals]) for t in range(len(trials))],
+        np.concatenate([deal.problem.layers.measured for deal in deals]),
+        np.concatenate([deal.problem.folds + i * count for i, deal in enumerate(deals)]),
+    )
+    option, scores = final.choose(most_terms)
+    return Selection(option, _equations(final, option), tuple(dealt), scores, first)
+
+
+def _score(deal: Deal, most_terms: int | None) -> tuple[Array, list[Option]]:
+    """Nested out-of-fold predictions of a deal, (n,), and the choices of its folds."""
+    problem, trials = deal.problem, deal.trials
     measured, folds = problem.layers.measured, problem.folds
     predicted = np.empty(len(measured))
-    fold_choices: list[Option] = []
+    choices: list[Option] = []
     for fold, rows in enumerate(problem.rows):
         others = folds != fold
         view = _View(
             trials, [t.inner[fold][others] for t in trials], measured[others], folds[others]
         )
-        option, _ = view.choose()
-        fold_choices.append(option)
-        total = np.zeros(len(rows))
-        for (t, s), weight in option.parts():
-            total += weight * view.factors[t][s] * trials[t].outer[rows, s]
-        predicted[rows] = total
-    final = _View(trials, [t.outer for t in trials], measured, folds)
-    option, scores = final.choose()
-    equations = tuple(
-        trials[t].equation(s, float(final.factors[t][s]), weight)
-        for (t, s), weight in option.parts()
-    )
-    return Selection(option, equations, predicted, scores, fold_choices)
+        option, _ = view.choose(most_terms)
+        choices.append(option)
+        values = np.stack(
+            [view.factors[t][s] * trials[t].outer[rows, s] for t, s in option.members], axis=1
+        )
+        predicted[rows] = within_middle(values) @ np.array(option.weights)
+    return predicted, choices
+
+
+def _equations(view: _View, option: Option) -> tuple[Equation, ...]:
+    found = [
+        view.trials[t].equation(s, float(view.factors[t][s]), weight)
+        for (t, s), weight in zip(option.members, option.weights, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda equation: -equation.weight))
+
+
+def frontier(scores: Iterable[Score]) -> list[Score]:
+    """What more terms buy: the options than which no smaller one is better, smallest first."""
+    found: list[Score] = []
+    for score in sorted(scores, key=lambda s: (s.terms, s.rmspe)):
+        if not found or score.rmspe < found[-1].rmspe:
+            if found and found[-1].terms == score.terms:
+                continue
+            found.append(replace(score))
+    return found

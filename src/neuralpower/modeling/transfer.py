@@ -7,6 +7,7 @@ logarithms of work and sizes as far as cross-validation proves them.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def transfer_layers(
     choice = choose(ratio, FitOptions(CANDIDATES, options.folds, options.seed))
     [equation] = choice.selection.equations
     anchor = choice.problem.anchor()
-    middle = anchor.equation.coefficients[0]
+    middle = math.exp(anchor.equation.coefficients[0])
     correction = Correction(equation, middle * anchor.lowest, middle * anchor.highest, source_name)
     predicted = base * choice.selection.predicted
     model = build_model(

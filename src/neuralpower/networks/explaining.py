@@ -262,7 +262,8 @@ class Roof:
         roof = self._roofs.get(layer.family)
         if roof is None or layer.configuration is None:
             return found | {"bound": "memory" if not layer.macs else None}
-        table = TermTable(FeatureTable(configuration_columns([layer.configuration])))
+        columns = configuration_columns([layer.configuration])
+        table = TermTable(FeatureTable(columns, layer.family))
         compute, memory = (float(np.asarray(e.raw(table))[0]) for e in roof.equations)
         return found | {
             "bound": "compute" if compute > memory else "memory",

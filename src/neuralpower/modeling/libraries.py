@@ -1,10 +1,11 @@
 """Term libraries: which terms a model of a layer family may choose from.
 
 ``paper`` is the published candidate set (Cai et al., 2017). ``physical`` holds work and memory
-traffic only, also of the layers apart that another kernel is likely to run. ``wide`` adds roots,
-tile- and Winograd-rounded work, hinges on the logarithms of the sizes and products of all these;
-``regimes`` and ``regime logs`` let the kernels differ. ``logs`` is for a logarithmic target.
-Features that do not vary in the data, or that are multiples of an earlier one, are left out.
+traffic only; ``kernels`` has both again for layers that another kernel is likely to run. ``wide``
+adds roots, tile- and Winograd-rounded work, hinges on the logarithms of the sizes and products of
+all these; ``regimes`` and ``regime logs`` let the kernels differ. ``logs`` is for a logarithmic
+target. Features that do not vary in the data, or that are multiples of an earlier one, are left
+out.
 """
 
 from __future__ import annotations
@@ -290,7 +291,13 @@ def paper(table: FeatureTable, family: str, target: str, *, all_terms: bool = Fa
 
 
 def physical(table: FeatureTable, family: str, target: str) -> list[Term]:
-    """Constant, work and traffic, of all layers and of flagged ones: terms that can only add."""
+    """Constant, work and traffic: terms that can only add to the cost."""
+    words = vocabulary(family)
+    return unique([INTERCEPT, *map(_power, varying(table, words.physical)), *_flags(table, words)])
+
+
+def kernels(table: FeatureTable, family: str, target: str) -> list[Term]:
+    """``physical``, and all of it again for layers that another kernel is likely to run."""
     words = vocabulary(family)
     work = [_power(name) for name in varying(table, words.physical)]
     flags = [_power(name) for name in varying(table, (*words.flags, *words.regimes))]
@@ -403,6 +410,7 @@ def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
 Library = Callable[[FeatureTable, str, str], list[Term]]
 LIBRARIES: dict[str, Library] = {
     "physical": physical,
+    "kernels": kernels,
     "paper": paper,
     "wide": wide,
     "logs": logs3,

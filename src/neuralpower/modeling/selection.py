@@ -22,7 +22,7 @@ from neuralpower.modeling.models import Equation, within_middle
 #: The default grid, in the order in which ties are broken.
 DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
     Candidate("physical", "relative", "non-negative"),
-    Candidate("physical", "relative", "stepwise"),
+    Candidate("kernels", "relative", "stepwise"),
     Candidate("paper", "relative", "stepwise"),
     Candidate("bends", "log", "stepwise"),
     Candidate("logs", "log", "stepwise"),

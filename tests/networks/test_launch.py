@@ -237,7 +237,7 @@ def test_a_layer_that_another_holds_is_included_and_needs_no_model() -> None:
     rows = predict_networks([pair("b")], told)
     assert [row["source"] for row in rows] == ["model", "included", "model"]
     assert rows[1]["runtime_ms"] is None
-    assert "part of batchnorm0" in rows[1]["note"]
+    assert "counted in batchnorm0" in rows[1]["note"]
     assert rows[-1]["note"] == "covers 1 of 1 computing layers, 100 % of MACs"
     for other in (predict_networks([pair("data")], told), predict_networks([pair("b")], models())):
         assert other[1]["source"] == "none"

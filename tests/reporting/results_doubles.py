@@ -13,6 +13,8 @@ import numpy as np
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
 from neuralpower.core.files import write_json, write_table, write_text
+from neuralpower.modeling.models import Anchor, Equation, Interval, Model
+from neuralpower.modeling.terms import Factor
 from neuralpower.networks.explaining import COLUMNS as CHANGE_COLUMNS
 from neuralpower.scoring.learning_curve import COLUMNS as LEARNING_COLUMNS
 
@@ -198,12 +200,52 @@ def write_models(folder: Path, platform: str, power: bool) -> None:
             for n in (25, 50, 100) for draw in range(3)
         ],
     )  # fmt: skip
+    write_table(
+        folder / "data_ranges.csv",
+        ["family", "column", "min", "median", "max", "distinct"],
+        [
+            {"family": "fc", "column": column, "min": 1.0, "median": 16.0, "max": 64.0,
+             "distinct": 9}
+            for column in ("batch", "in_channels", "out_channels")
+        ],
+    )  # fmt: skip
+    write_table(
+        folder / "cross_validation.csv",
+        ["family", "target", "candidate", "n_terms", "rmspe", "standard_error", "chosen"],
+        [
+            {"family": "fc", "target": "runtime_ms", "candidate": "wide, relative", "n_terms": n,
+             "rmspe": 20.0 + 30 / n, "standard_error": 1.0, "chosen": int(n == 30)}
+            for n in (1, 3, 30, 60)
+        ],
+    )  # fmt: skip
     (folder / "data_quality.csv").write_text(
         "file,row,column,reason,action\nconv.csv,7,runtime_ms,<b>not</b> positive,left out\n"
     )
 
 
 def model(family: str, target: str) -> dict[str, Any]:
+    """A model's file as far as its page reads it; of ``fc`` a whole model."""
+    return (whole_model(family, target) if family == "fc" else {}) | _model(family, target)
+
+
+def whole_model(family: str, target: str) -> dict[str, Any]:
+    """A cost in proportion to the batch and to the root of the outputs."""
+    terms = ((Factor("batch", "log", 1.0),), (Factor("out_channels", "log", 1.0),))
+    equation = Equation("log", terms, (1.0, 0.5))
+    return Model(
+        family, target, (equation,), Anchor(equation, 0.5, 2.0),
+        Interval((0.0,), (1.0,), -0.1, 0.1),
+        dict.fromkeys(("batch", "in_channels", "out_channels"), (1.0, 64.0)),
+        (), 0.1, 0.0, 1.0, 1.0, "made",
+    ).to_json()  # fmt: skip
+
+
+def _model(family: str, target: str) -> dict[str, Any]:
+    if family == "fc":
+        return {
+            "equation": "f1 = batch", "inference": [],
+            "scores": {"n": 120, "rmspe": 18.2, "mape": 12.5, "interval_coverage": 90.4},
+        }  # fmt: skip
     names = ("1", "macs", "log(<batch>)")
     return {
         "family": family, "target": target, "n_terms": 3, "candidate": "wide, relative",

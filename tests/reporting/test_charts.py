@@ -40,7 +40,7 @@ def test_alike_dots_of_a_cloud_are_drawn_once() -> None:
     chart = Chart(200, 100)
     plane = chart.plane(Axis((0, 10), log=False), Axis((0, 1), log=False), (50, 10, 150, 90))
     plane.cloud([(5, 0.5), (5, 0.5), (10, 1)], "red")
-    assert 'd="M100 50h0M150 10h0"' in str(chart.svg("a cloud"))
+    assert 'd="m100 50h0m50-40h0"' in str(chart.svg("a cloud"))
 
 
 def test_panels_are_drawings_of_their_own_that_are_named() -> None:

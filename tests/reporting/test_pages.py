@@ -118,8 +118,20 @@ def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> No
 def test_a_model_s_page_has_its_equation_terms_and_scores(report: Path) -> None:
     text = Tags((report / "models" / "board.conv.html").read_text()).text
     assert "f1 = 1 + 2 macs + 3 log(<batch>)" in text
-    assert "RMSPE 18.2 %, MAPE 12.5 %" in text
+    assert "12.5 % on average (MAPE), RMSPE 18.2 %" in text
     assert "condition number 20.0" in text
+
+
+def test_a_model_s_page_draws_what_drives_the_cost_and_folds_the_equation(report: Path) -> None:
+    page = Tags((report / "models" / "board.fc.html").read_text())
+    assert "(batch 16, 16 channels, 16 outputs) takes 64.0 ms" in page.text
+    assert "What moves it most: batch; each doubling multiplies the runtime by 2.0" in page.text
+    assert re.search(r"output channels\s*16\s*1\s*64\s*1\.41", page.text)
+    assert "the choice, 30 terms, 21.0 %. 30 terms come within one point of the best" in page.text
+    figures = {a.get("id") for tag, a in page.tags if tag == "figure"}
+    assert {"drivers-runtime", "terms-runtime-figure", "drivers-power"} <= figures
+    order = [tag for tag, _ in page.tags if tag in ("figure", "details", "pre")]
+    assert order[:4] == ["figure", "figure", "details", "pre"]
 
 
 def test_the_learning_curve_of_a_fit_is_shown(report: Path) -> None:

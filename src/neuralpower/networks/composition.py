@@ -127,7 +127,7 @@ def included(network: Network, facts: Mapping[str, Any]) -> dict[int, str]:
     for i, layer in enumerate(network.layers):
         maker = makers.get(layer.bottoms[0]) if layer.bottoms else None
         if maker is not None and told.get(layer.family) == maker.family:
-            found[i] = f"part of {maker.name}: the platform's {maker.family} holds it"
+            found[i] = f"counted in {maker.name}"
         makers |= dict.fromkeys(layer.tops, layer)
     return found
 

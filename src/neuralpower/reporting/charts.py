@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -116,16 +117,16 @@ class Chart:
         """Axes with their grid and names around a box (left, top, right, bottom)."""
         left, top, right, bottom = box
         plane = Plane(self, x.scale((left, right)), y.scale((bottom, top)))
+        # One path for the grid and one group for the labels of an axis: pages stay small.
         ticks = plane.x.ticks(x.most) if x.ticks is None else x.ticks
-        for value, label in ticks.items():
-            place = plane.x(value)
-            self.add('<path class="grid" d="M{x:g} {a:g}V{b:g}"/>', x=place, a=top, b=bottom)
-            self.text(place, bottom + LINE, label, "middle")
+        places = {plane.x(value): label for value, label in ticks.items()}
+        grid = [f"M{at:g} {top:g}V{bottom:g}" for at in places]
+        self._labels("middle", [(at, bottom + LINE, text) for at, text in places.items()])
         ticks = plane.y.ticks(y.most) if y.ticks is None else y.ticks
-        for value, label in ticks.items():
-            place = plane.y(value)
-            self.add('<path class="grid" d="M{a:g} {y:g}H{b:g}"/>', y=place, a=left, b=right)
-            self.text(left - 6, place + 4, label, "end")
+        places = {plane.y(value): label for value, label in ticks.items()}
+        grid += [f"M{left:g} {at:g}H{right:g}" for at in places]
+        self._labels("end", [(left - 6, at + 4, text) for at, text in places.items()])
+        self.add('<path class="grid" d="{d}"/>', d="".join(grid))
         if x.label:
             self.text((left + right) / 2, bottom + 2 * LINE + 4, x.label, "middle")
         if y.label:
@@ -133,6 +134,12 @@ class Chart:
         if title:
             self.text(left, top - 8, title, kind="title")
         return plane
+
+    def _labels(self, anchor: str, labels: Iterable[tuple[float, float, str]]) -> None:
+        """Lines of text that are anchored alike, as one group."""
+        line = Markup('<text x="{:g}" y="{:g}">{}</text>')
+        texts = [line.format(round(x, 1), round(y, 1), text) for x, y, text in labels]
+        self.add('<g text-anchor="{a}">{texts}</g>', a=anchor, texts=Markup("\n").join(texts))
 
     def bar(self, x: float, y: float, size: Point, fill: str, title: str) -> None:
         """A bar that says ``title``; ``size`` is its width and height."""
@@ -238,8 +245,11 @@ class Plane:
 
     def cloud(self, points: Iterable[Point], stroke: str) -> None:
         """Many dots as one path, to the pixel: a line of no length each."""
-        places = dict.fromkeys((round(x), round(y)) for x, y in self._place(points))
-        text = "".join(f"M{x:g} {y:g}h0" for x, y in places)
+        places = sorted({(round(x), round(y)) for x, y in self._place(points)})
+        text = "".join(
+            f"m{x - last_x:g} {y - last_y:g}h0"
+            for (last_x, last_y), (x, y) in pairwise([(0, 0), *places])
+        ).replace(" -", "-")
         self.chart.add('<path class="cloud" d="{d}" stroke="{s}"/>', d=text, s=stroke)
 
     def dots(self, marks: Iterable[tuple[float, float, str]], fill: str) -> None:

@@ -27,7 +27,7 @@ from neuralpower.reporting.ticks import padded, thinned
 Row = Mapping[str, Any]
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
-MOST_POINTS = 500
+MOST_POINTS = 300
 #: Relative errors are drawn up to one of these factors either way; the second gets a label too.
 _FACTORS = {1.02: 1.01, 1.05: 1.02, 1.1: 1.05, 1.2: 1.1, 1.5: 1.2, 2.0: 1.4, 4.0: 2.0}
 
@@ -179,39 +179,43 @@ def _baselines_of(entries: Sequence[Row]) -> list[str]:
     return [name for name in order if name in names][:2] or sorted(names)[:2]
 
 
-def selection(candidates: Sequence[Row]) -> Picture | None:
-    """Cross-validated error against the number of terms, a panel per family, runtime."""
-    families = sorted({row["family"] for row in candidates})
-    if not families:
+def trade_off(candidates: Sequence[Row], target: str) -> Picture | None:
+    """Cross-validated error of one model's candidates against the number of terms.
+
+    A line for each kind of candidate, and the least error with at most so many terms.
+    """
+    chosen = next((row for row in candidates if row["chosen"]), None)
+    if chosen is None or len({row["n_terms"] for row in candidates}) < 2:
         return None
-    # Blends of two equations are in the table; as lines they would hide the rest.
-    labels = sorted({row["candidate"] for row in candidates if " x (" not in row["candidate"]})
-    drawn = {}
-    for family in families:
-        own = [row for row in candidates if row["family"] == family]
-        best = min(row["rmspe"] for row in own)
-        across = (0.0, 1.05 * max(row["n_terms"] for row in own))
-        up = (0.0, 1.1 * min(3 * best, max(row["rmspe"] for row in own)))
-        plane = _panel(Axis(across, "terms", log=False, most=4),
-                       Axis(up, "RMSPE, %", log=False, most=4), family)  # fmt: skip
-        for k, label in enumerate(labels):
-            points = sorted((r["n_terms"], r["rmspe"]) for r in own if r["candidate"] == label)
-            plane.line(points, colour(k))
-            plane.dots([(x, y, f"{label}, {x:g} terms: {number(y)} %") for x, y in points],
-                       colour(k))  # fmt: skip
-        for row in own:
-            if row.get("chosen"):
-                text = f"chosen: {row['candidate']}, {row['n_terms']:g} terms"
-                plane.ring(row["n_terms"], row["rmspe"], text)
-        drawn[family] = plane.chart
-    return panels(
-        "selection-figure",
-        "Cross-validated error against the number of terms",
-        "Runtime: the error of every candidate in ten folds against its number of terms (cut at "
-        "three times the best), a colour for each kind of candidate; the ring is the choice, which "
-        "may be a blend of two equations. Pointing at a dot names it. The reported scores are of a "
-        "further, outer cross-validation.",
-        drawn,
+    # A blend of several equations is one dot of its own kind: as lines they would hide the rest.
+    kinds = sorted({row["candidate"] for row in candidates if " x (" not in row["candidate"]})
+    best = min(row["rmspe"] for row in candidates)
+    across = (0.0, 1.05 * max(row["n_terms"] for row in candidates))
+    up = (0.0, 1.1 * min(3 * best, max(row["rmspe"] for row in candidates)))
+    chart = Chart(440, 250)
+    plane = chart.plane(
+        Axis(across, "terms", log=False), Axis(up, "RMSPE in ten folds, %", log=False),
+        (50, 10, chart.width - 14, 202),
+    )  # fmt: skip
+    for kind in kinds:
+        own = sorted((r["n_terms"], r["rmspe"]) for r in candidates if r["candidate"] == kind)
+        plane.line([place for place in own if place[1] <= up[1]], QUIET, "line thin")
+    least: list[tuple[float, float]] = []
+    for n_terms, error in sorted((row["n_terms"], row["rmspe"]) for row in candidates):
+        if not least or error < least[-1][1]:
+            least.append((n_terms, error))
+    plane.steps([*least, (across[1], least[-1][1])], colour(0), "line")
+    text = f"chosen: {chosen['n_terms']:g} terms, {number(chosen['rmspe'])} %"
+    plane.ring(chosen["n_terms"], chosen["rmspe"], text)
+    name = LABELS[target]
+    few = next((n for n, error in least if error <= best + 1.0), least[-1][0])
+    return chart.picture(
+        f"terms-{name}-figure",
+        f"Cross-validated error of the {name} model against its number of terms",
+        f"The least error with at most so many terms (blue) and each kind of candidate (grey; cut "
+        f"at three times the best); the ring is the choice, {text.removeprefix('chosen: ')}. "
+        f"{few:g} terms come within one point of the best, {number(best)} %. The error of the "
+        "model given above is of a further, outer cross-validation.",
     )
 
 

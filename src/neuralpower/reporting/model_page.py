@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number
+from neuralpower.reporting.drivers_section import drivers_section
+from neuralpower.reporting.figures_platform import trade_off
 from neuralpower.reporting.pages import Page
-from neuralpower.reporting.results import PlatformResults, Results
+from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.scores import worse_than_simple
-from neuralpower.reporting.tables import Column, Table, figure, slim, whole, word
+from neuralpower.reporting.tables import Cell, Column, Table, figure, slim, whole, word
 
+#: Terms of a model in its table; the equation has all.
+_SHOWN_TERMS = 12
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
 
 
 def model_context(results: Results, page: Path, platform: str, family: str) -> dict[str, Any]:
     """What the template ``model.html`` shows."""
     found = results.platform(platform)
+    ranges = _rows_of_ranges(found, family)
+    medians = {row["column"]: row["median"] for row in ranges if row["median"] is not None}
+    candidates = [row for row in found.candidates if row["family"] == family]
     targets = []
     for target in TARGETS:
         model = found.model(family, target)
@@ -32,7 +39,13 @@ def model_context(results: Results, page: Path, platform: str, family: str) -> d
                         found.accuracy.get("layers", {}).get(family, {}).get(target) or {}
                     ),
                     "equation": str(model.get("equation") or ""),
+                    "how": _equation_facts(model),
                     "terms": _terms(target, model),
+                    "size": _size(target, model),
+                    "trade_off": trade_off(
+                        [row for row in candidates if row["target"] == target], target
+                    ),
+                    "drivers": drivers_section(target, model, medians),
                 }
             )
     return {
@@ -40,26 +53,33 @@ def model_context(results: Results, page: Path, platform: str, family: str) -> d
         "platform": platform,
         "family": family,
         "targets": targets,
-        "ranges": _ranges(found, family),
+        "ranges": _ranges(ranges),
     }
 
 
 def _facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How far the model may be trusted."""
     scores, noise = model.get("scores", {}), model.get("noise", {})
-    inside = model.get("in_sample", {})
     facts = [
-        ("Chosen", str(model.get("candidate", ""))),
-        ("Terms", str(model.get("n_terms", ""))),
-        ("Out of fold", _errors(scores)),
-        ("On the fitted layers", _errors(inside)),
-        ("Layers", f"{scores['n']}" if "n" in scores else ""),
+        ("Error on unseen layers", _errors(scores)),
+        ("Layers measured", f"{scores['n']}" if "n" in scores else ""),
     ]
     if scores.get("interval_coverage") is not None:
-        held = f"{number(scores['interval_coverage'])} % of the layers lie inside"
+        held = f"holds for {number(scores['interval_coverage'])} % of the unseen layers"
         facts.append(("90 % interval", held))
     if noise.get("median_half_range_percent") is not None:
         text = f"± {number(noise['median_half_range_percent'])} % over {noise['repeated']} layers"
         facts.append(("Repeatability", f"{text} that were measured more than once (median)"))
+    return facts
+
+
+def _equation_facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the equations were chosen, and what statistics say of them."""
+    facts = [
+        ("Chosen", str(model.get("candidate", ""))),
+        ("Terms", str(model.get("n_terms", ""))),
+        ("Error on the fitted layers", _errors(model.get("in_sample", {}))),
+    ]
     for i, inference in enumerate(model.get("inference") or [], 1):
         if inference and "left_out" in inference:
             facts.append((f"Equation {i}", f"no standard errors: {inference['left_out']}"))
@@ -79,7 +99,7 @@ def _facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _errors(scores: Mapping[str, Any]) -> str:
     if "rmspe" not in scores:
         return ""
-    return f"RMSPE {number(scores['rmspe'])} %, MAPE {number(scores['mape'])} %"
+    return f"{number(scores['mape'])} % on average (MAPE), RMSPE {number(scores['rmspe'])} %"
 
 
 def _terms(target: str, model: Mapping[str, Any]) -> Table | None:
@@ -87,9 +107,9 @@ def _terms(target: str, model: Mapping[str, Any]) -> Table | None:
     rows = []
     for i, equation in enumerate(model.get("equations", [])):
         inference = inferences[i] if i < len(inferences) and inferences[i] else {}
-        told = {term["name"]: term for term in inference.get("terms", [])}
+        known_terms = {term["name"]: term for term in inference.get("terms", [])}
         for term in equation.get("terms", []):
-            known = told.get(term["name"], {})
+            known = known_terms.get(term["name"], {})
             rows.append(
                 [
                     word(term["name"]),
@@ -101,29 +121,46 @@ def _terms(target: str, model: Mapping[str, Any]) -> Table | None:
             )
     if not rows:
         return None
+    every = len(rows)
+    # Terms without an error of their coefficient go last, in the order of the equations.
+    rows = sorted(rows, key=lambda row: -abs(row[-1].sort or 0))[:_SHOWN_TERMS]
     columns = [Column("Term", False), Column("Equation"), Column("Coefficient"),
                Column("Standard error"), Column("t")]  # fmt: skip
+    shown = (
+        f"The {len(rows)} largest t of {every} terms; the equation above has all. "
+        if (every > len(rows))
+        else "Terms of the equations. "
+    )
     caption = (
-        "Terms of the equations. Standard errors hold for the chosen terms only: they do not know "
+        f"{shown}Standard errors hold for the chosen terms only: they do not know "
         "that the terms were chosen on the same data."
     )
     return slim(
         Table(f"terms-{LABELS[target]}", f"Terms of the {LABELS[target]} model", caption, columns,
-              rows, filterable=True)
+              rows)
     )  # fmt: skip
 
 
-def _ranges(platform: PlatformResults, family: str) -> Table | None:
+def _size(target: str, model: Mapping[str, Any]) -> str:
+    """What the folded equation is, in a line."""
+    count = len(model.get("equations", ()))
+    mean = f"a mean of {count} equations" if count > 1 else "one equation"
+    return f"{LABELS[target].capitalize()} is {mean} with {model.get('n_terms', 0)} terms"
+
+
+def _rows_of_ranges(platform: PlatformResults, family: str) -> list[Row]:
+    rows = platform.table("data_ranges.csv", _RANGE_NUMBERS)
+    return [row for row in rows if row["family"] == family]
+
+
+def _ranges(ranges: Sequence[Row]) -> Table | None:
     rows = [
         [
             word(row["column"]),
-            figure(row["min"]),
-            figure(row["median"]),
-            figure(row["max"]),
+            *(_size_cell(row["column"], row[end]) for end in ("min", "median", "max")),
             whole(row["distinct"]),
         ]
-        for row in platform.table("data_ranges.csv", _RANGE_NUMBERS)
-        if row["family"] == family
+        for row in ranges
     ]
     if not rows:
         return None
@@ -134,6 +171,11 @@ def _ranges(platform: PlatformResults, family: str) -> Table | None:
         "prediction is an extrapolation and is flagged."
     )
     return Table("ranges-table", "Measured ranges", caption, columns, rows)
+
+
+def _size_cell(column: str, value: float | None) -> Cell:
+    """A size of a layer without decimals, a measured quantity with three digits."""
+    return figure(value) if column in TARGETS else whole(value)
 
 
 def _each(results: Results) -> list[dict[str, str]]:
@@ -147,8 +189,12 @@ def _each(results: Results) -> list[dict[str, str]]:
 PAGE = Page(
     template="model.html",
     path="models/{platform}.{family}.html",
-    inputs=("results/accuracy/{platform}.json", "results/models/{platform}/models.json"),
-    sheets=("style",),
+    inputs=(
+        "results/accuracy/{platform}.json",
+        "results/models/{platform}/models.json",
+        "results/models/{platform}/cross_validation.csv",
+    ),
+    sheets=("figures", "style"),
     context=model_context,
     each=_each,
 )

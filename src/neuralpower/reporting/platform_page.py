@@ -26,7 +26,6 @@ from neuralpower.reporting.tables import (
 from neuralpower.reporting.validation_section import validation_section
 
 _OUT_OF_FOLD_NUMBERS = frozenset({"measured", "predicted", "lo", "hi"})
-_CANDIDATE_NUMBERS = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
 _LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
 #: Rows of the selection table on the page; the file holds all.
 _SHOWN_CANDIDATES = 5
@@ -39,7 +38,7 @@ def platform_context(results: Results, page: Path, platform: str) -> dict[str, A
 
 def _context(platform: PlatformResults, page: Path) -> dict[str, Any]:
     name = platform.name
-    candidates = platform.table("cross_validation.csv", _CANDIDATE_NUMBERS)
+    candidates = platform.candidates
     context: dict[str, Any] = {
         "title": f"Platform {name}",
         "name": name,
@@ -190,8 +189,7 @@ BASELINE_HELP = {
 }
 
 
-def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path) -> dict[str, Any]:
-    runtime = [row for row in candidates if row["target"] == "runtime_ms"]
+def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path) -> Table:
     shown: list[Row] = []
     for target in TARGETS:
         for family in sorted({row["family"] for row in candidates}):
@@ -215,13 +213,13 @@ def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path)
                Column("Choice", False)]  # fmt: skip
     caption = (
         f"The choice and the {_SHOWN_CANDIDATES - 1} best others of each family and quantity; the "
-        "file holds all. A smaller model within a standard error of the best is preferred."
+        "file holds all, and the page of a model draws them. A smaller model within a standard "
+        "error of the best is preferred."
     )
     path = platform.models_folder / "cross_validation.csv"
-    table = Table("selection-table", "Candidates", caption, columns, rows,
+    return Table("selection-table", "Candidates", caption, columns, rows,
                   download=linked_download(path, page, "All candidates (CSV)"),
                   filterable=True)  # fmt: skip
-    return {"figure": figures.selection(runtime), "table": table}
 
 
 def _measurement(platform: PlatformResults) -> dict[str, Any]:

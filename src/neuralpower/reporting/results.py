@@ -118,6 +118,12 @@ class PlatformResults:
         path = self.models_folder / name
         return read_typed(path, numbers) if path.exists() else []
 
+    @cached_property
+    def candidates(self) -> list[Row]:
+        """What was tried for every model, with its cross-validated error."""
+        numbers = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
+        return self.table("cross_validation.csv", numbers)
+
     def model(self, family: str, target: str) -> dict[str, Any]:
         """One model's file."""
         return optional_json(

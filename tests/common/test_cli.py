@@ -116,3 +116,50 @@ def test_the_help_of_profile_names_choices_defaults_and_an_example(
     assert "shortest sampling of a visit (default: 0.15s, on a GPU 0.1s)" in said
     assert "share of configurations visited twice (default: 0.2)" in said
     assert "example: neuralpower sweep --config" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "the following arguments are required: COMMAND (see neuralpower --help)"),
+        ("frob", "argument COMMAND: invalid choice: 'frob' (choose from"),
+        ("layers", "layers: the following arguments are required: NET (see neuralpower layers -"),
+        ("layers a.prototxt --bach 4", "layers: unrecognized arguments: --bach 4: did you mean --"),
+        ("layers a.prototxt --batch=x", "layers: argument --batch: 'x' is not one batch size from"),
+        ("predict a.prototxt --models m --phase X", "predict: argument --phase: invalid choice"),
+        ("profile t.csv --platform p --out o --budget x", "'x' is no time: write 540s, 10m or 1h"),
+        ("measurements", "measurements: the following arguments are required: ACTION"),
+        ("measurements check", "(see neuralpower measurements check --help)"),
+        ("import log --odd", "import: argument FORMAT: invalid choice: 'log'"),
+        *(
+            (f"{name} --no-such-option", f"(see neuralpower {name} --help)")
+            for name in cli.COMMANDS
+        ),
+    ],
+)
+def test_a_faulty_command_line_is_answered_in_one_line(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words.split()) == 2
+    out, error = capsys.readouterr()
+    assert not out
+    assert error.startswith("neuralpower: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_every_action_of_a_command_answers_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    actions = {
+        "measurements": ("check", "merge", "export", "template", "keep", "seal"),
+        "published": ("list", "fetch", "refit", "use"),
+        "shards": ("split", "merge"),
+    }
+    for command, names in actions.items():
+        for name in names:
+            assert cli.main([command, name, "--no-such-option"]) == 2
+            assert f"(see neuralpower {command} " in (error := capsys.readouterr().err)
+            assert error.count("\n") == 1
+
+
+def test_listing_layers_reads_no_yaml_where_none_concerns_it() -> None:
+    assert "yaml" not in imported_by("layers", str(LENET))

@@ -21,8 +21,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
+from neuralpower.core.files import read_text
 from neuralpower.core.network_files import network_name
 
 #: Beside the networks of a folder.
@@ -100,6 +100,8 @@ class Readings:
 
 
 def _section(path: str | Path) -> dict[str, Reading]:
+    from neuralpower.core.documents import read_yaml
+
     value = read_yaml(path)
     section = value.get(SECTION) if isinstance(value, dict) else None
     if section is None:
@@ -113,7 +115,13 @@ def _section(path: str | Path) -> dict[str, Reading]:
 
 
 def _entries(path: Path) -> dict[str, Any]:
-    value = read_yaml(path)
+    text = read_text(path)
+    # Most say nothing of reading: loading YAML would be a quarter of the command's time.
+    if "\\" not in text and not any(key in text for key in KEYS):
+        return {}
+    from neuralpower.core.documents import parse_yaml
+
+    value = parse_yaml(text, path)
     if value is not None and not isinstance(value, dict):
         raise InputError("names of networks with their facts are needed", path=path, line=1)
     return {str(name): facts for name, facts in (value or {}).items()}

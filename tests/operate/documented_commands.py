@@ -48,6 +48,7 @@ AFTER = {
     ("--baseline", "FILE"): "accuracy.json",
     ("--points", "P"): "0.5",
     ("", "DIR"): "measurements/tiny",
+    ("", "results/measurements/local"): "measurements/tiny",
     ("", "measurements/P"): "measurements/tiny",
 }
 #: Commands that no test runs: what they hold, and why. Their flags are checked.
@@ -56,6 +57,7 @@ NOT_RUN = {
     "--meter nvml": "needs a GPU",
     "published fetch": "needs a network: tests/importing fetches from the loopback",
     "published refit": "needs what fetch brings: tests/published",
+    "--section first_run": "needs the tables of the large networks: tests/standins runs tools/first_run",
 }
 if not find_spec("onnx"):
     NOT_RUN[".onnx"] = "needs the extra `onnx`"

@@ -95,7 +95,7 @@ def concrete() -> list[Shown]:
 def is_mention(one: Shown) -> bool:
     """A name in the text, without what the command needs: only its name and flags are checked."""
     words = one.text.split()
-    named = len(words) == 2 or words[2:] in (["check"], ["split"], ["merge"])
+    named = len(words) == 2 or words[2:] in (["check"], ["split"], ["merge"], ["keep"])
     return one.where == "inline" and (named or "..." in words)
 
 

@@ -214,7 +214,10 @@ def test_what_random_delays_left_out_is_left_out_again(
 def test_flags_that_the_code_gives_are_known() -> None:
     given = r'(?:flags|found)\.append\("(\w+)"\)|flags"?[:=] ?[\[(]"(\w+)"'
     found = set()
+    # Terms of models are appended to a `found` too: only what measures gives flags.
     for path in SOURCES.rglob("*.py"):
+        if "modeling" in path.parts:
+            continue
         for match in re.finditer(given, path.read_text()):
             found |= {word for word in match.groups() if word}
     assert {"counter_missing", "few_calls", "not_converged", "oom", "thermal_slowdown"} <= found

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+#: What a size of 0 counts as.
+TINY = 1e-3
 #: What a plain array's columns are: the configuration's numbers in the order of the tables.
 NUMBERS = tuple(name for name in CONFIGURATION_COLUMNS if name not in ("family", "pool_method"))
 
@@ -174,7 +176,8 @@ class NeuralPowerRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(f"column {name}: whole numbers from {least} on are needed")
             if (values < 0).any():
                 raise ValueError(f"Negative values in data: column {name} has sizes")
-            columns[name] = values
+            # A size of 0 (``whole=False``) has no logarithm.
+            columns[name] = values if least == 0 else np.maximum(values, TINY)
         for size in ("channels", "height", "width"):
             if f"in_{size}" in self._names and f"out_{size}" not in self._names:
                 columns[f"out_{size}"] = columns[f"in_{size}"]

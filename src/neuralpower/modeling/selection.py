@@ -47,6 +47,8 @@ NOTHING = 0.002
 #: A model that a person can still read has about so many terms; it is taken where it costs less
 #: than so many percentage points of RMSPE, and than such a share of it.
 READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.04
+#: What a prediction that overflows counts as (single precision ends at 3e38).
+OVERFLOW = 1e39
 #: An equation of more terms is not taken alone: nothing would keep it from running away.
 SIMPLE = 12
 
@@ -131,7 +133,7 @@ class _View:
         self.factors: list[Array] = []
         self.values: list[Array] = []
         for trial, table in zip(trials, tables, strict=True):
-            values = table.astype(np.float64)
+            values = _finite(table)
             factor = np.ones(values.shape[1])
             if trial.candidate.link == "log":
                 # The factor that makes the relative error least: a smearing correction (Duan,
@@ -249,8 +251,19 @@ class _View:
         return options[chosen], scores
 
 
+def _finite(table: np.ndarray) -> Array:
+    """Predictions with an overflow as a number that is beyond every use, and can be squared."""
+    return np.nan_to_num(table.astype(np.float64), nan=OVERFLOW, posinf=OVERFLOW, neginf=-OVERFLOW)
+
+
 def _weights(gram: Array, moment: Array) -> Array:
-    """The w >= 0 of least w' gram w - 2 w' moment."""
+    """The w >= 0 of least w' gram w - 2 w' moment; 0 for a member that overflows."""
+    sound = np.diag(gram) < OVERFLOW
+    if not sound.all():
+        found = np.zeros(len(moment))
+        if sound.any():
+            found[sound] = _weights(gram[np.ix_(sound, sound)], moment[sound])
+        return found
     values, vectors = np.linalg.eigh(gram)
     roots = np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-300)))
     try:
@@ -297,7 +310,8 @@ def _score(deal: Deal, most_terms: int | None) -> tuple[Array, list[Option]]:
         option, _ = view.choose(most_terms)
         choices.append(option)
         values = np.stack(
-            [view.factors[t][s] * trials[t].outer[rows, s] for t, s in option.members], axis=1
+            [view.factors[t][s] * _finite(trials[t].outer[rows, s]) for t, s in option.members],
+            axis=1,
         )
         predicted[rows] = within_middle(values) @ np.array(option.weights)
     return predicted, choices

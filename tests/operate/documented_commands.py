@@ -57,7 +57,7 @@ NOT_RUN = {
     "--meter nvml": "needs a GPU",
     "published fetch": "needs a network: tests/importing fetches from the loopback",
     "published refit": "needs what fetch brings: tests/published",
-    "--section first_run": "needs the tables of the large networks: tests/standins runs tools/first_run",
+    "--section first_run": "needs large networks' tables: tests/standins runs it",
 }
 if not find_spec("onnx"):
     NOT_RUN[".onnx"] = "needs the extra `onnx`"

@@ -39,11 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from neuralpower.modeling.options import load_options
     from neuralpower.modeling.platforms import fit_platform
-    from neuralpower.records.folder import load_platform
-    from neuralpower.records.sealing import refuse_changed
 
     options = load_options(arguments.config, arguments.seed)
-    refuse_changed(load_platform(arguments.measurements))
     with threadpool_limits(1), _Bar() as bar:
         fit_platform(
             arguments.measurements,

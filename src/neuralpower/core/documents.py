@@ -41,13 +41,26 @@ def read_json(path: str | Path, what: str = "a JSON object") -> dict[str, Any]:
 
 
 def parse_json(
-    text: str, path: str | Path | None = None, line: int | None = None, what: str = "JSON of ours"
+    text: str,
+    path: str | Path | None = None,
+    line: int | None = None,
+    what: str = "JSON of ours",
+    foreign: bool = False,
 ) -> Any:
-    """Any JSON value in a text; ``line`` is where the text is, for a file of JSON lines."""
+    """Any JSON value in a text; ``line`` is where the text is, for a file of JSON lines.
+
+    ``foreign``: a file that another tool wrote. There a key may be there twice (the last counts),
+    a larger whole number is a float, and NaN or an infinity is None.
+    """
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_constant
-        )
+        if foreign:
+            value = json.loads(
+                text, parse_int=_foreign_integer, parse_float=_foreign_float, parse_constant=_none
+            )
+        else:
+            value = json.loads(
+                text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_constant
+            )
         _check_value(value)
     except json.JSONDecodeError as error:
         place = error.lineno if line is None else line
@@ -103,6 +116,19 @@ def _integer(text: str) -> int:
     if len(text) > 20 or abs(value := int(text)) > MAX_INTEGER:
         raise DocumentError(f"the whole number {text[:20]}... is beyond 64 bits")
     return value
+
+
+def _foreign_integer(text: str) -> int | float | None:
+    return int(text) if len(text) < 19 else _foreign_float(text)
+
+
+def _foreign_float(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _none(text: str) -> None:
+    return None
 
 
 def _no_constant(text: str) -> float:

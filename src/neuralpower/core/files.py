@@ -15,9 +15,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from neuralpower.core.errors import InputError, printable
 
@@ -76,14 +76,17 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+#: A text that is read at once; the longest of ours have 10 MB (tables are read in pieces).
+LONGEST_TEXT = 512_000_000
+
+
 def read_text(path: str | Path) -> str:
     """The text of a UTF-8 file, ``.gz`` unpacked, any line ends; ``InputError`` if it cannot be."""
     try:
-        data = Path(path).read_bytes()
-        if str(path).endswith(".gz"):
-            import gzip
-
-            data = gzip.decompress(data)
+        with _opened(path) as stream:
+            data = stream.read(LONGEST_TEXT + 1)
+        if len(data) > LONGEST_TEXT:
+            raise InputError(f"larger than {LONGEST_TEXT // 1_000_000} MB of text", path=path)
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
@@ -97,6 +100,8 @@ def read_text(path: str | Path) -> str:
 #: Far beyond every table of ours; a longer line is no table (a small ``.gz`` can hold gigabytes).
 LONGEST_LINE = 1_000_000
 MOST_COLUMNS = 2_000
+#: Fields of a table that is read at once, about 1 GB; measurement tables are read in pieces.
+MOST_FIELDS = 10_000_000
 
 
 class Piece(NamedTuple):
@@ -108,17 +113,21 @@ class Piece(NamedTuple):
 
 
 def read_pieces(
-    path: str | Path, required: Sequence[str] = (), rows: int = 20_000
+    path: str | Path, required: Sequence[str] = (), rows: int = 20_000, marks: str = ","
 ) -> Iterator[Piece]:
     """A CSV file (or ``.csv.gz``) in pieces of so many rows, the first without any.
 
-    Memory holds one piece, whatever the size of the file.
-    Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
+    Memory holds one piece, whatever the size of the file. Fields are parted by that of ``marks``
+    which the header has most of. Raises ``InputError`` for a missing or doubled column or a row
+    with the wrong field count.
     """
     with _text_stream(path) as stream:
-        reader = csv.reader(_bounded_lines(stream, path))
+        lines = _bounded_lines(stream, path)
+        first_line = next(lines, "")
+        mark = max(marks, key=first_line.count)
+        reader = csv.reader(chain([first_line], lines), delimiter=mark)
         try:
-            header = _header(next(reader, None), required, path)
+            header = check_header(next(reader, None), required, path)
             yield Piece(header, 1, [])
             first = 1
             while taken := list(islice(reader, rows)):
@@ -146,7 +155,8 @@ def _bounded_lines(stream: IO[str], path: str | Path) -> Iterator[str]:
         yield line
 
 
-def _header(fields: list[str] | None, required: Sequence[str], path: str | Path) -> list[str]:
+def check_header(fields: list[str] | None, required: Sequence[str], path: str | Path) -> list[str]:
+    """The names of a table's columns; ``InputError`` for too many, a missing or a doubled one."""
     if not fields:
         raise InputError("the table is empty: a header line is needed", path=path)
     if len(fields) > MOST_COLUMNS:
@@ -165,17 +175,23 @@ def _header(fields: list[str] | None, required: Sequence[str], path: str | Path)
 @contextmanager
 def _text_stream(path: str | Path) -> Iterator[IO[str]]:
     """The lines of a UTF-8 file, ``.gz`` unpacked on the way; faults as of ``read_text``."""
-    import gzip
-
     try:
-        opened: Any = (gzip.open if str(path).endswith(".gz") else open)(path, "rb")
-        with opened as binary, io.TextIOWrapper(binary, encoding="utf-8-sig") as stream:
+        with _opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig") as stream:
             yield stream
     except UnicodeDecodeError:
         read_text(path)  # counts the bytes up to the fault, and tells it
         raise
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(error, path) from None
+
+
+def _opened(path: str | Path) -> IO[bytes]:
+    """The bytes of a file, ``.gz`` unpacked as they are read."""
+    if not str(path).endswith(".gz"):
+        return open(path, "rb")
+    import gzip
+
+    return cast(IO[bytes], gzip.open(path))
 
 
 def _unreadable(error: Exception, path: str | Path) -> InputError:
@@ -186,16 +202,18 @@ def _unreadable(error: Exception, path: str | Path) -> InputError:
 
 
 def read_rows(
-    path: str | Path, required: Sequence[str] = ()
+    path: str | Path, required: Sequence[str] = (), marks: str = ","
 ) -> tuple[list[str], list[dict[str, str]]]:
-    """A CSV file (or ``.csv.gz``) as its header and rows of strings.
+    """A CSV file (or ``.csv.gz``) as its header and rows of strings, as ``read_pieces`` reads it.
 
     Raises ``InputError`` for a missing or doubled column or a row with the wrong field count.
     """
     header: list[str] = []
     rows: list[dict[str, str]] = []
-    for piece in read_pieces(path, required):
+    for piece in read_pieces(path, required, marks=marks):
         header = piece.header
+        if len(header) * (len(rows) + len(piece.records)) > MOST_FIELDS:
+            raise InputError(f"more than {MOST_FIELDS} fields: split the table", path=path)
         rows += (dict(zip(header, map(str.strip, fields), strict=True)) for fields in piece.records)
     return header, rows
 

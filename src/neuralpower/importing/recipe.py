@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES, POOL_METHODS
-from neuralpower.core.files import read_text, safe_name
+from neuralpower.core.files import safe_name
 from neuralpower.importing.formulas import Formula
 from neuralpower.importing.mapped_table import SIZES
 
@@ -107,13 +108,8 @@ def load_recipe(folder: str | Path) -> Recipe:
     Raises ``InputError`` with the file for YAML that is none, an unknown or a missing entry, a
     path that leaves the repository, a checksum that is none, or a formula outside the fixed set.
     """
-    import yaml
-
     path = Path(folder) / FILE
-    try:
-        value = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"not YAML: {error}", path=path) from None
+    value = read_yaml(path)
     try:
         return _recipe(safe_name(Path(folder).resolve().name, "platform"), value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

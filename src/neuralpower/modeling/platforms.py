@@ -33,6 +33,7 @@ from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.faults import refuse_negative
 from neuralpower.records.folder import Platform, load_platform
+from neuralpower.records.sealing import refuse_changed
 
 PARTS = ".parts"
 QUALITY_COLUMNS = ("file", "row", "column", "reason", "action")
@@ -112,6 +113,7 @@ def fit_platform(
     """
     options = options or FitOptions()
     platform = load_platform(measurements)
+    refuse_changed(platform)
     data = load_dataset(platform)
     if not leave_out_negative:
         refuse_negative(data.left_out, platform.folder)
@@ -140,10 +142,21 @@ def fit_platform(
         progress("done", len(tasks), len(tasks))
     if not work.parts:
         raise InputError(
-            f"no layer family has {FEWEST} usable configurations: measure more",
+            f"no layer family has {FEWEST} usable configurations: measure more{_why(data)}",
             path=platform.folder,
         )
     return write_models(root, platform, data, work, options)
+
+
+def _why(data: Dataset) -> str:
+    """The first row that was left out, if any: often the reason why too few are left."""
+    if not data.left_out:
+        return " (are there rows of layers at all?)" if not data.layers else ""
+    first = data.left_out[0]
+    return (
+        f" ({len(data.left_out)} values are of no use; the first: {first.file}, row {first.row}, "
+        f"{first.column}: {first.reason})"
+    )
 
 
 def ceiling_w(data: Dataset) -> float | None:

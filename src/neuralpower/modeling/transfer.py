@@ -27,6 +27,7 @@ from neuralpower.modeling.models import Correction, Model, load_models
 from neuralpower.modeling.platforms import PARTS, Work, write_models
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.folder import load_platform
+from neuralpower.records.sealing import refuse_changed
 
 CANDIDATES = (Candidate("corrections", "log", "stepwise"),)
 
@@ -98,6 +99,7 @@ def transfer_platform(
     """
     models = load_models(source)
     platform = load_platform(measurements)
+    refuse_changed(platform)
     data = load_dataset(platform)
     options = options or FitOptions()
     work = Work(Path(out) / PARTS, options.checksum())

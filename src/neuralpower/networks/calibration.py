@@ -12,6 +12,8 @@ beyond ``MOST`` are warnings, not corrections. The intervals of totals are scale
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -136,6 +138,8 @@ def load_composition(models_dir: str | Path) -> Composition:
         value = read_json(path, "a composition")
         if value["models_sha256"] != _stamp(models_dir):
             raise ValueError("it was learnt for other models")
+        if value.pop("sha256", None) != _own_sum(value):
+            raise ValueError("it was changed since it was written: its own SHA-256 differs")
         if value["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {value['schema_version']!r}")
         return Composition(
@@ -165,7 +169,13 @@ def save_composition(
 ) -> None:
     """Write a composition learnt for the models of a folder, beside them if no path is given."""
     target = Path(models_dir) / FILE if path is None else path
-    write_json(target, {**composition.to_json(), "models_sha256": _stamp(models_dir)})
+    value = {**composition.to_json(), "models_sha256": _stamp(models_dir)}
+    write_json(target, {**value, "sha256": _own_sum(value)})
+
+
+def _own_sum(value: Mapping[str, Any]) -> str:
+    """The checksum of all other entries: the index is written before, and cannot hold it."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _stamp(models_dir: str | Path) -> str:

@@ -37,6 +37,7 @@ from neuralpower.networks.launch import (
 from neuralpower.networks.loading import network_at
 from neuralpower.networks.measured import Pass, load_passes, measured_inside
 from neuralpower.networks.reading import Readings
+from neuralpower.records.sealing import refuse_changed
 
 if TYPE_CHECKING:
     from neuralpower.caffe.network import Network
@@ -111,6 +112,7 @@ def load_trials(
     from neuralpower.records.folder import load_platform
 
     platform = load_platform(measurements)
+    refuse_changed(platform)
     files = {network_name(path): Path(path) for path in (*prototxts, *platform.prototxts)}
     readings = readings or Readings()
     missing: dict[str, str] = {}

@@ -67,6 +67,8 @@ def check(platform: Platform) -> Report:
     load_network_layer_rows(platform)
     findings = manifest_findings(platform)
     bad = faults((*rows, *networks))
+    if not rows and not networks:
+        findings.append(Finding("error", platform.name, "its tables have no rows"))
     findings += [Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}") for f in bad]
     excluded = {(fault.file, fault.row) for fault in bad if fault.action == "left out"}
     sound = [row for row in rows if (row.file, row.number) not in excluded]

@@ -16,6 +16,7 @@ from neuralpower.records.folder import (
     load_rows,
 )
 from neuralpower.records.raw_windows import PowerLogs
+from neuralpower.records.sealing import refuse_changed
 from neuralpower.records.visits import read_visit_records
 
 Table = list[dict[str, Any]]
@@ -34,6 +35,7 @@ def export(folder: Path, out: Path, form: str = "parquet") -> dict[str, int]:
     """
     write = _writer(form)
     platform = load_platform(folder)
+    refuse_changed(platform)
     if out.exists() and any(out.iterdir()):
         raise InputError("not empty: give a new folder", path=out)
     records = read_visit_records(folder)

@@ -21,7 +21,7 @@ from neuralpower.core.cells import (
     whole_number,
 )
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import Piece, read_pieces, safe_name
+from neuralpower.core.files import Piece, check_header, read_pieces, safe_name
 
 #: Columns that a layer table must have; those that a family needs beside them (``Family.cells``)
 #: are asked for row by row. Any other may be absent: an empty cell and none are the same.
@@ -65,6 +65,10 @@ class Row:
     values: Mapping[str, Any]
 
 
+#: Bytes of one column of a piece of a Parquet table.
+_LARGEST_COLUMN = 50_000_000
+
+
 def pieces(path: Path, required: Sequence[str], rows: int = 20_000) -> Iterator[Piece]:
     """A table (CSV, ``.csv.gz`` or Parquet) in pieces of so many rows, the first without any."""
     if path.name.endswith(".parquet"):
@@ -81,23 +85,43 @@ def _parquet_pieces(path: Path, required: Sequence[str], rows: int) -> Iterator[
         raise InputError(
             "Parquet needs pyarrow: install it, or save as .csv.gz", path=path
         ) from None
+    arrow = import_module("pyarrow")
     try:
         table = parquet.ParquetFile(path)
-        header = [str(name) for name in table.schema_arrow.names]
-        for name in required:
-            if name not in header:
-                raise InputError(f"column {name!r} is missing: add it to the table", path=path)
+        schema = table.schema_arrow
+        header = check_header([str(name) for name in schema.names], required, path)
+        for name, kind in zip(header, schema.types, strict=True):
+            if not _plain_type(kind, arrow.types):
+                raise InputError(f"column {name!r} is of type {kind}: numbers or text are needed",
+                                 path=path)  # fmt: skip
         yield Piece(header, 1, [])
         first = 1
         for batch in table.iter_batches(batch_size=rows):
-            lists = [
-                ["" if cell is None or cell != cell else str(cell) for cell in column.to_pylist()]
-                for column in batch.columns
-            ]
+            lists = [_texts(column, path) for column in batch.columns]
             yield Piece(header, first, [list(cells) for cells in zip(*lists, strict=True)])
             first += batch.num_rows
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
         raise InputError(f"not a Parquet table: {error}", path=path) from None
+
+
+def _plain_type(kind: Any, types: Any) -> bool:
+    """Whether a column of Parquet holds what a CSV table could."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        check(kind)
+        for check in (
+            *(types.is_integer, types.is_floating, types.is_boolean, types.is_null),
+            *(types.is_string, types.is_large_string),
+        )
+    )
+
+
+def _texts(column: Any, path: Path) -> list[str]:
+    """The cells of a column as a CSV table has them; a missing one and NaN are empty."""
+    if column.nbytes > _LARGEST_COLUMN:
+        raise InputError("cells too long for a table of this program", path=path)
+    return ["" if cell is None or cell != cell else str(cell) for cell in column.to_pylist()]
 
 
 def layer_rows(path: Path, piece: Piece) -> Iterator[Row]:

@@ -305,7 +305,8 @@ def latest(records: Iterable[VisitRecord]) -> list[VisitRecord]:
 
 
 def _records(text: str, path: Path) -> Iterator[VisitRecord]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # Only line ends part records: the text of one may hold other separators.
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
         try:
             yield record_of(line)
         except ValueError as error:

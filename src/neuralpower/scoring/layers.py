@@ -19,6 +19,7 @@ from neuralpower.modeling.models import Model, ModelSet, load_models
 from neuralpower.modeling.platforms import created, data_checksum
 from neuralpower.networks.reading import Readings
 from neuralpower.records.folder import Platform, load_platform
+from neuralpower.records.sealing import refuse_changed
 
 if TYPE_CHECKING:
     from neuralpower.networks.learning import Trial
@@ -35,9 +36,10 @@ def evaluate(
     ``scored_on`` says what the layers' figures mean: ``out of fold`` when the measurements are
     those that were fitted (then the stored cross-validated predictions are scored), ``fresh
     measurements`` otherwise. Networks are scored when the folder has measured networks.
-    Raises ``InputError`` for faulty tables or models.
+    Raises ``InputError`` for faulty tables or models, or where nothing can be scored.
     """
     platform = load_platform(measurements)
+    refuse_changed(platform)
     fitted = load_models(models)
     checksum = data_checksum(platform)
     same = fitted.facts.get("data_sha256") == checksum
@@ -70,6 +72,9 @@ def evaluate(
             readings=readings,
         )
         result.update(scored)
+    if not result["layers"] and not result["networks"]:
+        text = f"nothing to score: no usable rows of a family that {models} has a model of"
+        raise InputError(text, path=platform.folder)
     return result
 
 

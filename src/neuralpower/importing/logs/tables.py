@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_text
+from neuralpower.core.files import read_rows
 from neuralpower.importing.logs.timings import TimedRow, Timing, check_size
 
 #: Units of a time in ms.
@@ -21,27 +20,8 @@ def read_foreign(path: str | Path) -> tuple[list[str], Rows]:
     Raises ``InputError`` with the row whose number of fields differs.
     """
     check_size(path)
-    text = read_text(path)
-    try:
-        return _parsed(text, path)
-    except csv.Error as error:
-        raise InputError(f"not a CSV table: {error}", path=path) from None
-
-
-def _parsed(text: str, path: str | Path) -> tuple[list[str], Rows]:
-    first = text.partition("\n")[0]
-    mark = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=mark)
-    header = [name.strip() for name in next(reader, [])]
-    if not any(header) or len(set(header)) != len(header):
-        raise InputError("a header with different names is needed", path=path, line=1)
-    rows: Rows = []
-    for number, fields in enumerate((f for f in reader if any(f)), 1):
-        if len(fields) != len(header):
-            text = f"{len(fields)} fields where the header has {len(header)}"
-            raise InputError(text, path=path, row=number)
-        rows.append(dict(zip(header, (f.strip() for f in fields), strict=True)))
-    return header, rows
+    header, rows = read_rows(path, marks=",;\t")
+    return header, [row for row in rows if any(row.values())]
 
 
 def number(text: str) -> float:

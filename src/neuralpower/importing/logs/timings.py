@@ -75,22 +75,19 @@ def check_size(path: str | Path) -> None:
 
 def read_document(path: str | Path, tool: str) -> Any:
     """A JSON file of any form; one line with the place where it is torn."""
-    import json
-
+    from neuralpower.core.documents import parse_json
     from neuralpower.core.files import read_text
 
     check_size(path)
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        return parse_json(read_text(path), path, what=tool, foreign=True)
+    except InputError as error:
         raise InputError(
-            f"not JSON, or cut short ({error.msg}): is this {tool}?",
+            f"{error.message}: is this {tool}, whole?",
             path=path,
-            line=error.lineno,
-            column=error.colno,
+            line=error.line,
+            column=error.column,
         ) from None
-    except RecursionError:
-        raise InputError(f"nested too deeply: is this {tool}?", path=path) from None
 
 
 def milliseconds(value: object, path: str | Path, row: int, scale: float = 1.0) -> float:

@@ -81,16 +81,25 @@ def merge(
         # Merged by this version, or by 0.1 (``shards``).
         if known is None or (known.runs is None and "shards" not in known.other):
             raise InputError("not empty: give a new folder", path=out)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
-            made = Path(beside) / out.name
-            manifest = merge(folders, platform, made, level_gain=level_gain, allowed=allowed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+        made = Path(beside) / out.name
+        manifest = _merged(folders, platform, made, level_gain, allowed)
+        if out.exists():
             shutil.rmtree(out)
-            made.rename(out)
-        return manifest
+        made.rename(out)
+    return manifest
+
+
+def _merged(
+    folders: Sequence[Path], platform: str, out: Path, level_gain: bool, allowed: frozenset[str]
+) -> Manifest:
     runs = _distinct([run for folder in folders for run in read_runs(folder)])
     differences = check_compatible(runs, allowed)
     gain = _levels(_power_values(runs), sorted({b for run in runs for b in _boards(run)}))
     factors = _factors(gain) if level_gain else {}
+    if not any(run.layers or run.networks for run in runs):
+        raise InputError("no measurements in it: its tables have no rows", path=folders[0])
     names = _write_tables(out, runs, factors)
     records = [replace(record, run=run.run) for run in runs for record in run.records]
     if records:

@@ -21,6 +21,7 @@ from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import sha256_file, write_json
 from neuralpower.core.targets import UNITS
+from neuralpower.modeling import soundness
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
@@ -291,7 +292,7 @@ class Model:
         if not value["equations"]:
             raise ValueError("there is no equation")
         low, high = value.get("limits", (None, None))
-        return cls(
+        model = cls(
             family=str(value["family"]),
             target=value["target"],
             equations=tuple(equation_from_json(e) for e in value["equations"]),
@@ -321,6 +322,8 @@ class Model:
             launch_ms=_optional(value.get("launch_ms")),
             facts={name: v for name, v in value.items() if name not in known},
         )
+        soundness.check(model, value, UNITS[model.target])
+        return model
 
 
 def _correction_from_json(value: Any) -> Correction | None:

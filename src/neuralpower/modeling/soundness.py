@@ -1,0 +1,40 @@
+"""What every model file of ``fit`` fulfils: one that does not was changed, and is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.families import FAMILIES, POOL_METHODS
+
+if TYPE_CHECKING:
+    from neuralpower.modeling.models import Model
+
+
+def check(model: Model, told: Mapping[str, Any], unit: str) -> None:
+    """``ValueError`` with what cannot be; ``told`` are the entries of the file."""
+    if model.family not in FAMILIES:
+        raise ValueError(f"{model.family!r} is no layer family")
+    if told.get("unit", unit) != unit:
+        raise ValueError(f"{model.target} in {told['unit']!r}")
+    if told.get("n_terms", model.n_terms) != model.n_terms:
+        raise ValueError(f"n_terms {told['n_terms']!r}, and there are {model.n_terms}")
+    # Weights of folds are shares; they need not sum to 1 exactly (the middle counts more).
+    weights = [equation.weight for equation in model.equations]
+    if min(weights) < 0 or not 0.5 < sum(weights) < 2:
+        raise ValueError("the weights of the equations are no shares")
+    interval = model.interval
+    if min(interval.scales) <= 0 or any(a >= b for a, b in pairwise(interval.knots)):
+        raise ValueError("the interval needs rising knots, each with a positive scale")
+    for name, (low, high) in model.ranges.items():
+        if name not in CONFIGURATION_COLUMNS or not 0 <= low <= high:
+            raise ValueError(f"the range of {name!r} is not one of a column, in order")
+    if set(model.methods) - set(POOL_METHODS):
+        raise ValueError(f"pool_methods {list(model.methods)} are not known")
+    if model.relative_sd < 0 or model.mean_ratio <= 0 or abs(model.error_correlation) > 1:
+        raise ValueError("a spread, a ratio or a correlation that cannot be")
+    corrected = model.correction
+    if corrected is not None and not 0 < corrected.lowest <= corrected.highest:
+        raise ValueError("the bounds of the correction are not in order")

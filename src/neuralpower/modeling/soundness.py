@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 
-if TYPE_CHECKING:
-    from neuralpower.modeling.models import Model
 
-
-def check(model: Model, told: Mapping[str, Any], unit: str) -> None:
-    """``ValueError`` with what cannot be; ``told`` are the entries of the file."""
+def check(model: Any, told: Mapping[str, Any], unit: str) -> None:
+    """``ValueError`` with what cannot be of a ``models.Model``; ``told``: the file's entries."""
     if model.family not in FAMILIES:
         raise ValueError(f"{model.family!r} is no layer family")
     if told.get("unit", unit) != unit:

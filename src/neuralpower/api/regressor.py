@@ -165,7 +165,7 @@ class NeuralPowerRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         if len(self._names) != X.shape[1]:
             raise ValueError(f"X has {X.shape[1]} columns, at most {len(NUMBERS)} are known")
-        columns: dict[str, Any] = {
+        columns: dict[str, object] = {
             name: np.full(len(X), float(DEFAULTS.get(name, 1))) for name in NUMBERS
         }
         for name, values in zip(self._names, X.T, strict=True):

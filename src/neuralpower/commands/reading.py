@@ -66,7 +66,7 @@ def warn(networks: Iterable[Network]) -> None:
     sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
 
 
-def _argument(read: Callable[[str], object]) -> Callable[[str], Any]:
+def _argument(read: Callable[[str], object]) -> Callable[[str], object]:
     def reader(text: str) -> Any:
         try:
             return read(text)

@@ -104,7 +104,7 @@ class Cells(dict[str, Any]):
         super().__init__()
         self._read = read
 
-    def __missing__(self, text: str) -> Any:
+    def __missing__(self, text: str) -> object:
         value = self[text] = self._read(text.strip())
         return value
 

@@ -80,7 +80,7 @@ def _check_value(value: object) -> None:
     while level:
         if depth > MAX_DEPTH:
             raise DocumentError("nested too deeply")
-        inner: list[Any] = []
+        inner: list[object] = []
         for item in level:
             if isinstance(item, dict):
                 for key in item:
@@ -103,7 +103,7 @@ def _check_scalar(value: object) -> None:
             raise DocumentError("a character that is half of a pair (a lone surrogate)") from None
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()

@@ -38,7 +38,7 @@ def document(
     }
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
     number = float(value)
@@ -88,7 +88,7 @@ _SPECIAL = {
 }
 
 
-def column_schema(name: str) -> dict[str, Any]:
+def column_schema(name: str) -> dict[str, object]:
     """The JSON Schema of a column's values: its type, or null where it is missing, and its unit."""
     stem, words = name, ""
     for end, text in _BOUNDS.items():
@@ -104,13 +104,13 @@ def column_schema(name: str) -> dict[str, Any]:
     stem = stem.removesuffix("_per_image") if "_per_image" in stem else stem
     per_image = " per image" if "_per_image" in name else ""
     meaning = _SPECIAL.get(name) or next((t for end, t in _MEANINGS if stem.endswith(end)), "")
-    schema: dict[str, Any] = {"type": [kind, "null"]}
+    schema: dict[str, object] = {"type": [kind, "null"]}
     if meaning or words:
         schema["description"] = f"{meaning}{per_image}{words}".strip(", ")
     return schema
 
 
-def table_schema(kind: str, columns: Sequence[str], *, more: bool = False) -> dict[str, Any]:
+def table_schema(kind: str, columns: Sequence[str], *, more: bool = False) -> dict[str, object]:
     """The JSON Schema (2020-12) of a table; ``more``: a row may have columns of the user's own."""
     row = {
         "type": "object",

@@ -29,8 +29,8 @@ class MadeFolder:
     """``facts`` of a file are what the command needs to know of it without reading it again."""
 
     folder: Path
-    _before: dict[str, Any] = field(default_factory=dict)
-    _now: dict[str, Any] = field(default_factory=dict)
+    _before: dict[str, object] = field(default_factory=dict)
+    _now: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:

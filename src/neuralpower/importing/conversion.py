@@ -29,9 +29,9 @@ def convert(recipe: Recipe, sources: Path, out: Path) -> Path:
     configuration's visits count in ``repeat`` in the order of files and lines. The same sources
     give the same bytes. Raises ``InputError`` as the readers do; then nothing is written.
     """
-    tables: dict[str, list[dict[str, Any]]] = {}
+    tables: dict[str, list[dict[str, object]]] = {}
     visits: dict[str, int] = {}
-    networks: list[dict[str, Any]] = []
+    networks: list[dict[str, object]] = []
     for file in recipe.files:
         for row in _rows(file, sources / file.path):
             if isinstance(row, Pass):
@@ -58,7 +58,7 @@ def convert(recipe: Recipe, sources: Path, out: Path) -> Path:
     return out
 
 
-def manifest_facts(recipe: Recipe) -> dict[str, Any]:
+def manifest_facts(recipe: Recipe) -> dict[str, object]:
     """What a recipe knows of its platform, as entries of a manifest."""
     powered = any("power_w" in file.columns for file in recipe.files)
     reason = recipe.facts.get("power_reason", "the source has no power")
@@ -95,7 +95,7 @@ def _configuration(visit: Visit) -> dict[str, Any]:
     return {name: getattr(visit.configuration, name) for name in CONFIGURATION_COLUMNS}
 
 
-def _network_row(measured: Pass) -> dict[str, Any]:
+def _network_row(measured: Pass) -> dict[str, object]:
     return {
         "network": measured.network,
         "input": measured.input,

@@ -282,7 +282,7 @@ def publication_period_ns(raw: RawTable) -> int | None:
     return gaps[len(gaps) // 2] if len(gaps) >= 5 else None
 
 
-def _module() -> Any:
+def _module() -> object:
     try:
         return importlib.import_module("pynvml")
     except ImportError:
@@ -297,7 +297,7 @@ def _code(error: Exception) -> int:
     return int(getattr(error, "value", 0) or 0)
 
 
-def handles(nvml: Any) -> list[Any]:
+def handles(nvml: Any) -> list[object]:
     """The GPUs that answer, in NVML's order; one that is lost or forbidden hides no other."""
     found = []
     for index in range(nvml.nvmlDeviceGetCount()):

@@ -122,7 +122,7 @@ def _whole(row: Mapping[str, Any]) -> bool:
 def _per_image(
     row: Mapping[str, Any], facts: Mapping[str, Any], error: str | None
 ) -> dict[str, Any]:
-    result: dict[str, Any] = dict.fromkeys(COLUMNS)
+    result: dict[str, object] = dict.fromkeys(COLUMNS)
     for target in ("runtime_ms", "energy_mj"):
         for end in ("", "_lo", "_hi"):
             value = row[target + end]
@@ -143,7 +143,7 @@ def _per_image(
 
 
 def _mark_best(rows: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
-    best: dict[str, dict[str, Any]] = {}
+    best: dict[str, dict[str, object]] = {}
     for row in rows:
         other = best.get(row["network"])
         if other is None or row[f"{cost}_per_image"] < other[f"{cost}_per_image"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ ADDED_COLUMNS = (
 )
 
 
-def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dict[str, Any]]]:
+def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dict[str, object]]]:
     """The rows of a CSV table of configurations with their predictions, and the header.
 
     Columns of the input are kept in their order; one that has the name of an added column (a
@@ -43,7 +42,7 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
     columns = columns_of_rows(rows, path)
     estimates = estimate(columns, models)
     kept = {name: f"given_{name}" if name in ADDED_COLUMNS else name for name in header}
-    out: list[dict[str, Any]] = [{kept[name]: row[name] for name in header} for row in rows]
+    out: list[dict[str, object]] = [{kept[name]: row[name] for name in header} for row in rows]
     for target in TARGETS:
         interval = getattr(estimates, target)
         for end, values in (("", interval.value), ("_lo", interval.lo), ("_hi", interval.hi)):
@@ -57,7 +56,7 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
 
 def columns_of_rows(
     rows: Sequence[Mapping[str, str]], path: str | Path | None = None
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, NDArray[np.generic]]:
     """Table rows of strings as arrays of shape (n,), with the defaults of ``Configuration``.
 
     Raises ``InputError`` for a field that is empty without a default or not a whole number of
@@ -65,7 +64,7 @@ def columns_of_rows(
     """
     families = [(row.get("family") or "").strip() for row in rows]
     methods = [(row.get("pool_method") or "").strip() for row in rows]
-    columns: dict[str, NDArray[Any]] = {"family": np.array(families, dtype=np.str_)}
+    columns: dict[str, NDArray[np.generic]] = {"family": np.array(families, dtype=np.str_)}
     for number, words in enumerate(zip(families, methods, strict=True), 1):
         try:
             check_words(*words)

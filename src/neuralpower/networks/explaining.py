@@ -32,7 +32,7 @@ class Change:
 
     key: str
     words: str
-    apply: Callable[[Any], str]
+    apply: Callable[[object], str]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ def explain_network(
     roof = Roof(models_dir, models)
 
     def saved(layer: Layer, change: Change) -> dict[str, Any]:
-        found: dict[str, Any] = dict.fromkeys(change.columns)
+        found: dict[str, object] = dict.fromkeys(change.columns)
         try:
             other = _changed(path, network, layer, change.apply, options or {})
         except InputError as error:
@@ -256,7 +256,7 @@ class Roof:
         from neuralpower.modeling.terms import TermTable
 
         size = _bytes(layer)
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "macs_per_byte": layer.macs / size if layer.macs and size else None
         }
         roof = self._roofs.get(layer.family)

@@ -33,13 +33,13 @@ def explain_many(
     kept: Path,
     made_of: str,
     say: Callable[[str], object] = lambda _: None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Rows of ``explain`` for every network, in the given order.
 
     A network that cannot be read has none, and ``say`` is called with the reason. ``kept`` is a
     folder of this function's own; ``made_of`` says what else the rows depend on (models, code).
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for path in paths:
         try:
             name = safe_name(network_name(path), "network")

@@ -33,7 +33,7 @@ def predict_listed(
     ``made_of`` (models, composition, code) has changed.
     """
     tables = MadeFolder(Path(out))
-    totals: list[dict[str, Any]] = []
+    totals: list[dict[str, object]] = []
     for entry in listed:
         if entry.refused:
             continue

@@ -24,7 +24,7 @@ def read_published(path: str | Path) -> dict[str, dict[str, Any]]:
         return {}
     if not isinstance(value, dict):
         raise InputError("a list of networks with their facts is needed", path=path, line=1)
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, object]] = {}
     for name, facts in value.items():
         if not isinstance(facts, dict):
             raise InputError(f"network {name!r} has no facts: give it some or none", path=path)

@@ -86,7 +86,7 @@ class Readings:
     def __init__(self, config: str | Path | None = None, given: Reading | None = None) -> None:
         self._given = given or Reading()
         self._configured = {} if config is None else _section(config)
-        self._beside: dict[Path, dict[str, Any]] = {}
+        self._beside: dict[Path, dict[str, object]] = {}
 
     def of(self, path: str | Path) -> Reading:
         """How the file is read; ``InputError`` where ``networks.yaml`` beside it is at fault."""

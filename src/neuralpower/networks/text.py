@@ -151,9 +151,9 @@ def prediction_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(parts)
 
 
-def by_network(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, Any]]]:
+def by_network(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, object]]]:
     """Prediction rows cut after every ``TOTAL``."""
-    parts: list[list[Mapping[str, Any]]] = [[]]
+    parts: list[list[Mapping[str, object]]] = [[]]
     for row in rows:
         parts[-1].append(row)
         if row["name"] == TOTAL and row["index"] in (None, ""):

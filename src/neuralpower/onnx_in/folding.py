@@ -57,27 +57,27 @@ def _axes(node: Node, given: Arrays) -> list[int] | None:
     return None if axes is None else [int(axis) for axis in axes]
 
 
-def _squeeze(node: Node, given: Arrays) -> Any:
+def _squeeze(node: Node, given: Arrays) -> object:
     axes = _axes(node, given)
     return numpy.squeeze(given[0], None if axes is None else tuple(axes))
 
 
-def _unsqueeze(node: Node, given: Arrays) -> Any:
+def _unsqueeze(node: Node, given: Arrays) -> object:
     axes = _axes(node, given)
     return None if axes is None else numpy.expand_dims(given[0], tuple(axes))
 
 
-def _cast(node: Node, given: Arrays) -> Any:
+def _cast(node: Node, given: Arrays) -> object:
     kinds = {1: numpy.float32, 6: numpy.int32, 7: numpy.int64, 9: numpy.bool_, 11: numpy.float64}
     kind = kinds.get(node.attributes["to"])
     return None if kind is None else given[0].astype(kind)
 
 
-def _slice(node: Node, given: Arrays) -> Any:
+def _slice(node: Node, given: Arrays) -> object:
     source, starts, ends = given[0], given[1].reshape(-1), given[2].reshape(-1)
     axes = given[3].reshape(-1) if len(given) > 3 and given[3] is not None else range(len(starts))
     steps = given[4].reshape(-1) if len(given) > 4 and given[4] is not None else [1] * len(starts)
-    cut: list[Any] = [slice(None)] * source.ndim
+    cut: list[object] = [slice(None)] * source.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         cut[int(axis)] = slice(int(start), int(end), int(step))
     return source[tuple(cut)]
@@ -96,7 +96,7 @@ def _filled(node: Node, given: Arrays) -> Any:
     return numpy.full(shape, one.reshape(-1)[0], one.dtype)
 
 
-def _divide(node: Node, given: Arrays) -> Any:
+def _divide(node: Node, given: Arrays) -> object:
     if given[0].dtype.kind in "iu":
         if not given[1].all():
             return None

@@ -154,7 +154,7 @@ def blob_name(name: str) -> str:
     return "_".join(name.split())
 
 
-def _attribute(attribute: AttributeProto) -> Any:
+def _attribute(attribute: AttributeProto) -> object:
     from onnx import AttributeProto, helper
 
     if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):

@@ -170,7 +170,7 @@ def _constants(model: ModelProto, nodes: list[Node]) -> dict[str, Any]:
     """Small constants by name: initializers and the results of ``Constant``."""
     from onnx import numpy_helper
 
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
 
     def keep(name: str, tensor: TensorProto) -> None:
         if math.prod(tensor.dims) <= KEPT_ELEMENTS:

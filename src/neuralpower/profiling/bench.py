@@ -62,7 +62,7 @@ def measuring(
         compress_logs(logs)
         sampled.start()
         try:
-            idle: Mapping[str, Any] | None = idle_power(sampled) | {
+            idle: Mapping[str, object] | None = idle_power(sampled) | {
                 "other_processes": other_processes(sampled.uuid)
             }
             executor = make()

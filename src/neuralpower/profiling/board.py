@@ -148,7 +148,7 @@ def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
 
 def board_facts(board: Board, seconds: float = 4.0) -> dict[str, Any]:
     """All sections, one after the other; about 3 minutes at ``seconds`` 4."""
-    facts: dict[str, Any] = {}
+    facts: dict[str, object] = {}
     for section in board_sections(board, seconds):
         facts |= section.find(facts)
     return facts
@@ -286,7 +286,7 @@ def counter_facts(
     """
     ratios = [ratio for ratio in halves if ratio is not None]
     known = [watts for watts in idle_w if watts is not None]
-    facts: dict[str, Any] = {"steady_ratio": steady, "half_ratios": ratios, "idle_w": known}
+    facts: dict[str, object] = {"steady_ratio": steady, "half_ratios": ratios, "idle_w": known}
     if steady is None or not ratios:
         reason = "no energy counter"
     elif len(known) < 2 or max(known) / min(known) - 1 > _IDLE_VARIES:

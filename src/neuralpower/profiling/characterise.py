@@ -57,7 +57,7 @@ def characterise(
     }
 
 
-def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, Any]:
+def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, object]:
     """Resolution (the smallest step seen) and cost of a reading of the clock, in ns."""
     stamps = [clock() for _ in range(readings)]
     steps = sorted(b - a for a, b in itertools.pairwise(stamps))
@@ -89,7 +89,7 @@ def sensor_facts() -> list[dict[str, Any]]:
     return found
 
 
-def anchor_facts(visits_ms: Sequence[float]) -> dict[str, Any]:
+def anchor_facts(visits_ms: Sequence[float]) -> dict[str, object]:
     """Median, scatter and drift of visits of one layer, in their order."""
     mean = statistics.fmean(visits_ms)
     half = len(visits_ms) // 2
@@ -103,7 +103,7 @@ def anchor_facts(visits_ms: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def interference_facts(executor: Executor, seed: int, rounds: int = 3) -> dict[str, Any]:
+def interference_facts(executor: Executor, seed: int, rounds: int = 3) -> dict[str, object]:
     """How much slower the anchor runs while another process is busy (median of some rounds)."""
     alone: list[float] = []
     beside: list[float] = []

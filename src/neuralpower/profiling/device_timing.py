@@ -86,7 +86,7 @@ class ReplayQueue:
         self._clock = clock
         #: Events and the timer that each belongs to.
         self._open: deque[tuple[ReplayTimer, Any]] = deque()
-        self._border: Any = None
+        self._border: object = None
         self._started: int | None = None
         self.turns: list[Turn] = []
 
@@ -187,7 +187,7 @@ class _ReplaySampler:
         self._workload, self._rules, self._clock = workload, protocol, clock
         self._queue = ReplayQueue(workload, protocol.ahead, clock)
         #: ``None`` parts two runs of replays.
-        self._marks: list[Any] = []
+        self._marks: list[object] = []
         self._looked = False
         self._looks = 0
 

@@ -24,10 +24,10 @@ FIELDS = {
 
 def field_facts(nvml: Any, handle: Any, calls: int = 1000) -> list[dict[str, Any]]:
     """Every field and scope: whether the board has it, its reading, and what a call costs."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     asked = [*itertools.product((186, 185, 83), (0, 1, 2)), (74, 0), (75, 0)]
     for number, scope in asked:
-        row: dict[str, Any] = {"field": FIELDS[number], "scope": scope, "supported": False}
+        row: dict[str, object] = {"field": FIELDS[number], "scope": scope, "supported": False}
         try:
             (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
             row["supported"] = answer.nvmlReturn == nvml.NVML_SUCCESS
@@ -80,7 +80,7 @@ def other_processes(uuid: str = "", nvml: Any = None) -> int | None:
 
 def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
     """Driver, VBIOS, modes and limits; ``None`` where the board does not tell."""
-    asked: dict[str, Callable[[], Any]] = {
+    asked: dict[str, Callable[[], object]] = {
         "driver": lambda: nvml.nvmlSystemGetDriverVersion(),
         "vbios": lambda: nvml.nvmlDeviceGetVbiosVersion(handle),
         "mig_mode": lambda: list(nvml.nvmlDeviceGetMigMode(handle)),
@@ -89,7 +89,7 @@ def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
         "sm_mhz_max": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
         "memory_mhz_max": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM),
     }
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, ask in asked.items():
         try:
             value = ask()

@@ -52,7 +52,7 @@ def read_calibration(path: str | Path) -> Calibration | None:
         raise InputError("not what neuralpower characterise writes: give its file", path=path)
     board = facts.get("board")
     found = board.get("steps") if isinstance(board, Mapping) else None
-    steps: list[Any] = found if isinstance(found, list) else []
+    steps: list[object] = found if isinstance(found, list) else []
     if not steps or not isinstance(board, Mapping):
         return None
     executor = facts.get("executor")
@@ -67,7 +67,7 @@ def read_calibration(path: str | Path) -> Calibration | None:
     )
 
 
-def _get(step: Any, name: str) -> Any:
+def _get(step: Any, name: str) -> object:
     return step.get(name) if isinstance(step, Mapping) else None
 
 

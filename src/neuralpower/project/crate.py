@@ -64,7 +64,7 @@ class _Builder:
         self.crate = crate
         self.project = project
         self.files: dict[str, Any] = {}
-        self.entities: dict[str, Any] = {}
+        self.entities: dict[str, object] = {}
         self.date = _date(project)
         crate.name = "A run of NeuralPower"
         crate.description = (
@@ -86,7 +86,7 @@ class _Builder:
         facts = {key: value for key, value in facts.items() if value}
         self.entities[path] = self.crate.add(Dataset(self.crate, None, path, properties=facts))
 
-    def _file(self, name: str, digest: str) -> Any:
+    def _file(self, name: str, digest: str) -> object:
         if name not in self.files:
             source = self.project / name
             facts = {"name": name, "sha256": digest, "contentSize": str(source.stat().st_size)}
@@ -110,7 +110,7 @@ class _Builder:
         given = [self.entities[path] for path, node in sorted(nodes.items()) if not node.made_by]
         results = [self.entities[path] for path in targets]
         self._action("#run", "A run of the workflow", workflow, given, results)
-        tools: dict[str, Any] = {}
+        tools: dict[str, object] = {}
         for path, node in sorted(nodes.items()):
             if not node.made_by:
                 continue

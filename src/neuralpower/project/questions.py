@@ -216,7 +216,7 @@ def reading_of(config: Mapping[str, Any], files: Iterable[str]) -> str:
     depends on these networks and nothing else. What is at fault is left out here: it is told where
     the network is read.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     readings = Readings()
     for path in files:
         name = network_name(path)
@@ -264,7 +264,7 @@ def settings(config: Mapping[str, Any], section: str | None = None) -> str:
     ).strip()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

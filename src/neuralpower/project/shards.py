@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
@@ -116,5 +115,5 @@ def _draw(seed: int, key: str) -> str:
     return hashlib.sha256(f"{seed} {key}".encode()).hexdigest()
 
 
-def _no_network(_: object) -> Any:
+def _no_network(_: object) -> object:
     raise AssertionError("a shard's table has no networks")

@@ -114,7 +114,7 @@ def _lean(row: Row) -> Row:
     return Row(row.file, row.number, kept)
 
 
-def _identity(row: Row) -> tuple[Any, ...]:
+def _identity(row: Row) -> tuple[object, ...]:
     return tuple(row.values.get(name) for name in CONFIGURATION_COLUMNS)
 
 
@@ -124,7 +124,7 @@ def _place(row: Row) -> str:
 
 def _duplicates(rows: Sequence[Row]) -> list[Finding]:
     """The same configuration, repeat and runtime twice: a row that was copied, not measured."""
-    seen: dict[tuple[Any, ...], Row] = {}
+    seen: dict[tuple[object, ...], Row] = {}
     found: list[Finding] = []
     for row in rows:
         key = (*_identity(row), row.values.get("repeat"), row.values.get("runtime_ms"))
@@ -136,7 +136,7 @@ def _duplicates(rows: Sequence[Row]) -> list[Finding]:
 
 
 def _disagreements(rows: Sequence[Row]) -> list[Finding]:
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(_identity(row), []).append(row)
     found: list[Finding] = []
@@ -194,7 +194,7 @@ def _macs(row: Row) -> int:
 
 
 def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, Any]]:
-    summary: list[dict[str, Any]] = []
+    summary: list[dict[str, object]] = []
     for family in sorted({row.values["family"] for row in rows}):
         good = [row for row in sound if row.values["family"] == family and not is_anchor(row)]
         times = sorted(row.values["runtime_ms"] for row in good)

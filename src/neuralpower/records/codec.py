@@ -56,7 +56,7 @@ def encode(value: object) -> Any:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, object]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
@@ -65,7 +65,7 @@ def _needed(kind: Any) -> list[str]:
     return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 
-def _value(hint: object, value: object, name: str) -> Any:
+def _value(hint: object, value: object, name: str) -> object:
     """``value`` as the type ``hint`` says; ``ValueError`` where it is none."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):

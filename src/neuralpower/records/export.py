@@ -119,7 +119,7 @@ def _columns(rows: Table) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _type(values: Sequence[Any], arrow: Any) -> Any:
+def _type(values: Sequence[Any], arrow: Any) -> object:
     """One type a column: whole numbers, numbers, truth values, or text; empty columns numbers."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {float} or kinds == {int, float}:

@@ -126,7 +126,7 @@ class Manifest:
 
 
 #: Values that are as good as none.
-_UNTOLD: Mapping[str, tuple[Any, ...]] = {
+_UNTOLD: Mapping[str, tuple[object, ...]] = {
     **dict.fromkeys(("device", "software", "description", "notes"), ("",)),
     **{name: ([],) for name in ("measured_on", "warm_ups", "calls")},
 }
@@ -158,7 +158,7 @@ def write_manifest(folder: Path, manifest: Manifest, names: Iterable[str]) -> No
 
 
 def _file_facts(path: Path) -> Facts:
-    facts: dict[str, Any] = {"sha256": sha256_file(path)}
+    facts: dict[str, object] = {"sha256": sha256_file(path)}
     if path.name.endswith((".csv", ".csv.gz")):
         facts["rows"] = sum(len(piece.records) for piece in read_pieces(path))
     elif path.name.endswith((".jsonl", ".jsonl.gz")):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.records.flags import FLAGS, split_flags
 from neuralpower.records.folder import Platform, Row
@@ -104,12 +103,12 @@ def log_findings(folder: Path) -> list[Finding]:
     return found
 
 
-def _visit(values: Mapping[str, object], repeat: float) -> tuple[Any, ...]:
+def _visit(values: Mapping[str, object], repeat: float) -> tuple[object, ...]:
     # Shards of one run number their anchors alike: the order tells them apart.
     return (values.get("run") or "", values.get("config_key"), repeat, values.get("order"))
 
 
-def _visit_of_record(record: VisitRecord) -> tuple[Any, ...]:
+def _visit_of_record(record: VisitRecord) -> tuple[object, ...]:
     return (record.run or "", record.key, float(record.repeat), float(record.order))
 
 

@@ -134,7 +134,7 @@ def layer_rows(path: Path, piece: Piece) -> Iterator[Row]:
 
 def _layer_values(
     record: Mapping[str, str], floats: Sequence[str], path: Path, number: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     family = record["family"]
     try:
         check_words(family, record.get("pool_method", ""))

@@ -108,7 +108,7 @@ class Power:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; those of replays only where replays were measured."""
-        told: dict[str, Any] = encode(self)
+        told: dict[str, object] = encode(self)
         if self.settle_s is None:
             return {name: told[name] for name in _OF_ANY_WINDOW}
         return told

@@ -30,7 +30,7 @@ class Picture:
     """A figure for a page with its caption: what it shows and from which table."""
 
     id: str
-    svg: Any
+    svg: object
     caption: str
     #: Wider than a telephone: it scrolls there in a region that is named so.
     wide: str = ""

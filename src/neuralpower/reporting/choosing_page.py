@@ -62,7 +62,7 @@ class Comparison:
         return f"{self.platform}|{self.set}|{self.batch}"
 
 
-def choosing_context(results: Results, page: Path) -> dict[str, Any]:
+def choosing_context(results: Results, page: Path) -> dict[str, object]:
     """What the template ``choosing.html`` shows."""
     sets = _sets(results.published, results.networks)
     found: list[Comparison] = []
@@ -120,7 +120,7 @@ def _sets(
 
 def _of_set(
     published: Mapping[str, Mapping[str, Any]], data_set: str
-) -> dict[str, Mapping[str, Any]]:
+) -> dict[str, Mapping[str, object]]:
     return {name: facts for name, facts in published.items() if facts.get("dataset") == data_set}
 
 

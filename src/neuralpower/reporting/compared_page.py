@@ -32,7 +32,7 @@ def compared_context(results: Results, page: Path) -> dict[str, Any]:
     """What the template ``compared.html`` shows of ``results`` and ``results.other``."""
     other = results.other or results
     platforms = sorted(set(results.platforms) | set(other.platforms))
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for name in platforms:
         before, after = (
             [row for n in run.networks for row in run.platform(name).totals(n)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import Results
@@ -81,7 +80,7 @@ WORDS = (
 )
 
 
-def glossary_context(results: Results, page: Path) -> dict[str, Any]:
+def glossary_context(results: Results, page: Path) -> dict[str, object]:
     """What the template ``glossary.html`` shows."""
     return {"title": "Glossary", "words": WORDS}
 

@@ -20,7 +20,7 @@ def by_batch(
     targets: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> dict[float, dict[str, Mapping[str, Any]]]:
     """A network's scores of accuracy.json: batch size -> target -> score, small batches first."""
-    found: dict[float, dict[str, Mapping[str, Any]]] = {}
+    found: dict[float, dict[str, Mapping[str, object]]] = {}
     for target in TARGETS:
         for score in targets.get(target, []):
             found.setdefault(score["batch"], {})[target] = score

@@ -279,5 +279,5 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: Any) -> list[object]:
     return value if isinstance(value, list) else []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import Results
 
 
-def unread_context(results: Results, path: Path, network: str) -> dict[str, Any]:
+def unread_context(results: Results, path: Path, network: str) -> dict[str, object]:
     """What the template ``unread.html`` shows."""
     return {"title": network, "name": network, "reason": results.unread[network]}
 

@@ -101,7 +101,7 @@ def _entry(
 
 def _entry_alone(
     trial: Trial, time: float, predicted: float, layers: Mapping[int, float]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The parts where layers were measured by themselves."""
     estimates, missed = trial.estimates, 0.0
     lean = estimates.lean["runtime_ms"]

@@ -116,7 +116,7 @@ def compare(now: Figures, baseline: Figures, tolerances: Tolerances) -> list[dic
     rows = []
     for key in sorted(baseline | now):
         before, after = baseline.get(key), now.get(key)
-        row: dict[str, Any] = dict(zip(COLUMNS, key, strict=False))
+        row: dict[str, object] = dict(zip(COLUMNS, key, strict=False))
         row.update(baseline=before, now=after, change=None)
         if before is not None and after is not None:
             row["change"] = after - before

@@ -43,7 +43,7 @@ def evaluate(
     fitted = load_models(models)
     checksum = data_checksum(platform)
     same = fitted.facts.get("data_sha256") == checksum
-    result: dict[str, Any] = {
+    result: dict[str, object] = {
         "platform": platform.name,
         "models_of": fitted.platform,
         "software": platform.software,
@@ -80,7 +80,7 @@ def evaluate(
 
 def score_layers(
     platform: Platform | str | Path, models_dir: str | Path, models: ModelSet | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """Scores of stored models and baselines on a platform's measurements, as they stand.
 
     Nothing is fitted here; families without a model are left out.
@@ -88,7 +88,7 @@ def score_layers(
     models = models or load_models(models_dir)
     baselines = load_baselines(models_dir)
     data = load_dataset(platform if isinstance(platform, Platform) else str(platform))
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, object]] = {}
     for (family, target), layers in sorted(data.layers.items()):
         model = models.get(family, target)
         if model is None:
@@ -107,7 +107,7 @@ def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
     return figure
 
 
-def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
+def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, object]]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
     path = folder / "out_of_fold.csv"
     numbers = ("measured", "predicted", "lo", "hi", "visits")
@@ -123,7 +123,7 @@ def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, Any]]:
                 raise InputError("a number is damaged: fit again", path=path, row=number) from None
             table.setdefault((family, target), []).append(values)
             keys.setdefault((family, target), []).append(key)
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, object]] = {}
     for (family, target), model in sorted(models.models.items()):
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)

@@ -63,7 +63,7 @@ def score_networks(
     composition = learn(trials, without.trials)
     beside = baseline_totals([trial.network for trial in trials], models_dir)
     scores = _all_scores(trials, held_out, beside)
-    result: dict[str, Any] = {
+    result: dict[str, object] = {
         "networks": scores,
         "network_summary": summary(scores),
         "network_summary_plain": summary(_all_scores(trials, plain, beside)),

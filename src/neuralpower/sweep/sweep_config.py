@@ -43,7 +43,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 #: Parameters that may be left out.
-_DEFAULTS: dict[str, Any] = {"dilation": 1, "groups": 1, "bias": 0, "padding": "valid"}
+_DEFAULTS: dict[str, object] = {"dilation": 1, "groups": 1, "bias": 0, "padding": "valid"}
 
 _BOUNDS = ("max_memory_mb", "min_operations", "max_operations")
 _COMMON = ("count", "near_share", *_BOUNDS)

@@ -48,7 +48,7 @@ def _rows(layers: Sequence[Layer], events: Sequence[Mapping[str, Any]]) -> list[
     for name, durations in times.items():
         # A node is named after its layer and its place (``onnx_ops.graph``).
         nodes[name.rpartition(":")[0]].append(durations[_WARM_UP:])
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for index, layer in enumerate(layers):
         if layer.name not in nodes:
             continue

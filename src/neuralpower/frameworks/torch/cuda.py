@@ -114,7 +114,7 @@ class CudaWorkload(BaseWorkload):
         torch.cuda.synchronize()
         return int(torch.cuda.max_memory_allocated() - before)
 
-    def _capture(self, calls: int) -> Any:
+    def _capture(self, calls: int) -> object:
         # Memory of a graph is its own: what PyTorch keeps for others is given back first.
         _clear_workspaces()
         torch.cuda.empty_cache()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -29,7 +28,7 @@ def kernel_names(call: Callable[[], object], device: str = "cuda") -> list[str] 
     """
     cuda = device == "cuda"
     activity = ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU
-    wanted: Any = torch.autograd.DeviceType.CUDA if cuda else torch.autograd.DeviceType.CPU
+    wanted: object = torch.autograd.DeviceType.CUDA if cuda else torch.autograd.DeviceType.CPU
     try:
         with profile(activities=[activity]) as passed:
             call()

@@ -52,7 +52,7 @@ def _on_gpu(model: TorchModel, inputs: Any) -> list[float]:
     model(inputs)
     queued_s = min(2 * (time.perf_counter() - begin) + 0.002, _LONGEST_S)
     torch.cuda.synchronize()
-    marks: list[Any] = []
+    marks: list[object] = []
 
     def mark() -> None:
         event = torch.cuda.Event(enable_timing=True)

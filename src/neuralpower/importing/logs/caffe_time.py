@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text
@@ -75,7 +74,7 @@ def read_caffe_time(path: str | Path, partial: bool = False) -> Timing:
             "computes statistics; `caffe time -phase TEST` times inference"
         )
     title = re.search(r'^name: "(.*)"$', text, re.MULTILINE)
-    facts: dict[str, Any] = {"phase": phase, "mode": mode, "iterations": runs}
+    facts: dict[str, object] = {"phase": phase, "mode": mode, "iterations": runs}
     return Timing(
         rows,
         runs,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.importing.logs.timings import Shape, TimedRow, Timing, milliseconds, read_document
@@ -45,7 +44,7 @@ def read_ort_profile(path: str | Path) -> Timing:
     if not isinstance(document, list) or not all(isinstance(event, dict) for event in document):
         raise InputError("no profile of ONNX Runtime: a list of events is needed", path=path)
     times: dict[str, list[float]] = {}
-    first: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    first: dict[str, tuple[int, Mapping[str, object]]] = {}
     passes: list[float] = []
     for number, event in enumerate(document, 1):
         name, kind = str(event.get("name", "")), event.get("cat")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
@@ -30,7 +29,7 @@ def add_windows(
     check_columns(["start", "end"], header, path)
     what = "network" if "network" in header else "family"
     check_columns([what, "batch"], header, path)
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     for place, row in enumerate(rows, 1):
         start, end = (_time(row, name, path, place) for name in ("start", "end"))
         if not start < end:
@@ -73,7 +72,7 @@ def _add(
     path: str | Path,
     place: int,
 ) -> None:
-    figures: dict[str, Any] = {"runtime_ms": runtime_ms, "power_w": power.power_w}
+    figures: dict[str, object] = {"runtime_ms": runtime_ms, "power_w": power.power_w}
     try:
         if "family" in row and not row.get("network"):
             tables.add_visit(read_configuration(row), figures)

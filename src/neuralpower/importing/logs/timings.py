@@ -73,7 +73,7 @@ def check_size(path: str | Path) -> None:
         )
 
 
-def read_document(path: str | Path, tool: str) -> Any:
+def read_document(path: str | Path, tool: str) -> object:
     """A JSON file of any form; one line with the place where it is torn."""
     from neuralpower.core.documents import parse_json
     from neuralpower.core.files import read_text

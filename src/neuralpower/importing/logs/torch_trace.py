@@ -121,7 +121,7 @@ def _outermost(events: Events, path: str | Path) -> list[_Operator]:
          milliseconds(event.get("dur"), path, number), number, event)
         for number, event in calls
     ]  # fmt: skip
-    open_by_thread: dict[Any, _Operator] = {}
+    open_by_thread: dict[object, _Operator] = {}
     for thread, start, length, number, event in sorted(spans, key=lambda s: (s[1], -s[2])):
         facts = event.get("args")
         facts = facts if isinstance(facts, dict) else {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.importing.logs.timings import TimedRow, Timing, milliseconds, read_document
@@ -26,7 +25,7 @@ def read_trtexec(path: str | Path, layer_info: str | Path | None = None) -> Timi
     document = read_document(path, "a profile of trtexec")
     if not isinstance(document, list) or not all(isinstance(entry, dict) for entry in document):
         raise InputError("no profile of trtexec: a list of objects is needed", path=path)
-    entries: list[Mapping[str, Any]] = document
+    entries: list[Mapping[str, object]] = document
     runs = next((e["count"] for e in entries if set(e) == {"count"}), 0)
     if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
         raise InputError('no profile of trtexec: the entry {"count": runs} is missing', path=path)

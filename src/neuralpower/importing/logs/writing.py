@@ -112,7 +112,7 @@ def add_log(tables: Tables, log: ImportedLog) -> None:
     tables.prototxts.setdefault(log.name, lambda path: _write_network(log.network, path))
 
 
-def _account(log: ImportedLog) -> dict[str, Any]:
+def _account(log: ImportedLog) -> dict[str, object]:
     """What became of every row of a log, its share of the time, and the layers without a row."""
     total = sum(match.row.runtime_ms for match in log.matches) or 1.0
     timed = {index for match in log.matches for index in match.layers}

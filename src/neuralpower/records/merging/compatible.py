@@ -32,7 +32,7 @@ def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, 
     Which visits a run makes (shares, block size, seed) may differ: it changes no figure of a
     visit. What no run tells cannot differ. Raises ``InputError`` naming the first difference.
     """
-    differences: dict[str, Any] = {}
+    differences: dict[str, object] = {}
     for kind, told in KINDS.items():
         by_run = {run.run: told(run.facts) for run in runs}
         texts = {json.dumps(value, sort_keys=True) for value in by_run.values() if value}
@@ -49,7 +49,7 @@ def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, 
     return differences
 
 
-def _some(facts: Facts | None, names: Sequence[str]) -> dict[str, Any]:
+def _some(facts: Facts | None, names: Sequence[str]) -> dict[str, object]:
     return {name: facts[name] for name in names if facts and facts.get(name) is not None}
 
 
@@ -70,20 +70,20 @@ def _protocol(facts: Manifest) -> Any:
     return known | _some(facts.executor, _SETTINGS)
 
 
-def _precision(facts: Manifest) -> Any:
+def _precision(facts: Manifest) -> object:
     return _some(facts.executor, _PRECISION)
 
 
-def _software(facts: Manifest) -> Any:
+def _software(facts: Manifest) -> object:
     versions = _some(facts.executor, _VERSIONS)
     return versions | ({"software": facts.software} if facts.software else {})
 
 
-def _anchor(facts: Manifest) -> Any:
+def _anchor(facts: Manifest) -> object:
     return facts.anchor
 
 
-KINDS: Mapping[str, Callable[[Manifest], Any]] = {
+KINDS: Mapping[str, Callable[[Manifest], object]] = {
     "device": _device,
     "software": _software,
     "precision": _precision,

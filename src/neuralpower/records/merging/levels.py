@@ -30,7 +30,7 @@ class Level:
     def as_dict(self) -> dict[str, Any]:
         """Plain values of six digits; what is missing is left out."""
         values = {"factor": self.factor, "lo": self.lo, "hi": self.hi}
-        told: dict[str, Any] = {k: float(f"{v:.6g}") for k, v in values.items() if v is not None}
+        told: dict[str, object] = {k: float(f"{v:.6g}") for k, v in values.items() if v is not None}
         told["shared_configurations"] = self.shared
         return told | ({"reason": self.reason} if self.reason else {})
 

@@ -170,7 +170,7 @@ def _pass(row: Cells) -> tuple[Any, ...]:
 
 def _repeats(runs: Sequence[Run]) -> dict[tuple[Any, ...], int]:
     """The new repeat of each network, batch, run and old repeat: tables of both kinds agree."""
-    olds: dict[tuple[Any, ...], set[tuple[str, float]]] = {}
+    olds: dict[tuple[object, ...], set[tuple[str, float]]] = {}
     for run in runs:
         for row in (*run.networks, *run.inside):
             olds.setdefault(_pass(row), set()).add((run.run, float(row["repeat"])))

@@ -95,7 +95,7 @@ class Graph:
         self.name = name
         self.weights = weights
         self.inputs: dict[str, InputSpec] = {}
-        self._nodes: list[Any] = []
+        self._nodes: list[object] = []
         self._arrays: dict[str, NDArray[Any]] = {}
         self._made: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -199,12 +199,12 @@ class Graph:
         return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs, doc)
 
 
-def _outside(name: str, values: NDArray[Any]) -> Any:
+def _outside(name: str, values: NDArray[Any]) -> object:
     tensor = TensorProto(name=name, dims=values.shape, data_type=TensorProto.FLOAT)
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="in memory")
     return tensor
 
 
-def _value(name: str, shape: Shape, doc: str = "") -> Any:
+def _value(name: str, shape: Shape, doc: str = "") -> object:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape), doc)

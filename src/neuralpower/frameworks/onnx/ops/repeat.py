@@ -43,7 +43,7 @@ def call_name(name: str, call: int) -> str:
     return f"{name}~{call}"
 
 
-def _copied(node: Any, call: int, fed: Mapping[str, str], constants: Mapping[str, Any]) -> Any:
+def _copied(node: Any, call: int, fed: Mapping[str, str], constants: Mapping[str, Any]) -> object:
     def renamed(name: str) -> str:
         if not name or name in constants:
             return name

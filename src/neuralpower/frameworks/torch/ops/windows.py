@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -54,7 +53,7 @@ def _slide(
         raise op.refuse(f"PyTorch has no convolution of {len(op.kernel)} spatial axes")
     function = _CONVOLUTIONS[len(op.kernel)][transposed]
     even, flat = op.pad == op.pad_end, op.flat == op.bottom
-    same: dict[str, Any] = {
+    same: dict[str, object] = {
         "bias": bias,
         "stride": op.stride,
         "padding": op.pad if even else 0,
@@ -118,7 +117,7 @@ def pool(op: Pooling, store: Store) -> Callable[[Tensor], Tensor]:
     function = _POOLS[rank][0 if largest else 1]
     ceil = _rounds_up(op)
     if ceil is not None:
-        more: dict[str, Any] = {} if largest else {"count_include_pad": True}
+        more: dict[str, object] = {} if largest else {"count_include_pad": True}
         return lambda x: function(x, op.kernel, op.stride, op.pad, ceil_mode=ceil, **more)
     check_windows(op)
     edges = _edges(op.pad, op.ends)

@@ -101,11 +101,11 @@ def test_layers_are_timed_inside_their_network() -> None:
     network = load_network(PROTOTXTS / "lenet.prototxt", batch=2)
     rows = make_executor("torch", 1).network_layers(network, SEED)
     computing = [layer for layer in network.layers if layer.type != "Input"]
-    assert [(row["name"], row["type"]) for row in rows] == [(x.name, x.type) for x in computing]
-    assert [network.layers[row["index"]].name for row in rows] == [x.name for x in computing]
-    assert all(row["runtime_ms"] > 0 and row["n_calls"] == 5 for row in rows)
-    heavy = max(rows, key=lambda row: row["runtime_ms"])
-    assert heavy["type"] in ("Convolution", "InnerProduct", "Pooling")
+    assert [(row.name, row.type) for row in rows] == [(x.name, x.type) for x in computing]
+    assert [network.layers[row.index].name for row in rows] == [x.name for x in computing]
+    assert all(row.runtime_ms > 0 and row.n_calls == 5 for row in rows)
+    heavy = max(rows, key=lambda row: row.runtime_ms)
+    assert heavy.type in ("Convolution", "InnerProduct", "Pooling")
 
 
 def test_a_network_passes_more_than_its_ends() -> None:

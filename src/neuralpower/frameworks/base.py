@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.layer_time import LayerTime
 from neuralpower.frameworks.protocol import CPU_ANCHOR, Workload
 
 
@@ -31,7 +31,7 @@ class BaseExecutor:
         """As ``Executor.clock_ns``: the host's clock."""
         return time.perf_counter_ns()
 
-    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[LayerTime]:
         """As ``Executor.network_layers``: not known."""
         return []
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import uuid
-from typing import Any
+from typing import Any, TypedDict
 
 #: Attributes of a device, as ``cuda.h`` numbers them.
 _MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR = 16, 38, 75, 76
 
 
-def gpu_facts(ordinal: int = 0, driver: Any = None) -> dict[str, Any] | None:
+class GpuFacts(TypedDict):
+    """A GPU as its driver describes it."""
+
+    name: str
+    multiprocessors: int
+    memory_bytes: int
+    l2_bytes: int
+    compute_capability: str
+    uuid: str
+
+
+def gpu_facts(ordinal: int = 0, driver: Any = None) -> GpuFacts | None:
     """Name, multiprocessors, memory, L2, compute capability and UUID (as NVML writes it).
 
     Numbered as this process sees the GPUs; ``None`` where the driver or the GPU is not there.

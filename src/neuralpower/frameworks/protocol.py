@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.layer_time import LayerTime
 
 
 class Workload(Protocol):
@@ -86,7 +87,7 @@ class Executor(Protocol):
         """The clock that times its calls."""
         ...
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """Versions and settings as the framework reports them, for the record."""
         ...
 
@@ -98,8 +99,8 @@ class Executor(Protocol):
         """Prepare a whole network. ``InputError`` when it cannot be run."""
         ...
 
-    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
-        """Times of a network's layers inside it: ``index name type runtime_ms n_calls``.
+    def network_layers(self, network: Network, seed: int) -> list[LayerTime]:
+        """Times of a network's layers inside it.
 
         Empty where they are not known.
         """

@@ -24,7 +24,6 @@ from neuralpower.profiling.host_power import PowerProtocol, measure_power
 from neuralpower.profiling.host_timing import TimingProtocol, measure
 from neuralpower.records.visits import (
     POWER_MISSED,
-    LayerTime,
     Power,
     State,
     Timing,
@@ -138,7 +137,7 @@ class Visitor:
             record = self._with_times(record, workload)
             if self._inside and isinstance(visit.item, NetworkItem) and visit.repeat == 1:
                 rows = self.executor.network_layers(self.load(visit.item), self.seed)
-                record = replace(record, layers=tuple(LayerTime(**row) for row in rows))
+                record = replace(record, layers=tuple(rows))
         except Exception as error:
             _close(workload)
             workload = None

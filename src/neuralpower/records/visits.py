@@ -26,6 +26,7 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.documents import parse_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text, write_text
+from neuralpower.core.layer_time import LayerTime
 from neuralpower.records.codec import decode, encode
 
 VISIT_RECORDS = "visits.jsonl.gz"
@@ -132,17 +133,6 @@ class State:
     clock_event_reasons: int | None = None
     power_held_ms: float | None = None
     thermal_held_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LayerTime:
-    """A layer timed inside a network's visit: its place in the network's layer table, and time."""
-
-    index: int
-    name: str
-    type: str
-    runtime_ms: float
-    n_calls: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,8 @@ class JaxExecutor(BaseExecutor):
                 f"({text})"
             ) from None
         self._gpu = gpu_facts() if self.device == "cuda" else None
-        self.uuid = str((self._gpu or {}).get("uuid") or "")
-        self.memory_bytes = int((self._gpu or {}).get("memory_bytes") or 0)
+        self.uuid = self._gpu["uuid"] if self._gpu else ""
+        self.memory_bytes = self._gpu["memory_bytes"] if self._gpu else 0
         self._threads = pool_threads() if self.device == "cpu" else None
         if self._threads not in (None, 0, threads):
             raise InputError(
@@ -190,7 +190,7 @@ class JaxExecutor(BaseExecutor):
     def _cache_bytes(self) -> int:
         if self.device == "cpu":
             return caches().get("L2", _L2_DEFAULT["cpu"])
-        return int((self._gpu or {}).get("l2_bytes") or _L2_DEFAULT["cuda"])
+        return (self._gpu["l2_bytes"] if self._gpu else 0) or _L2_DEFAULT["cuda"]
 
 
 def pool_threads(tasks: Path = Path("/proc/self/task")) -> int | None:

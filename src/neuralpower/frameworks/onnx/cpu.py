@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy
 import onnx
@@ -20,6 +19,7 @@ from neuralpower.caffe.network import Network
 from neuralpower.core import cost
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.core.layer_time import LayerTime
 from neuralpower.core.machine import caches, memory_available
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.inputs import random_input
@@ -44,7 +44,7 @@ class OnnxRuntimeExecutor(BaseExecutor):
         self.cache_bytes = caches().get("L2", _L2_DEFAULT)
         self._options = session_options(threads, optimise)
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """Versions and settings, threads as the session options read back."""
         level = str(self._options.graph_optimization_level).rsplit(".", maxsplit=1)[-1]
         return {
@@ -82,11 +82,11 @@ class OnnxRuntimeExecutor(BaseExecutor):
         self._check_memory(4 * (3 * parameters + sum(largest[:8])))
         return OnnxWorkload(build_network(network, seed), self._fresh(), self.cache_bytes, seed)
 
-    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[LayerTime]:
         """As ``Executor.network_layers``: medians of five passes under the profiler."""
         return layer_times(network, seed, self._fresh(), runs=5)
 
-    def _fresh(self) -> Any:
+    def _fresh(self) -> onnxruntime.SessionOptions:
         # Parameters are handed over through the options, so every session has its own.
         return session_options(self.threads, self.optimise)
 
@@ -102,7 +102,9 @@ class OnnxRuntimeExecutor(BaseExecutor):
 class OnnxWorkload(BaseWorkload):
     """One model in a session, with rotated buffers bound before the first call."""
 
-    def __init__(self, built: Built, options: Any, l2_bytes: int, seed: int) -> None:
+    def __init__(
+        self, built: Built, options: onnxruntime.SessionOptions, l2_bytes: int, seed: int
+    ) -> None:
         self._session, self._values = open_session(built, options)
         moved = sum(4 * math.prod(spec.shape) for spec in built.inputs)
         moved += sum(4 * math.prod(shape) for shape in built.outputs.values())
@@ -123,7 +125,7 @@ class OnnxWorkload(BaseWorkload):
         """Drop the session and its buffers."""
         del self._run, self._next, self._session, self._values
 
-    def _bind(self, built: Built, seed: int, number: int) -> Any:
+    def _bind(self, built: Built, seed: int, number: int) -> onnxruntime.IOBinding:
         binding = self._session.io_binding()
         for spec in built.inputs:
             value = onnxruntime.OrtValue.ortvalue_from_numpy(random_input(spec, seed, number))

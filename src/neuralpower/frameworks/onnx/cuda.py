@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 
 from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
@@ -48,7 +48,7 @@ class Provider:
     memory: str
     options: Mapping[str, str] = field(default_factory=dict)
 
-    def session_options(self) -> Any:
+    def session_options(self) -> onnxruntime.SessionOptions:
         """Options of a session in which nothing may fall to another provider."""
         made = session_options(threads=1, optimise=False)
         if self.memory != "cpu":
@@ -77,14 +77,14 @@ class OnnxCudaExecutor(BaseExecutor):
             },
         )
         self._gpu = gpu_facts()
-        self.uuid = str((self._gpu or {}).get("uuid") or "")
-        self.memory_bytes = int((self._gpu or {}).get("memory_bytes") or 0)
-        self.cache_bytes = int((self._gpu or {}).get("l2_bytes") or _L2_DEFAULT)
+        self.uuid = self._gpu["uuid"] if self._gpu else ""
+        self.memory_bytes = self._gpu["memory_bytes"] if self._gpu else 0
+        self.cache_bytes = (self._gpu["l2_bytes"] if self._gpu else 0) or _L2_DEFAULT
         with _faults():
             session, _ = open_checked(build_layer(_SMALLEST), self.provider)
         self._told = dict(session.get_provider_options()[_PROVIDER])
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """As ``Executor.facts``; the provider's options as the session reports them."""
         gpu = self._gpu or {"name": "an NVIDIA GPU", "multiprocessors": None}
         tf32 = self._told["use_tf32"] == "1"
@@ -198,7 +198,7 @@ class ReplaySession(BaseWorkload):
         self._feeds, self.outputs = [], []
 
     def _open(self) -> None:
-        self._session: Any = None
+        self._session: onnxruntime.InferenceSession = None
         many = repeated(self._built, self.calls_per_replay, self.buffers)
         self._session, self._values = open_checked(many, self._provider)
         self._binding = self._session.io_binding()
@@ -212,10 +212,10 @@ class ReplaySession(BaseWorkload):
         for _ in range(_WARM_UP_RUNS):
             self.replay()
 
-    def _resident(self, values: Any) -> Any:
+    def _resident(self, values: NDArray[numpy.generic]) -> onnxruntime.OrtValue:
         return onnxruntime.OrtValue.ortvalue_from_numpy(values, self._provider.memory, 0)
 
-    def _empty(self, shape: tuple[int, ...]) -> Any:
+    def _empty(self, shape: tuple[int, ...]) -> onnxruntime.OrtValue:
         return onnxruntime.OrtValue.ortvalue_from_shape_and_type(
             list(shape), numpy.float32, self._provider.memory, 0
         )
@@ -229,7 +229,9 @@ def most_calls(built: Built) -> int:
     return max(1, min(by_nodes, by_searches, 512))
 
 
-def open_checked(built: Built, provider: Provider) -> tuple[Any, list[Any]]:
+def open_checked(
+    built: Built, provider: Provider
+) -> tuple[onnxruntime.InferenceSession, list[object]]:
     """A session on this provider alone, with the options as asked, and what must outlive it.
 
     ``InputError`` when ONNX Runtime fell back to another provider or changed an option.

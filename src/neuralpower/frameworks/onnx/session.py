@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import onnxruntime
 
@@ -11,8 +10,10 @@ from neuralpower.frameworks.onnx.builder import Built
 
 
 def open_session(
-    built: Built, options: Any, providers: Sequence[Any] = ("CPUExecutionProvider",)
-) -> tuple[Any, list[Any]]:
+    built: Built,
+    options: onnxruntime.SessionOptions,
+    providers: Sequence[object] = ("CPUExecutionProvider",),
+) -> tuple[onnxruntime.InferenceSession, list[object]]:
     """A session of the model, and the values that must live as long as it does."""
     data, large = built.outlined()
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in large.values()]
@@ -22,7 +23,7 @@ def open_session(
     return session, [*values, *large.values()]
 
 
-def session_options(threads: int, optimise: bool) -> Any:
+def session_options(threads: int, optimise: bool) -> onnxruntime.SessionOptions:
     """Options of a session: threads, sequential, graph optimisation all or none."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -12,9 +12,11 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from onnxruntime import SessionOptions
 
 from neuralpower.caffe.network import Layer, Network
+from neuralpower.core.layer_time import LayerTime
 from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import build_network
 from neuralpower.frameworks.onnx.session import open_session
@@ -22,8 +24,8 @@ from neuralpower.frameworks.onnx.session import open_session
 _WARM_UP = 1
 
 
-def layer_times(network: Network, seed: int, options: Any, runs: int) -> list[dict[str, Any]]:
-    """A row a layer that computes: ``index name type runtime_ms n_calls``, medians over runs."""
+def layer_times(network: Network, seed: int, options: SessionOptions, runs: int) -> list[LayerTime]:
+    """One row per layer that computes, medians over runs."""
     built = build_network(network, seed)
     with tempfile.TemporaryDirectory() as folder:
         options.enable_profiling = True
@@ -38,28 +40,22 @@ def layer_times(network: Network, seed: int, options: Any, runs: int) -> list[di
     return _rows(network.layers, events)
 
 
-def _rows(layers: Sequence[Layer], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _rows(layers: Sequence[Layer], events: Sequence[Mapping[str, object]]) -> list[LayerTime]:
     times: dict[str, list[float]] = defaultdict(list)
     for event in events:
         name = str(event.get("name", ""))
         if event.get("cat") == "Node" and name.endswith("_kernel_time"):
-            times[name.removesuffix("_kernel_time")].append(float(event["dur"]))
+            times[name.removesuffix("_kernel_time")].append(float(str(event["dur"])))
     nodes: dict[str, list[list[float]]] = defaultdict(list)
     for name, durations in times.items():
         # A node is named after its layer and its place (``onnx_ops.graph``).
         nodes[name.rpartition(":")[0]].append(durations[_WARM_UP:])
-    rows: list[dict[str, object]] = []
+    rows: list[LayerTime] = []
     for index, layer in enumerate(layers):
         if layer.name not in nodes:
             continue
         passes = [sum(parts) for parts in zip(*nodes[layer.name], strict=True)]
         rows.append(
-            {
-                "index": index,
-                "name": layer.name,
-                "type": layer.type,
-                "runtime_ms": statistics.median(passes) / 1000,
-                "n_calls": len(passes),
-            }
+            LayerTime(index, layer.name, layer.type, statistics.median(passes) / 1000, len(passes))
         )
     return rows

@@ -26,21 +26,21 @@ _NO_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
 class CudaTimer:
     """CUDA events on the current stream."""
 
-    def mark(self) -> Any:
+    def mark(self) -> torch.cuda.Event:
         """As ``ReplayTimer.mark``."""
         event = torch.cuda.Event(enable_timing=True)
         event.record()
         return event
 
-    def done(self, mark: Any) -> bool:
+    def done(self, mark: torch.cuda.Event) -> bool:
         """As ``ReplayTimer.done``."""
         return bool(mark.query())
 
-    def wait(self, mark: Any) -> None:
+    def wait(self, mark: torch.cuda.Event) -> None:
         """As ``ReplayTimer.wait``."""
         mark.synchronize()
 
-    def elapsed_ms(self, first: Any, last: Any) -> float:
+    def elapsed_ms(self, first: torch.cuda.Event, last: torch.cuda.Event) -> float:
         """As ``ReplayTimer.elapsed_ms``."""
         return float(first.elapsed_time(last))
 
@@ -55,15 +55,16 @@ class CudaWorkload(BaseWorkload):
         self.timer = CudaTimer()
         self.buffers = buffers
         self.footprint_bytes = model.moved_bytes + model.parameter_bytes
+        # None once closed.
         self._model: Any = model
         self._output_bytes = model.output_bytes
         self._sets = model.sets(seed, buffers)
-        self._kept: list[Any] = [None] * buffers
+        self._kept: list[object] = [None] * buffers
         self.parameter_bytes = model.parameter_bytes
         self._stream = _capture_stream()
         self._call_bytes = self._try()
         self.calls_per_replay = 0
-        self._graph: Any = None
+        self._graph: torch.cuda.CUDAGraph = None
         self.record(buffers)
 
     def record(self, calls: int) -> None:
@@ -91,13 +92,13 @@ class CudaWorkload(BaseWorkload):
         """Give the memory back."""
         try:
             torch.cuda.synchronize()
-            self._graph = self._model = None
+            self._graph, self._model = None, None
             self._sets, self._kept = [], []
             if torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > _KEPT_BYTES:
                 torch.cuda.empty_cache()
         except RuntimeError:
             # A broken device: whoever closes knows, or finds out with the next call.
-            self._graph = self._model = None
+            self._graph, self._model = None, None
 
     def _try(self) -> int:
         """Autotune and warm up, on the stream of the capture: cuBLAS has a workspace per stream,
@@ -114,7 +115,7 @@ class CudaWorkload(BaseWorkload):
         torch.cuda.synchronize()
         return int(torch.cuda.max_memory_allocated() - before)
 
-    def _capture(self, calls: int) -> object:
+    def _capture(self, calls: int) -> torch.cuda.CUDAGraph:
         # Memory of a graph is its own: what PyTorch keeps for others is given back first.
         _clear_workspaces()
         torch.cuda.empty_cache()
@@ -146,7 +147,7 @@ class CudaWorkload(BaseWorkload):
 
 
 @cache
-def _capture_stream() -> Any:
+def _capture_stream() -> torch.cuda.Stream:
     """The one stream on which calls are warmed up and captured."""
     return torch.cuda.Stream()
 

@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy
 
@@ -15,6 +14,7 @@ from neuralpower.caffe.network import Network
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.extras import not_installed
+from neuralpower.core.layer_time import LayerTime
 from neuralpower.core.machine import caches, memory_available
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.protocol import GPU_ANCHOR, ExecutorOptions, Workload
@@ -65,7 +65,7 @@ class TorchExecutor(BaseExecutor):
             # As NVML writes it; older versions of PyTorch do not have it.
             self.uuid = f"GPU-{found}" if found else ""
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """As ``Executor.facts``; every setting as PyTorch reports it."""
         cuda = self.device == "cuda"
         return {
@@ -107,7 +107,7 @@ class TorchExecutor(BaseExecutor):
         with _faults():
             return self._workload(network_model(network, self._place, seed), seed)
 
-    def network_layers(self, network: Network, seed: int) -> list[dict[str, Any]]:
+    def network_layers(self, network: Network, seed: int) -> list[LayerTime]:
         """As ``Executor.network_layers``: medians of five passes with marks between the layers."""
         with _faults():
             return layer_times(network_model(network, self._place, seed), seed)
@@ -172,7 +172,7 @@ class TorchExecutor(BaseExecutor):
             return caches().get("L2", _L2_DEFAULT)
         return int(getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 50 << 20))
 
-    def _gpu(self) -> dict[str, Any]:
+    def _gpu(self) -> dict[str, object]:
         found = torch.cuda.get_device_properties(0)
         return {
             "name": found.name,
@@ -226,7 +226,7 @@ class _faults:  # noqa: N801 - used as a function
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, RuntimeError) and out_of_memory(error):
             # What the failed call still holds hangs on its traceback.
             error.__traceback__ = None

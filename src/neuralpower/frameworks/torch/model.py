@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+import numpy
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.operation import Weight
@@ -16,7 +18,7 @@ from neuralpower.frameworks.inputs import InputSpec, random_input
 from neuralpower.frameworks.program import Program, layer_program, network_program
 from neuralpower.frameworks.torch.ops import losses, pointwise, recurrent, shaping, windows
 from neuralpower.frameworks.torch.ops.registry import makes
-from neuralpower.frameworks.weights import DRAWN, RandomWeights
+from neuralpower.frameworks.weights import DRAWN, Array, RandomWeights
 
 #: Their functions are registered when they are imported.
 FORMS = (losses, pointwise, recurrent, shaping, windows)
@@ -25,20 +27,20 @@ FORMS = (losses, pointwise, recurrent, shaping, windows)
 class Place:
     """Where tensors live: device, type of numbers, memory format of four-dimensional ones."""
 
-    def __init__(self, device: str, dtype: Any, channels_last: bool) -> None:
+    def __init__(self, device: str, dtype: torch.dtype, channels_last: bool) -> None:
         self.device, self.dtype, self.channels_last = device, dtype, channels_last
 
-    def tensor(self, values: Any) -> Any:
+    def tensor(self, values: NDArray[numpy.floating]) -> Tensor:
         """An array as a tensor."""
         return self.formatted(torch.from_numpy(values).to(self.device, self.dtype))
 
-    def formatted(self, made: Any) -> Any:
+    def formatted(self, made: Tensor) -> Tensor:
         """A tensor in the memory format."""
         if self.channels_last and made.dim() == 4:
             made = made.contiguous(memory_format=torch.channels_last)
         return made
 
-    def repeated(self, drawn: Any, shape: Sequence[int]) -> Any:
+    def repeated(self, drawn: Array, shape: Sequence[int]) -> Tensor:
         """Drawn numbers, repeated to a tensor of ``shape`` where it lives.
 
         What goes to a GPU is then at most the numbers drawn, not a tensor of a gigabyte.
@@ -60,13 +62,13 @@ class TorchModel:
         self.program, self.place = program, place
         self.parameter_bytes = 0
         self._weights = RandomWeights(seed)
-        self._made: dict[Weight, Any] = {}
+        self._made: dict[Weight, Tensor] = {}
         self._steps = [
             (makes.of(step.operation)(step.operation, self), step, dropped)
             for step, dropped in zip(program.steps, _dropped(program), strict=True)
         ]
 
-    def weight(self, weight: Weight) -> Any:
+    def weight(self, weight: Weight) -> Tensor:
         """As ``Store.weight``."""
         if weight not in self._made:
             made = self._parameter(weight)
@@ -74,15 +76,15 @@ class TorchModel:
             self._made[weight] = made
         return self._made[weight]
 
-    def constant(self, values: Any) -> Any:
+    def constant(self, values: NDArray[numpy.floating]) -> Tensor:
         """As ``Store.constant``."""
         return self.place.tensor(values)
 
-    def whole(self, values: Any) -> Any:
+    def whole(self, values: NDArray[numpy.integer]) -> Tensor:
         """As ``Store.whole``."""
         return torch.from_numpy(values).to(self.place.device)
 
-    def _parameter(self, weight: Weight) -> Any:
+    def _parameter(self, weight: Weight) -> Tensor:
         owner, index, shape, kind = weight.owner, weight.index, weight.shape, weight.kind
         if kind != "filter" or math.prod(shape) <= DRAWN:
             return self.place.tensor(self._weights.blob(owner, index, shape, kind))
@@ -120,11 +122,11 @@ class TorchModel:
     def _element_bytes(self) -> int:
         return int(torch.empty((), dtype=self.place.dtype).element_size())
 
-    def values(self, seed: int, number: int) -> dict[str, Any]:
+    def values(self, seed: int, number: int) -> dict[str, Tensor]:
         """The seeded inputs of buffer set ``number``, as every executor feeds them."""
         return {s.name: self._input(s, seed, number) for s in self.program.inputs}
 
-    def sets(self, seed: int, buffers: int) -> list[dict[str, Any]]:
+    def sets(self, seed: int, buffers: int) -> list[dict[str, Tensor]]:
         """Inputs of all buffer sets, quickly: the numbers of the first, rotated for the others."""
         first = self.values(seed, 0)
         step = 104_729  # a prime: no two sets begin alike
@@ -138,7 +140,7 @@ class TorchModel:
             for number in range(1, buffers)
         ]
 
-    def _input(self, spec: InputSpec, seed: int, number: int) -> Any:
+    def _input(self, spec: InputSpec, seed: int, number: int) -> Tensor:
         if spec.classes is not None:
             # Half precision would round labels to ones that do not exist.
             return torch.from_numpy(random_input(spec, seed, number)).to(self.place.device)
@@ -149,8 +151,8 @@ class TorchModel:
         )
 
     def __call__(
-        self, inputs: Mapping[str, Any], watch: Callable[[], None] | None = None
-    ) -> dict[str, Any]:
+        self, inputs: Mapping[str, Tensor], watch: Callable[[], None] | None = None
+    ) -> dict[str, Tensor]:
         """One forward pass: outputs by blob. ``watch`` is called after each layer."""
         values = dict(inputs)
         for forward, step, dropped in self._steps:

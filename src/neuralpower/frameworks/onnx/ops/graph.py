@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from neuralpower.caffe.operation import Weight
 from neuralpower.caffe.shapes import Shape
@@ -37,8 +36,8 @@ class Built:
     """
 
     name: str
-    nodes: tuple[Any, ...]
-    arrays: dict[str, NDArray[Any]]
+    nodes: tuple[NodeProto, ...]
+    arrays: dict[str, NDArray[numpy.generic]]
     inputs: tuple[InputSpec, ...]
     outputs: dict[str, Shape]
     blobs: dict[str, str]
@@ -50,14 +49,14 @@ class Built:
         """Bytes of all constants and parameters."""
         return sum(array.nbytes for array in self.arrays.values())
 
-    def model(self) -> Any:
+    def model(self) -> ModelProto:
         """The whole model. Raises ``InputError`` when it does not fit in one ONNX file."""
         if self.parameter_bytes > MAX_BYTES:
             size = self.parameter_bytes / 2**30
             raise InputError(f"{self.name}: {size:.1f} GiB do not fit in one ONNX file")
         return self._model([numpy_helper.from_array(a, n) for n, a in self.arrays.items()])
 
-    def outlined(self) -> tuple[bytes, dict[str, NDArray[Any]]]:
+    def outlined(self) -> tuple[bytes, dict[str, NDArray[numpy.generic]]]:
         """The model with its large arrays left out, and those arrays by name.
 
         For ``SessionOptions.add_external_initializers``; the file that the message names does
@@ -71,7 +70,7 @@ class Built:
         data: bytes = self._model(tensors).SerializeToString()
         return data, large
 
-    def _model(self, tensors: list[Any]) -> Any:
+    def _model(self, tensors: list[TensorProto]) -> ModelProto:
         graph = helper.make_graph(
             list(self.nodes),
             self.name or "network",
@@ -95,8 +94,8 @@ class Graph:
         self.name = name
         self.weights = weights
         self.inputs: dict[str, InputSpec] = {}
-        self._nodes: list[object] = []
-        self._arrays: dict[str, NDArray[Any]] = {}
+        self._nodes: list[NodeProto] = []
+        self._arrays: dict[str, NDArray[numpy.generic]] = {}
         self._made: dict[str, str] = {}
         self._numbers = itertools.count()
         self._taken: set[str] = set()
@@ -126,7 +125,7 @@ class Graph:
         self.inputs[spec.name] = spec
         return spec.name
 
-    def op(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+    def op(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: object) -> str:
         """Append a node with one output and return the output's name."""
         (name,) = self.ops(
             kind, inputs, [output or self.fresh(f"{self._scope}/{kind}")], attributes
@@ -134,7 +133,11 @@ class Graph:
         return name
 
     def ops(
-        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], attributes: dict[str, Any]
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        attributes: Mapping[str, object],
     ) -> list[str]:
         """Append a node with several outputs, whose names are given."""
         node = helper.make_node(
@@ -163,7 +166,7 @@ class Graph:
             self._made[key] = self.constant(values.reshape(as_shape or weight.shape), key)
         return self._made[key]
 
-    def constant(self, values: NDArray[Any], hint: str = "constant") -> str:
+    def constant(self, values: NDArray[numpy.generic], hint: str = "constant") -> str:
         """Fixed values as an initializer of the graph."""
         name = self.fresh(hint if hint != "constant" else f"{self._scope}/constant")
         # Not ascontiguousarray: it makes a vector of a scalar.
@@ -199,12 +202,12 @@ class Graph:
         return Built(self.name, tuple(self._nodes), self._arrays, inputs, shapes, blobs, doc)
 
 
-def _outside(name: str, values: NDArray[Any]) -> object:
+def _outside(name: str, values: NDArray[numpy.generic]) -> TensorProto:
     tensor = TensorProto(name=name, dims=values.shape, data_type=TensorProto.FLOAT)
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="in memory")
     return tensor
 
 
-def _value(name: str, shape: Shape, doc: str = "") -> object:
+def _value(name: str, shape: Shape, doc: str = "") -> ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape), doc)

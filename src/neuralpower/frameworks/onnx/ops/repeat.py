@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+
+from onnx import NodeProto
 
 from neuralpower.frameworks.onnx.ops.graph import Built
 
@@ -43,7 +44,9 @@ def call_name(name: str, call: int) -> str:
     return f"{name}~{call}"
 
 
-def _copied(node: Any, call: int, fed: Mapping[str, str], constants: Mapping[str, Any]) -> object:
+def _copied(
+    node: NodeProto, call: int, fed: Mapping[str, str], constants: Collection[str]
+) -> NodeProto:
     def renamed(name: str) -> str:
         if not name or name in constants:
             return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 import numpy
 
@@ -108,7 +108,15 @@ def pool(graph: Graph, op: Pooling, bottom: str, top: str) -> str:
     return graph.op("Mul", [mean, factor], top)
 
 
-def _window(op: Pooling) -> dict[str, Any]:
+class _Window(TypedDict):
+    """Attributes of a pooling node."""
+
+    kernel_shape: Sequence[int]
+    strides: Sequence[int]
+    pads: Sequence[int]
+
+
+def _window(op: Pooling) -> _Window:
     check_windows(op)
     ends = [max(0, end) for end in op.ends]
     return {"kernel_shape": op.kernel, "strides": op.stride, "pads": [*op.pad, *ends]}

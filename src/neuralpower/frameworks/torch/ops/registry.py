@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neuralpower.caffe.operation import Weight
@@ -25,11 +27,11 @@ class Store(Protocol):
         """A parameter as a tensor on the device."""
         ...
 
-    def constant(self, values: Tensor) -> Tensor:
+    def constant(self, values: NDArray[numpy.floating]) -> Tensor:
         """An array as a tensor on the device, with the model's type of numbers."""
         ...
 
-    def whole(self, values: Tensor) -> Tensor:
+    def whole(self, values: NDArray[numpy.integer]) -> Tensor:
         """An array of whole numbers as a tensor on the device."""
         ...
 

@@ -15,6 +15,7 @@ import pytest
 from results_doubles import write_results
 
 from neuralpower.cli import main
+from neuralpower.core.files import read_rows, write_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -52,6 +53,13 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Browse:
     shutil.copytree(RECORDED, measurements / "plain", dirs_exist_ok=True)
     monkeypatch.undo()
     assert main(["report", str(folder), "--out", str(folder / "report")]) == 0
+    # The same without other batch sizes than the first on one platform.
+    few = folder.parent / "few"
+    shutil.copytree(folder, few)
+    for path in (few / "predictions" / "board").glob("*.csv"):
+        header, rows = read_rows(path)
+        write_table(path, header, [row for row in rows if row["batch"] == "1"])
+    assert main(["report", str(few), "--out", str(folder / "few")]) == 0
 
     def run(page: str, script: str, scheme: str = "light") -> tuple[Any, list[str]]:
         path = folder / "report" / page
@@ -111,6 +119,7 @@ PAGES = (
     "networks/small.html",
     "platforms/board.html",
     "models/board.conv.html",
+    "models/board.fc.html",
     "measurements/board.html",
     "measurements/plain.html",
 )
@@ -329,6 +338,29 @@ def test_like_is_compared_with_like_by_choice(browse: Browse) -> None:
     assert not any("EPR" in head for head in found["plain"]["heads"])
     assert found["sorted"] == "ascending"
     assert found["options"] == ["each at its best", "1", "4", "16"]
+
+
+def test_a_choice_that_was_not_compared_gives_way_to_one_that_was(browse: Browse) -> None:
+    found, console = browse(
+        "../few/choosing.html",
+        TABLE
+        + """
+        const look = () => ({
+          head: document.querySelector("#shown h2").textContent,
+          batch: document.querySelector("[data-switch=batch]").value,
+          open: [...document.querySelectorAll("[data-switch=batch] option:enabled")]
+            .map((o) => o.value),
+        });
+        const first = look();
+        await choose("platform", "plain");
+        return [first, look()];
+        """,
+    )
+    assert console == []
+    first, other = found
+    assert first == {"head": "D, top-5 error on board, batch 1", "batch": "1", "open": ["1"]}
+    assert other["open"] == ["each at its best", "1", "4", "16"]
+    assert other["head"] == "D, top-5 error on plain, batch 1"
 
 
 def test_everything_that_acts_can_be_reached_by_keyboard_and_has_a_name(browse: Browse) -> None:

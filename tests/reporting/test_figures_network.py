@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from neuralpower.reporting.answer_section import costliest, marks, per_image
+from neuralpower.reporting.beyond import Beyond
 from neuralpower.reporting.figures_network import (
     breakdown,
     family_shares,
@@ -127,5 +128,5 @@ def test_the_costliest_layer_is_named_with_its_shares_and_bound() -> None:
 
 @pytest.mark.parametrize(("share", "said"), [(0.01, True), (0.0099, False)])
 def test_extrapolation_is_said_from_a_hundredth_of_the_runtime(share: float, said: bool) -> None:
-    beyond = LAYERS[1] | {"extrapolates": "out_channels", "runtime_share": share}
-    assert bool(marks([LAYERS[0], beyond, TOTAL])) is said
+    outside = LAYERS[1] | {"extrapolates": "out_channels", "runtime_share": share}
+    assert bool(marks([LAYERS[0], outside, TOTAL], Beyond(lambda _: {}, {}))) is said

@@ -146,7 +146,7 @@ def test_missing_figures_are_empty_and_explained(report: Path) -> None:
     assert "not measured on this device (how to get it)" in text
     assert "no model of family softmax" in text
     assert "partial: covers 7 of 8 computing layers" in text
-    assert "beyond the measured in_channels" in text
+    assert "beyond the measured input channels" in text
     assert not re.search(r"\bnan\b|\bNone\b", text)
 
 
@@ -315,6 +315,8 @@ def test_the_list_of_pages_names_what_each_was_made_from(report: Path) -> None:
         "results/predictions/plain/small.csv",
         "results/changes/board.csv",
         "results/changes/plain.csv",
+        "results/models/board/models.json",
+        "results/models/plain/models.json",
         "results/accuracy/board.json",
         "results/accuracy/plain.json",
         "prototxts/networks.yaml",

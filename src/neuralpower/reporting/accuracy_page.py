@@ -115,7 +115,8 @@ def _recipe(platforms: list[PlatformResults]) -> str:
 def _networks(platforms: list[PlatformResults]) -> Table | None:
     rows = []
     for platform in platforms:
-        for target, score in platform.accuracy.get("network_summary", {}).items():
+        summary = platform.accuracy.get("network_summary", {})
+        for target, score in ((t, summary[t]) for t in TARGETS if t in summary):
             rows.append(
                 [
                     word(platform.name, href=f"platforms/{platform.name}.html"),
@@ -171,7 +172,7 @@ def _panel(
 ) -> Chart:
     families = sorted(scores, key=lambda family: scores[family]["rmspe"])
     left, wide = 20 + LETTER * max(9, *(len(family) for family in families)), 17.0
-    chart = Chart(400, 66 + wide * len(families) + 2 * LINE)
+    chart = Chart(392, 66 + wide * len(families) + 2 * LINE)
     series = (("model", colour(0)), ("best simple", colour(1)), ("noise", colour(7)))
     chart.text(0, 12, platform.name, kind="title")
     chart.parts.append(Markup('<g transform="translate(0 20)">'))
@@ -179,7 +180,7 @@ def _panel(
     plane = chart.plane(
         Axis((0, _MOST), "RMSPE, %", log=False),
         Axis((len(families), 0), log=False, ticks={i + 0.5: f for i, f in enumerate(families)}),
-        (left, 24, 388, 24 + wide * len(families)),
+        (left, 24, 380, 24 + wide * len(families)),
     )
     marks: list[list[tuple[float, float, str]]] = [[], [], []]
     for n, family in enumerate(families):

@@ -8,6 +8,7 @@ from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number, percent
+from neuralpower.reporting.beyond import Beyond, column_words, step
 from neuralpower.reporting.layer_section import body, headline
 from neuralpower.reporting.results import PlatformResults, Row, is_total
 from neuralpower.reporting.scores import by_batch
@@ -63,12 +64,14 @@ class Answer:
     best_change: str
 
 
-def answer(platform: PlatformResults, predictions: Sequence[Row], network: str) -> Answer:
+def answer(
+    platform: PlatformResults, predictions: Sequence[Row], network: str, beyond: Beyond
+) -> Answer:
     """The answer of a platform with predictions of the network."""
     rows = headline(predictions)
     total = rows[-1]
     explained = platform.changes(network)
-    listed = _changes(explained, [row for row in predictions if is_total(row)])
+    listed = _changes(explained, [row for row in predictions if is_total(row)], beyond)
     return Answer(
         platform.name,
         platform.fact("device"),
@@ -76,7 +79,7 @@ def answer(platform: PlatformResults, predictions: Sequence[Row], network: str) 
         per_image(total),
         platform.why_no_power,
         costliest(rows, explained),
-        marks(rows),
+        marks(rows, beyond),
         _measured(platform, network, total),
         _accuracy(platform),
         _table(platform.name, listed) if listed else None,
@@ -116,17 +119,24 @@ def costliest(rows: Sequence[Row], explained: Sequence[Row]) -> str:
     return f"{name} takes {text}" + (f"; it is {BOUNDS[bound]}" if bound in BOUNDS else "")
 
 
-def marks(rows: Sequence[Row]) -> list[str]:
+def marks(rows: Sequence[Row], beyond: Beyond) -> list[str]:
     """What to know before the totals are trusted: layers without a figure, extrapolation."""
     total, found = rows[-1], []
     note = str(total["note"] or "")
     if is_partial(note):
         found.append(f"partial: {note}")
-    beyond = [row for row in body(rows) if row["extrapolates"]]
-    share = sum(row["runtime_share"] or 0 for row in beyond)
+    outside = [(row, out) for row in body(rows) if (out := beyond.step(row)) is not None]
+    share = sum(row["runtime_share"] or 0 for row, _ in outside)
     if share >= 0.01:
-        count = f"{len(beyond)} layer{'s' if len(beyond) > 1 else ''}"
-        found.append(f"{count} with {percent(share)} % of the runtime beyond what was measured")
+        # What is farthest outside among the layers that count.
+        row, out = max(
+            outside, key=lambda pair: ((pair[0]["runtime_share"] or 0) >= 0.01, pair[1].factor)
+        )
+        count = f"{len(outside)} layer{'s' if len(outside) > 1 else ''}"
+        found.append(
+            f"{count} with {percent(share)} % of the runtime beyond what was measured; farthest: "
+            f"{row['name']}, {out.words}"
+        )
     return found
 
 
@@ -160,9 +170,11 @@ def _accuracy(platform: PlatformResults) -> str:
     return f"{n} measured passes of networks were predicted to within {', '.join(parts)} on average"
 
 
-def _changes(explained: Sequence[Row], totals: Sequence[Row]) -> list[dict[str, Any]]:
+def _changes(
+    explained: Sequence[Row], totals: Sequence[Row], beyond: Beyond
+) -> list[dict[str, Any]]:
     """Changes that save something, the largest saving first; savings are of one image."""
-    found = _layer_changes(explained) + _batch_changes(totals)
+    found = _layer_changes(explained) + _batch_changes(totals, beyond)
     found = [row for row in found if row["percent"] >= WORTH_CHANGING]
     return sorted(found, key=lambda row: (-row["percent"], row["what"]))[:_MOST]
 
@@ -177,7 +189,7 @@ def _layer_changes(explained: Sequence[Row]) -> list[dict[str, Any]]:
             "percent": row[f"{change.key}_saves_percent"],
             "ms": _over(row[f"{change.key}_saves_ms"], row["batch"]),
             "mj": _over(row[f"{change.key}_saves_mj"], row["batch"]),
-            "trust": row[f"{change.key}_note"] or TRUSTED,
+            "trust": _note(row[f"{change.key}_note"]) or TRUSTED,
         }
         for row in explained
         for change in CHANGES
@@ -185,7 +197,15 @@ def _layer_changes(explained: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _batch_changes(totals: Sequence[Row]) -> list[dict[str, Any]]:
+def _note(note: str | None) -> str:
+    """The note of a saving, with columns in words."""
+    start = "beyond the measured "
+    if note and note.startswith(start):
+        return start + column_words(note.removeprefix(start))
+    return note or ""
+
+
+def _batch_changes(totals: Sequence[Row], beyond: Beyond) -> list[dict[str, Any]]:
     """What another batch size saves of an image's cost, against the first."""
     found = []
     for row in totals[1:]:
@@ -194,17 +214,27 @@ def _batch_changes(totals: Sequence[Row]) -> list[dict[str, Any]]:
         cost = "energy_mj" if "energy_mj" in first and "energy_mj" in own else "runtime_ms"
         if cost not in first or cost not in own:
             continue
-        beyond = row["extrapolates"]
+        columns = str(row["extrapolates"] or "")
         found.append(
             {
                 "what": f"batch {row['batch']:g} instead of {totals[0]['batch']:g}",
                 "percent": 100 * (1 - own[cost] / first[cost]),
                 "ms": first["runtime_ms"] - own["runtime_ms"],
                 "mj": _less(first.get("energy_mj"), own.get("energy_mj")),
-                "trust": f"beyond the measured {beyond}" if beyond else TRUSTED,
+                "trust": _outside(row["batch"], columns, beyond) or TRUSTED,
             }
         )
     return found
+
+
+def _outside(batch: float, columns: str, beyond: Beyond) -> str:
+    """What a pass at a batch size is beyond; the batch by how much, as convolutions have it."""
+    if not columns:
+        return ""
+    low, high = beyond.ranges("conv").get("batch", (batch, batch))
+    if "batch" in columns.split() and not low <= batch <= high:
+        return step("batch", batch, low, high).words
+    return f"beyond the measured {column_words(columns)}"
 
 
 def _over(value: float | None, batch: float) -> float | None:

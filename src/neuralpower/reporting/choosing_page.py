@@ -16,6 +16,7 @@ from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare, ratio
 from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import number
+from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.figures_choosing import pareto
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import Results, with_power_first
@@ -247,7 +248,9 @@ def _ratio(value: float | None, lowest: float | None) -> Cell:
 
 
 def _trust(row: Row) -> str:
-    found = [f"beyond the measured {row['extrapolates']}"] if row["extrapolates"] else []
+    found = (
+        [f"beyond the measured {column_words(row['extrapolates'])}"] if row["extrapolates"] else []
+    )
     note = str(row["note"] or "")
     if row["rank"] is None:
         found.append(note or "no figure")

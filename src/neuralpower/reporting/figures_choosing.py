@@ -7,6 +7,7 @@ from typing import Any
 
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.text import number
+from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, Plane, colour
 
 Row = Mapping[str, Any]
@@ -39,7 +40,8 @@ def pareto(
     for row in known:
         if row["extrapolates"]:
             x, y, text = _mark(row, cost)
-            plane.ring(x, y, f"{text}, beyond the measured {row['extrapolates']}", colour(0), "far")
+            beyond = f"beyond the measured {column_words(row['extrapolates'])}"
+            plane.ring(x, y, f"{text}, {beyond}", colour(0), "far")
     _name(plane, sorted(known, key=lambda row: not row["pareto"]), cost)
     hollow = " Hollow: beyond what was measured." if len(within) < len(known) else ""
     at = "at its best batch size" if not batch[0].isdecimal() else f"at batch {batch}"

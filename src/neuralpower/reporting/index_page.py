@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from neuralpower.networks.text import count
 from neuralpower.reporting.answer_section import is_partial
+from neuralpower.reporting.beyond import step
 from neuralpower.reporting.network_page import per_image, total, unknown_layers
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row, with_power_first
@@ -39,6 +40,7 @@ def index_context(results: Results, page: Path) -> dict[str, Any]:
         ),
         "networks": _networks_table(results, platforms),
         "platforms": _platforms_table(platforms),
+        "far": [note for p in platforms if (note := _far(p, results.networks))],
         "no_power": [(p.name, p.why_no_power) for p in platforms if p.why_no_power],
         "unread": list(results.unread.items()),
         "unknown": [
@@ -48,6 +50,18 @@ def index_context(results: Results, page: Path) -> dict[str, Any]:
         ],
         "broken": sorted(results.broken.items()),
     }
+
+
+def _far(platform: PlatformResults, networks: Sequence[str]) -> str:
+    """That a platform did not measure the batch size of its figures; empty where it did."""
+    first = next((totals[0]["batch"] for n in networks if (totals := platform.totals(n))), None)
+    low, high = platform.ranges("conv").get("batch", (None, None))
+    if first is None or low is None or high is None or low <= first <= high:
+        return ""
+    return (
+        f"{platform.name} was measured at batch sizes from {low:g} to {high:g}: its figures above, "
+        f"{step('batch', first, low, high).words.replace(':', ',')}, are extrapolations"
+    )
 
 
 def _number_of(n: int, what: str) -> str:

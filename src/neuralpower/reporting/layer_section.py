@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from neuralpower.networks.text import count, number
+from neuralpower.reporting.beyond import Beyond
 from neuralpower.reporting.results import Row, is_total
 from neuralpower.reporting.tables import (
     Cell,
@@ -50,15 +51,16 @@ def layer_table(
     layers: Sequence[Row],
     headlines: Mapping[str, Sequence[Row]],
     boxes: Mapping[int, int],
+    beyond: Mapping[str, Beyond],
     download: Download | None = None,
 ) -> Table:
     """Layers in execution order with the figures of the first platform, its total in the foot.
 
     ``headlines``: platform -> prediction rows of one batch size; ``boxes``: row -> the row whose
-    box in the picture the layer stands in. The page's script puts the figures of another platform,
-    or of two, in their place (``all_figures``).
+    box in the picture the layer stands in; ``beyond``: what each platform has measured. The page's
+    script puts the figures of another platform, or of two, in their place (``all_figures``).
     """
-    part = next((_Part(name, rows) for name, rows in headlines.items()), None)
+    part = next((_Part(name, rows, beyond[name]) for name, rows in headlines.items()), None)
     places = [] if part is None else part.places
     group = "" if part is None else part.title
     columns = [Column("Layer", False)]
@@ -84,14 +86,18 @@ def layer_table(
                  filterable=True, rows_named="l", after=len(_FIXED))  # fmt: skip
 
 
-def all_figures(layers: Sequence[Row], headlines: Mapping[str, Sequence[Row]]) -> str:
+def all_figures(
+    layers: Sequence[Row],
+    headlines: Mapping[str, Sequence[Row]],
+    beyond: Mapping[str, Beyond],
+) -> str:
     """The figures of the layers on every platform for the page's script: JSON, zlib, base64.
 
     Written out as table cells they would be two thirds of the whole report.
     """
     found = {}
     for name, rows in headlines.items():
-        part = _Part(name, rows)
+        part = _Part(name, rows, beyond[name])
         found[name] = {
             "title": part.title,
             "columns": [_KINDS[j] for j in part.places],
@@ -127,7 +133,8 @@ _KINDS = (
 class _Part:
     """One platform's figures."""
 
-    def __init__(self, platform: str, rows: Sequence[Row]) -> None:
+    def __init__(self, platform: str, rows: Sequence[Row], beyond: Beyond) -> None:
+        self._beyond = beyond
         own = body(rows)
         self.rows = {row["index"]: row for row in own}
         self.last = rows[-1]
@@ -151,7 +158,7 @@ class _Part:
             number(row["power_w"]),
             _ends(row, "runtime_ms"),
             _ends(row, "energy_mj"),
-            "; ".join(trust(row, known)),
+            "; ".join(trust(row, self._beyond, known)),
         ]
 
     def values(self, layer: Row) -> list[str | float | None] | None:
@@ -186,14 +193,15 @@ def _short(share: float | None) -> float | None:
     return None if share is None else round(share, 5)
 
 
-def trust(row: Row, known: str = "") -> list[str]:
+def trust(row: Row, beyond: Beyond, known: str = "") -> list[str]:
     """What to know before a layer's figure is trusted; empty where it is within what was measured.
 
     Extrapolation is worth a word from a hundredth of a pass on; ``known`` is said elsewhere.
     """
     found = []
-    if row["extrapolates"] and (row["runtime_share"] or 0) >= WORTH_A_WORD:
-        found.append(f"beyond the measured {row['extrapolates']}")
+    step = beyond.step(row) if (row["runtime_share"] or 0) >= WORTH_A_WORD else None
+    if step is not None:
+        found.append(step.words)
     note = str(row["note"] or "").removesuffix(known).removesuffix("; ")
     return [*found, note.removesuffix(" on this platform")] if note else found
 

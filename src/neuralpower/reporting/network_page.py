@@ -11,6 +11,7 @@ from neuralpower.networks.choosing import compare
 from neuralpower.networks.text import count, number
 from neuralpower.reporting import figures_network as figures
 from neuralpower.reporting.answer_section import answer
+from neuralpower.reporting.beyond import Beyond, column_words
 from neuralpower.reporting.diagram import Colouring, Picture, boxes, draw
 from neuralpower.reporting.layer_section import all_figures, body, headline, layer_table
 from neuralpower.reporting.pages import Page
@@ -43,23 +44,25 @@ def network_context(results: Results, page: Path, network: str) -> dict[str, Any
     present = [p for p in platforms if totals[p.name]]
     totals = {p.name: totals[p.name] for p in present}
     headlines = {p.name: headline(predictions[p.name]) for p in present}
+    beyond = {p.name: Beyond.of(p.ranges, layers) for p in present}
     return {
         "title": network,
         "name": network,
         "lead": _lead(results.published.get(network, {}), layers),
         "facts": _facts(results.published.get(network, {}), layers),
-        "answers": [answer(p, predictions[p.name], network) for p in present],
+        "answers": [answer(p, predictions[p.name], network, beyond[p.name]) for p in present],
         "picture": _picture(layers, headlines),
         "breakdowns": {name: figures.breakdown(name, rows) for name, rows in headlines.items()},
         "layers": layer_table(
             layers,
             headlines,
             _places(layers),
+            beyond,
             linked_download(results.layers_file(network), page, "Sizes of the layers (CSV)"),
         )
         if layers
         else None,
-        "figures": all_figures(layers, headlines) if layers and headlines else "",
+        "figures": all_figures(layers, headlines, beyond) if layers and headlines else "",
         "downloads": [
             linked_download(p.prediction_file(network), page, f"Predictions on {p.name} (CSV)")
             for p in present
@@ -181,7 +184,7 @@ def _batch_table(
                     figure(row["energy_mj"]),
                     ends(row, "energy_mj"),
                     figure(per_image(row, "energy_mj")),
-                    word(row["extrapolates"]),
+                    word(column_words(row["extrapolates"] or "")),
                 ]
             )
     if not rows:
@@ -268,6 +271,7 @@ PAGE = Page(
         "results/layers/{network}.csv",
         "results/predictions/{platform}/{network}.csv",
         "results/changes/{platform}.csv",
+        "results/models/{platform}/models.json",
         "results/accuracy/{platform}.json",
     ),
     optional=("prototxts/networks.yaml",),

@@ -82,6 +82,7 @@ class PlatformResults:
     name: str
     results: Path
     measurements: Path | None
+    _ranges: dict[str, Mapping[str, Sequence[float]]] = field(default_factory=dict, repr=False)
 
     @property
     def models_folder(self) -> Path:
@@ -129,6 +130,12 @@ class PlatformResults:
         return optional_json(
             self.models_folder / f"{safe_name(family, 'family')}.{safe_name(target, 'target')}.json"
         )
+
+    def ranges(self, family: str) -> Mapping[str, Sequence[float]]:
+        """Measured least and largest of each column of a family's layers."""
+        if family not in self._ranges:
+            self._ranges[family] = self.model(family, "runtime_ms").get("ranges", {})
+        return self._ranges[family]
 
     def prediction_file(self, network: str) -> Path:
         """The prediction table of a network."""

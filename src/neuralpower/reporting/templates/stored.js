@@ -13,8 +13,19 @@
   const names = shown.dataset.keys.split(" ");
   document.addEventListener("switched", async ({ detail }) => {
     const all = await sections;
-    const key = names.map((name) => detail[name]).join("|");
-    shown.innerHTML = all[key] ?? `<p class="warn">Nothing to compare for this choice: no network
-      of this data set was predicted at this batch size on this platform.</p>`;
+    // What was not compared gives way from the last switch on: a platform with one batch size has
+    // no "each at its best".
+    const wanted = names.map((name) => detail[name]);
+    let keys = Object.keys(all).map((key) => key.split("|"));
+    const chosen = names.map((name, n) => {
+      const select = document.querySelector(`[data-switch="${name}"]`);
+      const there = new Set(keys.map((parts) => parts[n]));
+      for (const option of select.options) option.disabled = !there.has(option.value);
+      const value = there.has(wanted[n]) ? wanted[n] : keys[0][n];
+      keys = keys.filter((parts) => parts[n] === value);
+      select.value = value;
+      return value;
+    });
+    shown.innerHTML = all[chosen.join("|")];
   });
 })();

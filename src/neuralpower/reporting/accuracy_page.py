@@ -31,7 +31,11 @@ def accuracy_context(results: Results, page: Path) -> dict[str, Any]:
     return {
         "title": "Accuracy",
         "networks": _networks(platforms),
-        "figures": [f for target in TARGETS if (f := _overview(platforms, target))],
+        "figures": [
+            (f"{LABELS[target].capitalize()} of layers", drawn)
+            for target in TARGETS
+            if (drawn := _overview(platforms, target))
+        ],
         "layers": _layers(platforms),
         "recipe": _recipe(platforms),
     }

@@ -88,6 +88,7 @@ class Picture:
 
     svg: Markup
     width: float
+    height: float
     colouring: Colouring | None
     key: Sequence[str]
     metrics: Sequence[str]
@@ -127,7 +128,7 @@ def draw(
         kind = "none" if share is None else f"h{heat.level(share)}"
         parts.append(_box([layers[i] for i in box.members], box, kind, share, room))
     svg = Markup("\n").join([*parts, Markup("</svg>")])
-    return Picture(svg, width, colouring, heat.key, metrics)
+    return Picture(svg, width, height, colouring, heat.key, metrics)
 
 
 def _box(

@@ -22,13 +22,13 @@ def pareto(
     costs = [row[f"{cost}_per_image"] for row in known]
     errors = [row["error_percent"] for row in known]
     span = max(errors) - min(errors) or 1.0
-    chart = Chart(760, 400 + 2 * LINE + 10)
+    chart = Chart(712, 400 + 2 * LINE + 10)
     plane = chart.plane(
         Axis((min(costs) / 1.4, max(costs) * 2.2), f"{LABELS[cost]} per image, {UNITS[cost]}",
              most=7),
         Axis((max(min(errors) - 0.1 * span, 0), max(errors) + 0.1 * span),
              f"published {kind} error, %", log=False),
-        (54, 12, 748, 400),
+        (54, 12, 700, 400),
     )  # fmt: skip
     for row in known:
         ends = [(row[f"{cost}_per_image{end}"], row["error_percent"]) for end in ("_lo", "_hi")]

@@ -94,7 +94,7 @@ def test_interference_is_that_of_the_chosen_sensor(tmp_path: Path) -> None:
     for name in ("1.csv", "2.csv"):
         power = (tmp_path / name).read_text().splitlines()[1].split(",")[1]
         assert float(power) == pytest.approx(200, rel=5e-3)
-    assert "no sampler" in sampler_interference(executor, 1, NoMeter("none"))["reason"]
+    assert "no sampler" in str(sampler_interference(executor, 1, NoMeter("none"))["reason"])
 
 
 def test_a_dead_sampler_is_told(tmp_path: Path) -> None:

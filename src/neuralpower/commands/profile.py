@@ -25,6 +25,7 @@ from neuralpower.core.validity import check_configuration
 from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
 if TYPE_CHECKING:
+    from neuralpower.caffe.network import Network
     from neuralpower.networks.reading import Readings
     from neuralpower.profiling.design import Item, NetworkItem
     from neuralpower.profiling.run import Settings
@@ -320,10 +321,10 @@ class NetworkLoader:
         self._readings = read
         self.load = lru_cache(maxsize=4)(self._load)
 
-    def _load(self, item: NetworkItem) -> Any:
+    def _load(self, item: NetworkItem) -> Network:
         return self._network(item.path, item.batch)
 
-    def _network(self, path: Path, batch: int | None = None) -> Any:
+    def _network(self, path: Path, batch: int | None = None) -> Network:
         from neuralpower.onnx_in.loading import load_network
 
         return load_network(path, batch=batch, **self._readings.of(path).options())

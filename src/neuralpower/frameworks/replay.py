@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from neuralpower.frameworks.protocol import Workload
+
+#: An event of a timer; only the timer that made it looks inside.
+Event: TypeAlias = Any
 
 
 class ReplayTimer(Protocol):
     """Events on a device's stream."""
 
-    def mark(self) -> Any:
+    def mark(self) -> Event:
         """Put an event behind all that is queued so far."""
         ...
 
-    def done(self, mark: Any) -> bool:
+    def done(self, mark: Event) -> bool:
         """Whether the device has come past the event."""
         ...
 
-    def wait(self, mark: Any) -> None:
+    def wait(self, mark: Event) -> None:
         """Return when the device has come past the event."""
         ...
 
-    def elapsed_ms(self, first: Any, last: Any) -> float:
+    def elapsed_ms(self, first: Event, last: Event) -> float:
         """Milliseconds of the device's own clock between two events."""
         ...
 

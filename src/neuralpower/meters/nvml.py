@@ -12,7 +12,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from neuralpower.core.errors import RunError
 from neuralpower.meters.meter import Availability, MeterInfo
@@ -25,6 +25,9 @@ from neuralpower.meters.samples import (
 )
 from neuralpower.meters.store import Sample, SampleStore
 from neuralpower.meters.window import RawTable, WindowStats, publications, window_stats
+
+#: NVIDIA's module pynvml, or what stands in for it in tests.
+Nvml: TypeAlias = Any
 
 INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83
 #: Nanoseconds that the power limit and the temperature have held the board back.
@@ -54,14 +57,14 @@ class NvmlMeter:
     def __init__(
         self,
         uuid: str = "",
-        nvml: Any = None,
+        nvml: Nvml = None,
         clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._nvml: Any = _module() if nvml is None else nvml
+        self._nvml: Nvml = _module() if nvml is None else nvml
         self._uuid = uuid
         self._clock, self._sleep = clock, sleep
-        self._handle: Any = None
+        self._handle: object = None
         self._sources: tuple[bool, bool, bool] = (False, False, False)
         self._fallback = self._no_fields = False
         self._most_w = _MOST_W
@@ -297,7 +300,7 @@ def _code(error: Exception) -> int:
     return int(getattr(error, "value", 0) or 0)
 
 
-def handles(nvml: Any) -> list[object]:
+def handles(nvml: Nvml) -> list[object]:
     """The GPUs that answer, in NVML's order; one that is lost or forbidden hides no other."""
     found = []
     for index in range(nvml.nvmlDeviceGetCount()):
@@ -308,7 +311,7 @@ def handles(nvml: Any) -> list[object]:
     return found
 
 
-def find_gpu(nvml: Any, uuid: str = "") -> Any:
+def find_gpu(nvml: Nvml, uuid: str = "") -> object:
     """The handle of a GPU by its UUID, or of the first that answers; ``None`` where there is none.
 
     Raises NVML's error where GPUs are there and none of them answers, or the wanted one does not.
@@ -327,7 +330,7 @@ def find_gpu(nvml: Any, uuid: str = "") -> Any:
     return None
 
 
-def partitioned(nvml: Any, handle: Any) -> bool:
+def partitioned(nvml: Nvml, handle: object) -> bool:
     """Whether a GPU is in MIG mode: its power is that of all parts together."""
     try:
         mode, _ = nvml.nvmlDeviceGetMigMode(handle)
@@ -339,7 +342,7 @@ def partitioned(nvml: Any, handle: Any) -> bool:
 _MIG = "the GPU is partitioned (MIG): a part of it has no power sensor"
 
 
-def processes(nvml: Any, handle: Any) -> int | None:
+def processes(nvml: Nvml, handle: object) -> int | None:
     """How many processes compute on a GPU; ``None`` where NVML does not tell."""
     try:
         return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
@@ -347,7 +350,7 @@ def processes(nvml: Any, handle: Any) -> int | None:
         return None
 
 
-def _event_reasons(nvml: Any, handle: Any) -> int:
+def _event_reasons(nvml: Nvml, handle: object) -> int:
     """Why the clocks are what they are; the function had another name before driver 535."""
     ask = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
     if ask is None:

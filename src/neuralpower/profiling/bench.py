@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.protocol import Executor
@@ -26,7 +25,7 @@ class Bench:
 
     executor: Executor
     meter: PowerMeter
-    idle_no_context: Mapping[str, Any] | None = None
+    idle_no_context: Mapping[str, object] | None = None
     clock: Callable[[], int] = time.monotonic_ns
     sleep: Callable[[float], None] = time.sleep
 

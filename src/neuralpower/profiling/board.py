@@ -9,9 +9,9 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.nvml import (
@@ -32,7 +32,7 @@ from neuralpower.profiling.sensor_fit import (
     fitted_time_constant_s,
     fitted_window,
 )
-from neuralpower.profiling.warm_up import WarmUpProtocol, warm_up
+from neuralpower.profiling.warm_up import WarmUp, WarmUpProtocol, warm_up
 
 #: Half loads: their periods over the sensor's, and their phases. At the sensor's own period a
 #: counter that adds up windows sees only one part of the load.
@@ -89,33 +89,104 @@ class Board:
         return publications(raw, times, values, publication_period_ns(raw))
 
 
+class StepResponse(TypedDict):
+    """Idle, heavy load, light load: levels (W), the sensor's times, and its readings.
+
+    ``published``: [ms after the step, W] of each publication from a second before it on;
+    ``light_from_ms``: when the light load took over.
+    """
+
+    idle_w: float | None
+    heavy_w: float | None
+    light_w: float | None
+    period_ms: float | None
+    first_publication_ms: float | None
+    rise_ms: float | None
+    tau_s: float | None
+    counter_ratio: float | None
+    noise_relative_sd: float | None
+    light_from_ms: float
+    published: list[tuple[float, float]]
+
+
+class PhaseSweep(TypedDict):
+    """A load at nearly the sensor's period; the window is ``None`` where none explains it."""
+
+    period_ms: float
+    publications: int
+    averaging_window_ms: float | None
+    misfit: float | None
+
+
+class HalfLoad(TypedDict):
+    """A load that is on half of the time: what it took, by clock, sensor and counter."""
+
+    period_ms: float
+    phase: float
+    expected_w: float
+    publications_w: float | None
+    counter_w: float | None
+    counter_over_expected: float | None
+
+
+class Counter(TypedDict, total=False):
+    """Whether the energy counter adds up all of the time; ``reason`` where that is not known."""
+
+    steady_ratio: float | None
+    half_ratios: list[float]
+    idle_w: list[float]
+    integrates_all_time: bool | None
+    off_by: float
+    reason: str
+
+
+class Interference(TypedDict):
+    """A short graph alone and beside the sampler (ms a replay), and the relative difference."""
+
+    alone_ms: float
+    beside_the_sampler_ms: float
+    slower_by: float
+
+
+class BoardFacts(TypedDict, total=False):
+    """What the sections find, one after the other."""
+
+    steps: list[StepResponse]
+    quarter_duty: PhaseSweep | None
+    averaging_window_ms: float | None
+    duty_cycles: list[HalfLoad]
+    counter: Counter
+    counter_integrates_all_time: bool | None
+    warm_up: WarmUp
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of the facts: about how long it takes, and what gives it from those before."""
 
     name: str
     seconds: float
-    find: Callable[[Mapping[str, Any]], dict[str, Any]]
+    find: Callable[[BoardFacts], BoardFacts]
 
 
 def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
     """Step response (twice), phase sweep, half loads, warm-up; what says most comes first."""
     step_s = 1.5 + 1.5 * seconds
 
-    def steps(_: Mapping[str, Any]) -> dict[str, Any]:
+    def steps(_: BoardFacts) -> BoardFacts:
         return {"steps": [step_response(board, seconds) for _ in range(2)]}
 
-    def quarter(found: Mapping[str, Any]) -> dict[str, Any]:
+    def quarter(found: BoardFacts) -> BoardFacts:
         period, levels = _period_ms(found), _levels_w(found)
         if period is None or levels is None:
             return {"quarter_duty": None, "averaging_window_ms": None}
         sweep = phase_sweep(board, period, levels, 4 * seconds)
         return {"quarter_duty": sweep, "averaging_window_ms": sweep["averaging_window_ms"]}
 
-    def halves(found: Mapping[str, Any]) -> dict[str, Any]:
+    def halves(found: BoardFacts) -> BoardFacts:
         period, load_w = _period_ms(found), _load_level_w(board, seconds / 2)
         before = idle_power(board.source, 1.5, board.clock, board.sleep)["mean_w"]
-        loads: list[dict[str, Any]] = []
+        loads: list[HalfLoad] = []
         if period is not None and load_w is not None and before is not None:
             loads = [
                 half_load(board, ratio * period, phase, (before, load_w), seconds)
@@ -134,7 +205,7 @@ def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
             "counter_integrates_all_time": counter["integrates_all_time"],
         }
 
-    def warm(_: Mapping[str, Any]) -> dict[str, Any]:
+    def warm(_: BoardFacts) -> BoardFacts:
         rules = WarmUpProtocol(cap_s=15 * seconds, part_s=2.5 * seconds)
         return {"warm_up": warm_up(board.load, board.source, rules, board.clock)}
 
@@ -146,15 +217,15 @@ def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
     ]
 
 
-def board_facts(board: Board, seconds: float = 4.0) -> dict[str, Any]:
+def board_facts(board: Board, seconds: float = 4.0) -> BoardFacts:
     """All sections, one after the other; about 3 minutes at ``seconds`` 4."""
-    facts: dict[str, object] = {}
+    facts: BoardFacts = {}
     for section in board_sections(board, seconds):
         facts |= section.find(facts)
     return facts
 
 
-def _levels_w(found: Mapping[str, Any]) -> tuple[float, float] | None:
+def _levels_w(found: BoardFacts) -> tuple[float, float] | None:
     """Idle power and that of the load, of the last step."""
     for step in reversed(list(found.get("steps", ()))):
         if step["idle_w"] and step["heavy_w"]:
@@ -162,17 +233,13 @@ def _levels_w(found: Mapping[str, Any]) -> tuple[float, float] | None:
     return None
 
 
-def _period_ms(found: Mapping[str, Any]) -> float | None:
+def _period_ms(found: BoardFacts) -> float | None:
     periods = [step["period_ms"] for step in found.get("steps", ()) if step["period_ms"]]
     return statistics.median(periods) if periods else None
 
 
-def step_response(board: Board, seconds: float) -> dict[str, Any]:
-    """Idle, heavy, light: levels, period, rise to 90 %, time constant, noise, and the series.
-
-    ``published``: [ms after the step, W] of each publication from a second before it on;
-    ``light_from_ms``: when the light load took over.
-    """
+def step_response(board: Board, seconds: float) -> StepResponse:
+    """Idle, heavy, light: levels, period, rise to 90 %, time constant, noise, and the series."""
     idle = idle_power(board.source, 1.5, board.clock, board.sleep)
     t0, t1 = board.run(board.load, seconds)
     _, t2 = board.run(board.light, seconds / 2)
@@ -203,7 +270,7 @@ def step_response(board: Board, seconds: float) -> dict[str, Any]:
         "noise_relative_sd": noise,
         "light_from_ms": round((t1 - t0) / 1e6, 1),
         "published": [
-            [round((t - t0) / 1e6, 1), round(p, 2)]
+            (round((t - t0) / 1e6, 1), round(p, 2))
             for t, p in board.published(t0 - 1_000_000_000, t2)
         ],
     }
@@ -237,7 +304,7 @@ class Pulses:
 
 def phase_sweep(
     board: Board, period_ms: float, levels_w: tuple[float, float], seconds: float
-) -> dict[str, Any]:
+) -> PhaseSweep:
     """A quarter on, at nearly the sensor's period: each reading sees another phase of the load.
 
     ``levels_w``: idle and load. ``averaging_window_ms`` by least squares over all readings
@@ -257,7 +324,7 @@ def phase_sweep(
 
 def half_load(
     board: Board, period_ms: float, phase: float, levels_w: tuple[float, float], seconds: float
-) -> dict[str, Any]:
+) -> HalfLoad:
     """Half on, half off: mean of the publications, and the counter over what the load took."""
     pulses = _on_off(board, period_ms, 0.5, phase, seconds)
     raw = board.source.samples(pulses.t0, pulses.t1).raw
@@ -276,7 +343,7 @@ def half_load(
 
 def counter_facts(
     steady: float | None, halves: Sequence[float | None], idle_w: Sequence[float | None]
-) -> dict[str, Any]:
+) -> Counter:
     """Whether the energy counter adds up all of the time, or only what the sensor's windows see.
 
     ``steady``: the counter over the sensor's power under a steady load: what both have alike (the
@@ -286,15 +353,15 @@ def counter_facts(
     """
     ratios = [ratio for ratio in halves if ratio is not None]
     known = [watts for watts in idle_w if watts is not None]
-    facts: dict[str, object] = {"steady_ratio": steady, "half_ratios": ratios, "idle_w": known}
+    facts: Counter = {"steady_ratio": steady, "half_ratios": ratios, "idle_w": known}
     if steady is None or not ratios:
         reason = "no energy counter"
     elif len(known) < 2 or max(known) / min(known) - 1 > _IDLE_VARIES:
         reason = "idle power varied: what a half load takes is not known"
     else:
         off = max(abs(ratio / steady - 1) for ratio in ratios)
-        return facts | {"integrates_all_time": off <= _COUNTER_OFF, "off_by": off}
-    return facts | {"integrates_all_time": None, "reason": reason}
+        return {**facts, "integrates_all_time": off <= _COUNTER_OFF, "off_by": off}
+    return {**facts, "integrates_all_time": None, "reason": reason}
 
 
 def interference(
@@ -303,7 +370,7 @@ def interference(
     stop: Callable[[], None],
     rounds: int = 3,
     clock: Callable[[], int] = time.monotonic_ns,
-) -> dict[str, Any]:
+) -> Interference:
     """How much slower a short graph runs while the sampler polls (median of some rounds)."""
     protocol = ReplayProtocol(min_time_s=0.5, max_time_s=1.0)
     workload = make()

@@ -7,6 +7,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.synchronize import Event
 from typing import Any
 
 from neuralpower.core.configuration import Configuration
@@ -71,9 +72,9 @@ def clock_facts(clock: Callable[[], int], readings: int = 20_000) -> dict[str, o
     }
 
 
-def sensor_facts() -> list[dict[str, Any]]:
+def sensor_facts() -> list[dict[str, object]]:
     """Each power meter that is installed: whether it works here, and if not, why."""
-    found = []
+    found: list[dict[str, object]] = []
     # Those of a GPU too, though no executor here measures with them.
     for entry in meters():
         meter, state = entry.meter, entry.meter.available()
@@ -127,7 +128,7 @@ def interference_facts(executor: Executor, seed: int, rounds: int = 3) -> dict[s
     }
 
 
-def _spin(ready: Any, stop: Any) -> None:
+def _spin(ready: Event, stop: Event) -> None:
     """Keep a processor busy with arithmetic and memory until told to stop (at most a minute)."""
     block = bytearray(8 << 20)
     end = time.monotonic() + 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor
+from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.nvml import NO_GPU, find_gpu, processes, why
 from neuralpower.meters.sampler import SampledMeter
@@ -21,6 +22,9 @@ from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.bench import Bench
 from neuralpower.profiling.board import (
     Board,
+    BoardFacts,
+    CallableLoad,
+    Section,
     board_sections,
     interference,
 )
@@ -31,7 +35,7 @@ from neuralpower.profiling.probe import probe
 SCHEMA_VERSION = 1
 
 #: Takes the facts so far.
-Keep = Callable[[dict[str, Any]], None]
+Keep = Callable[[Mapping[str, object]], None]
 #: A load that moves memory and computes little, and one whose call takes about 20 us.
 _LIGHT = Configuration("relu", 1, 64, 28, 28, 64, 28, 28)
 _SHORT = Configuration("conv", 1, 64, 28, 28, 64, 28, 28, 3, 3, 1, 1, 1, 1, bias=1)
@@ -41,25 +45,31 @@ class _Facts:
     """The facts so far: each section is written when it is there, and may fail or be left out."""
 
     def __init__(self, keep: Keep, deadline: float | None, report: Callable[[str], None]) -> None:
-        self.told: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "failed": {}, "skipped": []}
+        self._failed: dict[str, str] = {}
+        self._skipped: list[str] = []
+        self.told: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "failed": self._failed,
+            "skipped": self._skipped,
+        }
         self._keep, self._deadline, self._report = keep, deadline, report
 
-    def add(self, **told: Any) -> None:
+    def add(self, **told: object) -> None:
         """Take over facts and write them."""
         self.told |= told
         self._keep(self.told)
 
-    def section(self, name: str, seconds: float, find: Callable[[], dict[str, Any]]) -> None:
+    def section(self, name: str, seconds: float, find: Callable[[], Mapping[str, object]]) -> None:
         """What ``find`` gives, where there is time for it; its fault does not touch the rest."""
         if self._deadline is not None and time.monotonic() + seconds > self._deadline:
-            self.told["skipped"].append(name)
+            self._skipped.append(name)
             return self.add()
         self._report(name)
         try:
             return self.add(**find())
         except Exception as error:
             # Frameworks' exceptions share no base; the other sections can still be found.
-            self.told["failed"][name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            self._failed[name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             return self.add()
 
 
@@ -113,31 +123,32 @@ def characterise_gpu(
 
 
 def _board(facts: _Facts, bench: Bench, source: SampleSource, seed: int, seconds: float) -> None:
-    loads: list[Any] = []
+    loads: list[CallableLoad] = []
+    found: BoardFacts = {}
 
-    def make() -> dict[str, Any]:
-        loads.append(bench.executor.layer(bench.executor.anchor, seed))
-        loads.append(bench.executor.layer(_LIGHT, seed))
+    def make() -> dict[str, object]:
+        loads.append(_load(bench.executor, bench.executor.anchor, seed))
+        loads.append(_load(bench.executor, _LIGHT, seed))
         for load in loads:
             choose_calls(load)
-        return {"board": {}}
+        return {"board": found}
 
     facts.section("loads", 1.0, make)
     if len(loads) == 2:
         heavy, light = loads
         board = Board(heavy, light, source, bench.clock, bench.sleep)
         for section in board_sections(board, seconds):
-            before = facts.told["board"]
-            facts.section(
-                section.name,
-                section.seconds,
-                lambda s=section, b=before: {"board": b | s.find(b)},  # type: ignore[misc]
-            )
+
+            def look(section: Section = section) -> dict[str, object]:
+                found.update(section.find(found))
+                return {"board": found}
+
+            facts.section(section.name, section.seconds, look)
     for load in loads:
         load.close()
 
 
-def nvml_facts(uuid: str = "") -> dict[str, Any]:
+def nvml_facts(uuid: str = "") -> dict[str, object]:
     """Fields and software of the first GPU, or of ``uuid``, asked of NVML in this process."""
     nvml = importlib.import_module("pynvml")
     try:
@@ -155,7 +166,7 @@ def nvml_facts(uuid: str = "") -> dict[str, Any]:
 
 
 def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float:
-    workload: Any = executor.layer(executor.anchor, seed)
+    workload = _load(executor, executor.anchor, seed)
     try:
         choose_calls(workload)
         return measure_replays(workload, ReplayProtocol(), clock).median_ms
@@ -163,21 +174,28 @@ def _anchor_ms(executor: Executor, seed: int, clock: Callable[[], int]) -> float
         workload.close()
 
 
-def sampler_interference(executor: Executor, seed: int, meter: PowerMeter) -> dict[str, Any]:
+def _load(executor: Executor, configuration: Configuration, seed: int) -> CallableLoad:
+    """A layer of an executor that replays."""
+    workload = executor.layer(configuration, seed)
+    assert isinstance(workload, ReplayWorkload)
+    return workload
+
+
+def sampler_interference(executor: Executor, seed: int, meter: PowerMeter) -> dict[str, object]:
     """What polling costs a short call: every 20 ms and every 5 ms, against no sampler.
 
     ``meter`` has ended; samplers of the same sensor are started. The reason where it has none.
     """
     if not isinstance(meter, SampledMeter):
         return {"reason": "no sampler of a process of its own"}
-    found = {}
+    found: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
         for poll_ms in (20, 5):
             sampler = meter.again(Path(folder) / "raw.csv", poll_ms / 1000)
-            made: list[Any] = []
+            made: list[CallableLoad] = []
 
-            def make(kept: list[Any] = made) -> Any:
-                kept.append(executor.layer(_SHORT, seed))
+            def make(kept: list[CallableLoad] = made) -> CallableLoad:
+                kept.append(_load(executor, _SHORT, seed))
                 choose_calls(kept[0])
                 return kept[0]
 

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.protocol import CPU_ANCHOR
@@ -155,7 +154,7 @@ def _repeats(
     return repeats
 
 
-def _uniform(*parts: Any) -> float:
+def _uniform(*parts: object) -> float:
     """A number in [0, 1) that depends on ``parts`` only, on every machine and Python."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56

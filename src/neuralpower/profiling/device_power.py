@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from neuralpower.frameworks.replay import ReplayTimer, ReplayWorkload
 from neuralpower.meters.look import (
@@ -251,13 +251,22 @@ def measure_adaptive(
         phase.end()
 
 
+class IdlePower(TypedDict):
+    """Power of a board at rest: mean and half-width, how many readings, doubts."""
+
+    mean_w: float | None
+    half_width_w: float | None
+    publications: int
+    flags: list[str]
+
+
 def idle_power(
     source: SampleSource,
     seconds: float = 1.5,
     clock: Callable[[], int] = time.monotonic_ns,
     sleep: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
-    """Power while nothing is asked of the device: ``mean_w``, ``half_width_w``, publications."""
+) -> IdlePower:
+    """Power while nothing is asked of the device."""
     t0 = clock()
     sleep(seconds)
     stats = look_at(source, t0, clock()).stats

@@ -12,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from neuralpower.frameworks.replay import ReplayTimer, ReplayWorkload
+from neuralpower.frameworks.replay import Event, ReplayTimer, ReplayWorkload
 from neuralpower.profiling.stopping import Clock, StopRule, take_samples
 from neuralpower.records.visits import Timing
 
@@ -64,7 +64,7 @@ class ReplayProtocol:
 class Turn(NamedTuple):
     """A replay that was queued: the event behind it, and whether the device had run dry before."""
 
-    mark: Any
+    mark: Event
     dry: bool
 
 
@@ -85,7 +85,7 @@ class ReplayQueue:
         self._ahead = ahead
         self._clock = clock
         #: Events and the timer that each belongs to.
-        self._open: deque[tuple[ReplayTimer, Any]] = deque()
+        self._open: deque[tuple[ReplayTimer, Event]] = deque()
         self._border: object = None
         self._started: int | None = None
         self.turns: list[Turn] = []
@@ -99,7 +99,7 @@ class ReplayQueue:
         """Leave out of ``turns`` what was queued so far."""
         self.turns = []
 
-    def submit(self) -> Any:
+    def submit(self) -> Event:
         """Queue a replay and wait until no more than ``ahead`` are unfinished; return its mark."""
         timer = self._workload.timer
         if not self._open and self._started is None:
@@ -243,7 +243,7 @@ class _ReplaySampler:
             found.append("ramp")
         return found
 
-    def _steady(self, marks: Sequence[Any]) -> bool:
+    def _steady(self, marks: Sequence[Event]) -> bool:
         """Whether the later half of the replays that have ended kept its time."""
         timer = self._workload.timer
         ended = [mark for mark in marks[len(marks) // 2 :] if timer.done(mark)]

@@ -8,9 +8,8 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from neuralpower.meters.nvml import NO_GPU, NO_MODULE, find_gpu, processes, why
+from neuralpower.meters.nvml import NO_GPU, NO_MODULE, Nvml, find_gpu, processes, why
 
 #: NVML's fields that are asked for: milliwatts, millijoules, nanoseconds.
 FIELDS = {
@@ -22,7 +21,7 @@ FIELDS = {
 }
 
 
-def field_facts(nvml: Any, handle: Any, calls: int = 1000) -> list[dict[str, Any]]:
+def field_facts(nvml: Nvml, handle: object, calls: int = 1000) -> list[dict[str, object]]:
     """Every field and scope: whether the board has it, its reading, and what a call costs."""
     found: list[dict[str, object]] = []
     asked = [*itertools.product((186, 185, 83), (0, 1, 2)), (74, 0), (75, 0)]
@@ -53,7 +52,7 @@ def _cost_us(ask: Callable[[], object], calls: int, most_s: float = 1.0) -> floa
     return statistics.median(costs) / 1000
 
 
-def board_software(uuid: str = "", nvml: Any = None) -> dict[str, Any]:
+def board_software(uuid: str = "", nvml: Nvml = None) -> dict[str, object]:
     """``software_facts`` of the first GPU, or of ``uuid``; the reason where NVML does not work."""
     try:
         nvml = nvml or importlib.import_module("pynvml")
@@ -67,7 +66,7 @@ def board_software(uuid: str = "", nvml: Any = None) -> dict[str, Any]:
         return {"reason": why(error)}
 
 
-def other_processes(uuid: str = "", nvml: Any = None) -> int | None:
+def other_processes(uuid: str = "", nvml: Nvml = None) -> int | None:
     """Processes that compute on a GPU; asked before our own does. ``None``: not known."""
     try:
         nvml = nvml or importlib.import_module("pynvml")
@@ -78,7 +77,7 @@ def other_processes(uuid: str = "", nvml: Any = None) -> int | None:
         return None
 
 
-def software_facts(nvml: Any, handle: Any) -> dict[str, Any]:
+def software_facts(nvml: Nvml, handle: object) -> dict[str, object]:
     """Driver, VBIOS, modes and limits; ``None`` where the board does not tell."""
     asked: dict[str, Callable[[], object]] = {
         "driver": lambda: nvml.nvmlSystemGetDriverVersion(),

@@ -6,8 +6,6 @@ array far beyond the caches.
 
 from __future__ import annotations
 
-from typing import Any
-
 from neuralpower.core.configuration import Configuration
 from neuralpower.frameworks.protocol import Executor
 from neuralpower.frameworks.replay import ReplayWorkload
@@ -22,7 +20,7 @@ _GPU_PASS = Configuration("relu", 16, 256, 256, 256, 256, 256, 256)
 _PROTOCOL = TimingProtocol(min_samples=8, min_time_s=0.2, max_time_s=0.8)
 
 
-def probe(executor: Executor, seed: int) -> dict[str, Any]:
+def probe(executor: Executor, seed: int) -> dict[str, object]:
     """``peak_gflops`` (2 per multiply-accumulate) and ``bandwidth_gb_s`` (read and written).
 
     Without them, and with the reason, when the executor cannot run the probe's layers.

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from neuralpower import __version__
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.core.machine import machine_facts
 from neuralpower.frameworks.protocol import Executor
+from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.meter import PowerMeter
 from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.design import DesignProtocol, Item, Visit, plan, plan_digest
@@ -72,7 +72,7 @@ class Settings:
     #: Record the names of the kernels that run.
     kernels: bool = True
     #: Power of the board before the framework was loaded, as ``adaptive.idle_power`` tells it.
-    idle_no_context: Mapping[str, Any] | None = None
+    idle_no_context: Mapping[str, object] | None = None
     #: The clock of the sampler, and how to wait on it; fakes bring their own.
     clock: Callable[[], int] = time.monotonic_ns
     sleep: Callable[[float], None] = time.sleep
@@ -195,13 +195,20 @@ def _warmed_up(
     if rules.cap_s <= 0:
         return facts
     source = meter if meter.available().ok and isinstance(meter, SampleSource) else None
-    load: Any = executor.layer(executor.anchor, settings.seed)
+    load = _anchor(executor, settings.seed)
     try:
         choose_calls(load)
         found = warm_up(load, source, rules, settings.clock)
     finally:
         load.close()
     return replace(facts, warm_ups=(*facts.warm_ups, found))
+
+
+def _anchor(executor: Executor, seed: int) -> ReplayWorkload:
+    """The reference layer of an executor that replays."""
+    workload = executor.layer(executor.anchor, seed)
+    assert isinstance(workload, ReplayWorkload)
+    return workload
 
 
 def _replayed(settings: Settings, items: Mapping[str, Item], idle: Facts | None) -> Replayed:
@@ -221,12 +228,14 @@ def _replayed(settings: Settings, items: Mapping[str, Item], idle: Facts | None)
     )
 
 
-def _idle(settings: Settings, executor: Executor, meter: PowerMeter) -> dict[str, Any] | None:
+def _idle(
+    settings: Settings, executor: Executor, meter: PowerMeter
+) -> dict[str, Mapping[str, object]] | None:
     """Three idle states of the board: no context, with a context, just after a load."""
     if not (meter.available().ok and isinstance(meter, SampleSource)):
         return None
     context = idle_power(meter, clock=settings.clock, sleep=settings.sleep)
-    workload: Any = executor.layer(executor.anchor, settings.seed)
+    workload = _anchor(executor, settings.seed)
     choose_calls(workload)
     measure_replays(workload, ReplayProtocol(min_time_s=0.5), settings.clock)
     workload.close()
@@ -260,7 +269,7 @@ def _run_record(
 ) -> RunRecord:
     machine = machine_facts()
     state = meter.available()
-    protocol: dict[str, Any] = {
+    protocol: dict[str, object] = {
         "timing": settings.timing.as_dict(),
         "design": settings.design.as_dict(),
         "power": settings.power.as_dict() if state.ok else None,

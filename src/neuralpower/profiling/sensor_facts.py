@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
@@ -67,11 +66,11 @@ def read_calibration(path: str | Path) -> Calibration | None:
     )
 
 
-def _get(step: Any, name: str) -> object:
+def _get(step: object, name: str) -> object:
     return step.get(name) if isinstance(step, Mapping) else None
 
 
-def _middle(values: list[Any], unit: float, bounds: tuple[float, float]) -> float | None:
+def _middle(values: list[object], unit: float, bounds: tuple[float, float]) -> float | None:
     low, high = bounds
     numbers = [
         value * unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.samples import SampleSource
@@ -32,12 +32,30 @@ class WarmUpProtocol:
         return asdict(self)
 
 
+class WarmUpPart(TypedDict):
+    """What a part of a warm-up saw; ``None`` where the board does not say."""
+
+    power_w: float | None
+    temperature_c: float | None
+    temperature_change_c: float | None
+
+
+class WarmUp(TypedDict):
+    """Whether the board stood still, after how long, and what each part saw."""
+
+    converged: bool | None
+    seconds: float
+    parts: list[WarmUpPart]
+    power_w: float | None
+    temperature_c: float | None
+
+
 def warm_up(
     load: ReplayWorkload,
     source: SampleSource | None,
     rules: WarmUpProtocol,
     clock: Callable[[], int] = time.monotonic_ns,
-) -> dict[str, Any]:
+) -> WarmUp:
     """Run ``load``; whether and when the board stood still, and what each part saw.
 
     Without a meter nothing tells that it does: the load then runs for two parts. Raises
@@ -45,7 +63,7 @@ def warm_up(
     """
     begin = clock()
     queue = ReplayQueue(load, clock=clock)
-    parts: list[dict[str, float | None]] = []
+    parts: list[WarmUpPart] = []
     cap_s = rules.cap_s if source is not None else min(rules.cap_s, 2 * rules.part_s)
     converged = False
     while not converged and (left_s := cap_s - (clock() - begin) / 1e9) > 0:
@@ -67,7 +85,7 @@ def warm_up(
     }
 
 
-def _part(source: SampleSource, t0: int, t1: int) -> dict[str, float | None]:
+def _part(source: SampleSource, t0: int, t1: int) -> WarmUpPart:
     samples = source.samples(t0, t1)
     warmth = [s.temperature_c for s in samples.states if s.temperature_c is not None]
     return {
@@ -77,7 +95,7 @@ def _part(source: SampleSource, t0: int, t1: int) -> dict[str, float | None]:
     }
 
 
-def _still(parts: list[dict[str, float | None]], rules: WarmUpProtocol) -> bool:
+def _still(parts: list[WarmUpPart], rules: WarmUpProtocol) -> bool:
     if len(parts) < 2:
         return False
     last, before = parts[-1]["power_w"], parts[-2]["power_w"]

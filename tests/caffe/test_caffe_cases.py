@@ -5,13 +5,17 @@ The files in ``cases/`` were written for this project.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from caffe_texts import one_layer
 
+from neuralpower.caffe import caffe_pb2
+from neuralpower.caffe.fields import field_table, fork_messages
 from neuralpower.caffe.network import Layer, Network, load_network, parse_network
 from neuralpower.caffe.shapes import shape_text
+from neuralpower.caffe.unknown import matters
 from neuralpower.core.errors import InputError
 
 CASES = Path(__file__).parent / "cases"
@@ -428,6 +432,21 @@ MATTER = [
     ("LRN", "lrn_param { local_sise: 3 }", "local_size"),
     ("InnerProduct", "inner_product_param { num_output: 2 bias_trem: false }", "bias_term"),
     ("Flatten", "flatten_param { end_axs: 2 }", "end_axis"),
+    ("BatchNorm", "batch_norm_param { use_global: true }", "use_global_stats"),
+    ("BatchNorm", "batch_norm_param { use_global_statistics: true }", "use_global_stats"),
+    ("BatchNorm", "batch_norm_param { epss: 1 }", "eps"),
+    ("BatchNorm", "batch_norm_params { eps: 1 }", "batch_norm_param"),
+    ("ReLU", "relu_param { negative_slop: 1 }", "negative_slope"),
+    ("ELU", "elu_param { alpa: 1 }", "alpha"),
+    ("Power", "power_param { pwer: 1 }", "power"),
+    ("Dropout", "dropout_param { dropout_ration: 0.5 }", "dropout_ratio"),
+    ("Softmax", "softmax_param { axs: 2 }", "axis"),
+    ("Eltwise", "eltwise_parms { operation: PROD }", "eltwise_param"),
+    ("Scale", "scale_param { bias_trem: true }", "bias_term"),
+    ("MVN", "mvn_param { across_chanels: true }", "across_channels"),
+    ("Normalize", "norm_param { across_spacial: true }", "across_spatial"),
+    ("Accuracy", "accuracy_param { topk: 5 }", "top_k"),
+    ("Python", "python_param { layr: 'X' }", "layer"),
     ("ReLU", "includ { phase: TRAIN }", "include"),
     ("ReLU", "include { phse: TEST }", "phase"),
 ]  # fmt: skip
@@ -444,6 +463,37 @@ def test_unknown_fields_make_a_layer_not_sure(kind: str, options: str, likely: s
     assert network.coverage()["layers_not_sure"] == 1
     with pytest.raises(InputError, match=r"net\.prototxt:2:"):
         parse_network(text, path="net.prototxt", strict=True)
+
+
+#: Fields that change neither shapes nor work nor results at inference, and those of data layers
+#: that are no sizes: the only ones that may be misspelt without a mark.
+FORGIVEN = re.compile(
+    r"(FillerParameter|ParamSpec|LossParameter|BlobProto|HDF5OutputParameter|HingeLossParameter"
+    r"|InfogainLossParameter|ContrastiveLossParameter|ClassesParameter|CenterParameter)\..*"
+    r"|\w*(Data|Transformation|Resize|Augmentation)Parameter\."
+    r"(?!batch|crop_(?!mode)|new|height|width|channels|is_color|resize_param|resize_mode).*"
+    r"|.*\.(\w*filler|engine|blobs_lr|weight_decay|\w*loss\w*|propagate_down|name|debug_info"
+    r"|force_backward|force_nd_im2col|share_in_parallel|per_fla_fuse|stable_prod_grad"
+    r"|hdf5_output_param|relu|out_pad)"
+)
+#: Shorter fields have too little in them to say what was meant.
+SHORT = 4
+
+
+def slips(name: str) -> list[str]:
+    """A name with a letter less, one more, two changed over, and without its underscores."""
+    return [name[:-1], f"{name}s", f"{name[0]}{name[2]}{name[1]}{name[3:]}", name.replace("_", "")]
+
+
+@pytest.mark.parametrize("kind", sorted(caffe_pb2.DESCRIPTOR.message_types_by_name))
+def test_no_slip_in_a_field_that_counts_is_forgiven(kind: str) -> None:
+    message = caffe_pb2.DESCRIPTOR.message_types_by_name[kind]
+    known = field_table(message)
+    for name in known:
+        if len(name) < SHORT or FORGIVEN.fullmatch(f"{kind}.{name}"):
+            continue
+        for slip in set(slips(name)) - set(known):
+            assert matters(kind, slip, known, fork=kind in fork_messages()), slip
 
 
 HARMLESS = [

@@ -289,8 +289,7 @@ def test_every_way_to_give_batch_sizes(
     assert call(folder, "predict", net, "--batch", *words, "--out", str(out)) == 0
     rows = csv.DictReader(io.StringIO(out.read_text()))
     assert [row["batch"] for row in rows if row["name"] == "TOTAL"] == ["1", "16"]
-    with pytest.raises(SystemExit):
-        call(folder, "explain", net, "--batch", *words[:1], "2,3")
+    assert call(folder, "explain", net, "--batch", *words[:1], "2,3") == 2
     assert call(folder, "predict", "--batch", "4", net, "--out", str(out)) == 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,36 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     with pytest.raises(OSError, match="No space"):
         files.write_text(target, "new")
     assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files without a name: Linux")
+def test_a_process_killed_while_it_writes_leaves_nothing(tmp_path: Path) -> None:
+    killed = (
+        "import os, sys; from neuralpower.core import files;"
+        "os.fsync = lambda handle: os.kill(os.getpid(), 9);"
+        "files.write_text(sys.argv[1], 'new')"
+    )
+    target = tmp_path / "table.csv"
+    files.write_text(target, "old")
+    target.chmod(0o640)
+    assert subprocess.run([sys.executable, "-c", killed, str(target)]).returncode == -9
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_has_the_rights_that_the_user_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    if named:  # a file system without files that have no name
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "table.csv", "new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "table.csv").stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 

@@ -38,25 +38,58 @@ def safe_name(name: str, what: str = "name") -> str:
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to a temporary file beside ``path`` and rename it into place."""
-    import tempfile
-
     target = Path(path)
     if target.is_dir():
         raise InputError("is a folder: name a file in it", path=target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = _written_beside(target, data)
+    try:
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _written_beside(target: Path, data: bytes) -> str:
+    """A new file beside ``target`` with ``data`` on the disk; its name.
+
+    On Linux it has no name before it is whole: a process that is killed while it writes leaves
+    nothing behind.
+    """
+    import tempfile
+
+    try:
+        handle = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except (AttributeError, OSError):  # another system, or a file system without it
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    else:
+        temporary = ""
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
+            if temporary:
+                umask = os.umask(0)
+                os.umask(umask)
+                os.chmod(temporary, 0o666 & ~umask)
+            else:
+                temporary = _named(handle, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
         raise
+    return temporary
+
+
+def _named(handle: int, target: Path) -> str:
+    """Give a file without a name one beside ``target`` that no other has."""
+    import secrets
+
+    name = str(target.with_name(f".{target.name}.{secrets.token_hex(8)}"))
+    # With a folder's descriptor linkat() is called, which follows the link to the open file.
+    os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
+    return name
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -200,3 +200,14 @@ def test_a_folder_serves_as_well(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another file"):
         fetch(dataclasses.replace(recipe, files=(wrong,)), tmp_path / "w", str(tmp_path / "plain"))
     assert left(tmp_path / "w") == []
+
+
+def test_what_the_source_does_not_hold_needs_a_folder(recipe: Recipe, tmp_path: Path) -> None:
+    source = dataclasses.replace(recipe.source, converted=True)
+    converted = dataclasses.replace(recipe, source=source)
+    with pytest.raises(InputError, match="give --from FOLDER"):
+        fetch(converted, tmp_path / "out")
+    assert left(tmp_path) == []
+    (tmp_path / PATH).parent.mkdir(parents=True)
+    (tmp_path / PATH).write_bytes(BODY)
+    assert (fetch(converted, tmp_path / "out", str(tmp_path)) / PATH).read_bytes() == BODY

@@ -37,8 +37,14 @@ def fetch(
     repository's host at the recipe's commit. A folder may hold several repositories as
     ``<owner>_<name>/``. Files that are there and right are not fetched again. Raises ``InputError``
     for a file that is missing, cut, of another size or checksum, or that the host sends elsewhere
-    for.
+    for; and without an ``origin`` for files that the source's repository does not hold.
     """
+    if recipe.source.converted and origin is None:
+        names = ", ".join(file.path for file in recipe.files)
+        raise InputError(
+            f"{recipe.name}: its files ({names}) were converted from {recipe.source.repository}, "
+            "which does not hold them: give --from FOLDER"
+        )
     for file in recipe.files:
         target = out / file.path
         if not _right(target, file):

@@ -41,13 +41,18 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """Who measured: a repository at a commit, with what is to be cited."""
+    """Who measured: a repository at a commit, with what is to be cited.
+
+    ``converted``: the recipe's files are our conversion of the source, which its repository does
+    not hold.
+    """
 
     title: str
     authors: str
     repository: str
     commit: str
     licence: str
+    converted: bool = False
 
     @property
     def raw_url(self) -> str:
@@ -140,15 +145,17 @@ def _recipe(name: str, value: object) -> Recipe:
         source=_source(value["source"]),
         files=tuple(_file(entry) for entry in value["files"]),
         batch_sizes=tuple(_whole(size, "batch_sizes", 1) for size in value.get("batch_sizes", ())),
-        in_report=_flag(value.get("in_report", True)),
+        in_report=_flag(value.get("in_report", True), "in_report"),
         facts={key: value[key] for key in _FACTS if key in value},
     )
 
 
-def _source(value: object) -> Source:
-    source = Source(
-        *(_text(value, key) for key in ("title", "authors", "repository", "commit", "licence"))
-    )
+def _source(value: Any) -> Source:
+    known = ("title", "authors", "repository", "commit", "licence")
+    if unknown := set(value) - {*known, "converted"}:
+        raise ValueError(f"source: unknown entry {sorted(map(str, unknown))[0]!r}")
+    texts = {key: _text(value, key) for key in known}
+    source = Source(**texts, converted=_flag(value.get("converted", False), "converted"))
     if not _COMMIT.fullmatch(source.commit):
         raise ValueError(f"commit {source.commit!r} is not 40 hexadecimal digits")
     assert source.owner_and_name
@@ -197,9 +204,9 @@ def _text(value: Any, key: str) -> str:
     return " ".join(text.split())
 
 
-def _flag(value: object) -> bool:
+def _flag(value: object, key: str) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"in_report: {value!r} is not true or false")
+        raise ValueError(f"{key}: {value!r} is not true or false")
     return value
 
 

@@ -29,6 +29,11 @@ def card(published: Published, accuracy: Mapping[str, Any]) -> str:
         f"| batch sizes measured | {_batches(recipe.batch_sizes)} |",
         f"| source | {source.title}, {source.authors}: {source.repository} at {source.commit} |",
         f"| licence, as stated there | {source.licence} |",
+        *(
+            ("| files | our conversion; the source's repository does not hold them |",)
+            if source.converted
+            else ()
+        ),
         "",
         recipe.description,
         "",
@@ -44,7 +49,8 @@ def card(published: Published, accuracy: Mapping[str, Any]) -> str:
         "",
         "## Refit",
         "",
-        f"    neuralpower published fetch {recipe.name}",
+        f"    neuralpower published fetch {recipe.name}"
+        + (" --from FOLDER" if source.converted else ""),
         f"    neuralpower published refit {recipe.name}",
         "",
         f"Files: {', '.join(f'`{file.path}` ({file.bytes:,} bytes)' for file in recipe.files)}.",

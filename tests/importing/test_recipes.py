@@ -268,7 +268,10 @@ def test_the_conversion_is_that_of_the_reference(name: str, tmp_path: Path) -> N
     assert {path.name: path.read_bytes() for path in again.iterdir()} == first
 
 
-def _figures(path: Path, left_out: tuple[str, ...] = ()) -> list[tuple[tuple[str, float | str], ...]]:
+_Row = tuple[tuple[str, float | str], ...]
+
+
+def _figures(path: Path, left_out: tuple[str, ...] = ()) -> list[_Row]:
     def figure(text: str) -> float | str:
         try:
             return float(text)

@@ -1,4 +1,4 @@
-"""Write the coverage of the reference's public prototxts into ``docs/caffe.md``.
+"""Write the coverage of the reference's public prototxts into ``docs/audit/caffe_coverage.md``.
 
     python benchmarks/caffe_coverage.py
 
@@ -20,7 +20,7 @@ from neuralpower.core.files import write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REFERENCE = REPOSITORY / "../shared/reference/caffe"
-PAGE = REPOSITORY / "docs" / "caffe.md"
+PAGE = REPOSITORY / "docs" / "audit" / "caffe_coverage.md"
 START, END = "<!-- coverage: start -->", "<!-- coverage: end -->"
 
 

@@ -106,7 +106,7 @@ def test_predict_reads_what_was_learnt_from_passes(
         capsys.readouterr()
         for text, message in (
             ('{"schema_version": 1}', "composition.json: cannot be used"),
-            (learnt.read_text().replace('sha256": "', 'sha256": "0'), "learnt for other models"),
+            (learnt.read_text().replace('sha256": "', 'sha256": "0'), "belongs to other models"),
         ):
             learnt.write_text(text)
             assert call(folder, "predict", net) == 2

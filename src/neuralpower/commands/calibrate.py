@@ -12,7 +12,9 @@ from neuralpower.commands.summaries import say_composition
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument(
+        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
+    )
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument(
         "--networks",

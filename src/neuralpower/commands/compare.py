@@ -15,7 +15,9 @@ from neuralpower.networks import text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxts", nargs="+", type=Path, metavar="NET")
+    parser.add_argument(
+        "prototxts", nargs="+", type=Path, metavar="NET", help="prototxts, ONNX models"
+    )
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     add_batches_argument(parser)
     parser.add_argument(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("models", type=Path, metavar="MODELS_DIR")
+    parser.add_argument("models", type=Path, metavar="MODELS_DIR", help="folder written by fit")
     parser.add_argument("--family", metavar="NAME", help="only this layer family")
     parser.add_argument("--target", metavar="NAME", help="only runtime_ms, power_w or energy_mj")
     parser.add_argument(

@@ -14,7 +14,9 @@ from neuralpower.core.files import write_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument(
+        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
+    )
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     parser.add_argument(
         "--networks",

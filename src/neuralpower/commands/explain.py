@@ -17,9 +17,13 @@ from neuralpower.core.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("networks", nargs="+", type=Path, metavar="NET")
+    parser.add_argument(
+        "networks", nargs="+", type=Path, metavar="NET", help="prototxts, ONNX models"
+    )
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument("--batch", type=one_batch, metavar="N", help="instead of the file's")
+    parser.add_argument(
+        "--batch", type=one_batch, metavar="N", help="batch size instead of the file's"
+    )
     parser.add_argument(
         "--layers", type=positive, default=5, metavar="N", help="how many (default: 5)"
     )
@@ -33,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kept",
         type=Path,
         metavar="DIR",
-        help="of many networks: keep here what was explained, and do again what has changed; "
+        help="for many networks: keep results here and renew only what has changed; "
         "a network at fault is named and left out",
     )
     add_reading_arguments(parser)

@@ -13,8 +13,12 @@ from neuralpower.commands.summaries import say_models
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
-    parser.add_argument("--out", required=True, type=Path, metavar="MODELS_DIR")
+    parser.add_argument(
+        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="MODELS_DIR", help="folder for the models"
+    )
     parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
     parser.add_argument(
         "--learning-curve",
@@ -27,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out rows with a negative runtime instead of refusing the table",
     )
-    parser.add_argument("--seed", type=int, help="seed that deals the folds (default 0)")
+    parser.add_argument("--seed", type=int, help="seed of the folds (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:

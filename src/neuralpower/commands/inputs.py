@@ -1,4 +1,4 @@
-"""``neuralpower inputs``: could all files that were dropped into a project be used?"""
+"""``neuralpower inputs``: which files of a project cannot be used, and why."""
 
 from __future__ import annotations
 

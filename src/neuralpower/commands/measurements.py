@@ -31,12 +31,12 @@ _DIFFERENCES = ("anchor", "device", "precision", "protocol", "software")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="is a folder sound? findings and a summary")
+    check = actions.add_parser("check", help="faults of a folder, and a summary")
     check.add_argument(
         "folders", nargs="+", type=Path, metavar="DIR", help="a platform, or a folder of platforms"
     )
     check.add_argument(
-        "--show", type=int, default=20, metavar="N", help="findings to print a platform"
+        "--show", type=int, default=20, metavar="N", help="findings to print per platform"
     )
     merge = actions.add_parser("merge", help="runs and boards of one kind as one platform")
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("prototxts", nargs="*", type=Path, metavar="NET")
+    parser.add_argument(
+        "prototxts", nargs="*", type=Path, metavar="NET", help="prototxts, ONNX models"
+    )
     parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
     add_batches_argument(parser)
     parser.add_argument(
@@ -37,10 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overview",
         type=Path,
         metavar="CSV",
-        help="predict the networks of a table that `layers --overview` wrote, each to a file of "
-        "its own in the folder of --out",
+        help="predict the networks of a table that `layers --overview` wrote, one file each in "
+        "the folder of --out",
     )
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="these of the overview only")
+    parser.add_argument(
+        "--only", nargs="*", metavar="NAME", help="only these networks of the overview"
+    )
     parser.add_argument(
         "--totals", type=Path, metavar="CSV", help="write the totals of all of them here"
     )

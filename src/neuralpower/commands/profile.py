@@ -36,7 +36,7 @@ _EXAMPLE = """example:
   neuralpower profile sweeps/*.csv prototxts/lenet.prototxt@1,16 --platform my-cpu \\
       --out measurements/my-cpu --budget 10m
 
-A run that was stopped goes on with the same command."""
+A run that was stopped continues with the same command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="TABLE",
         help="tables of configurations (.csv, .csv.gz) or whole networks (NET.prototxt, or "
-        "NET.prototxt@1,16 for batch sizes of its own)",
+        "NET.prototxt@1,16 with its batch sizes)",
     )
     parser.add_argument("--platform", required=True, help="name of what is measured")
     parser.add_argument("--out", required=True, type=Path, help="folder of the measurements")

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare phase, stages, level, shapes from outside and the configuration that has them."""
-    group = parser.add_argument_group("how networks are read, over networks.yaml beside them")
+    group = parser.add_argument_group(
+        "how networks are read (these win over networks.yaml beside them)"
+    )
     group.add_argument("--phase", choices=PHASES, help="default: TEST")
     group.add_argument("--stage", action="append", metavar="S", help="a stage of the state")
-    group.add_argument("--level", type=int, metavar="N")
+    group.add_argument("--level", type=int, metavar="N", help="level of the state")
     group.add_argument(
         "--assume-elementwise",
         action="store_const",
         const=True,
-        help="unknown layer types of one bottom and one top keep its shape",
+        help="unknown layer types with one bottom and one top keep the shape",
     )
     group.add_argument(
         "--data-shape",

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="DIR",
-        help="measurements of one platform, or of one a sub-folder; default: the folders "
+        help="one platform's measurements, or a folder of platforms; default: the folders "
         "measurements beside and in RESULTS_DIR",
     )
     parser.add_argument(

@@ -12,16 +12,14 @@ from neuralpower.commands.arguments import positive, share
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    split = actions.add_parser("split", help="deal tables of configurations to shards")
+    split = actions.add_parser("split", help="divide tables of configurations into shards")
     split.add_argument("tables", nargs="+", metavar="TABLE", help="tables of configurations")
     split.add_argument("--shards", required=True, type=positive, metavar="N")
     split.add_argument("--out", required=True, type=Path, metavar="DIR", help="for 0.csv, 1.csv...")
     split.add_argument("--twice", type=share, metavar="SHARE", help="share visited twice")
     split.add_argument("--thrice", type=share, metavar="SHARE", help="share visited three times")
-    split.add_argument("--seed", type=int, default=0, help="seed of the repeats and the dealing")
-    merge = actions.add_parser(
-        "merge", help="put the folders that shards were measured into together"
-    )
+    split.add_argument("--seed", type=int, default=0, help="seed of the repeats and the division")
+    merge = actions.add_parser("merge", help="merge the folders of measured shards")
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     merge.add_argument("--out", required=True, type=Path, metavar="DIR")
 

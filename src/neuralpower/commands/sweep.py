@@ -1,4 +1,4 @@
-"""``neuralpower sweep``: randomised configurations, one table a family."""
+"""``neuralpower sweep``: randomised configurations, one table per family."""
 
 from __future__ import annotations
 

@@ -11,13 +11,20 @@ from neuralpower.commands.summaries import say_models
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS_DIR")
+    parser.add_argument(
+        "measurements",
+        type=Path,
+        metavar="MEASUREMENTS_DIR",
+        help="the few measurements of the new device",
+    )
     parser.add_argument(
         "--models", required=True, type=Path, help="models of a measured platform, from fit"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="MODELS_DIR")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="MODELS_DIR", help="folder for the models"
+    )
     parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
-    parser.add_argument("--seed", type=int, help="seed that deals the folds")
+    parser.add_argument("--seed", type=int, help="seed of the folds")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -137,7 +137,7 @@ def load_composition(models_dir: str | Path) -> Composition:
     try:
         value = read_json(path, "a composition")
         if value["models_sha256"] != _stamp(models_dir):
-            raise ValueError("it was learnt for other models")
+            raise ValueError("it belongs to other models")
         if value.pop("sha256", None) != _own_sum(value):
             raise ValueError("it was changed since it was written: its own SHA-256 differs")
         if value["schema_version"] != SCHEMA_VERSION:

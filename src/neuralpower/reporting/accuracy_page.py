@@ -166,7 +166,7 @@ def _overview(platforms: list[PlatformResults], target: str) -> Picture | None:
         f"Out-of-fold RMSPE of layer {LABELS[target]} (accuracy tables) by family: the model, the "
         "best simple predictor of one line, and the noise where layers were measured more than "
         "once: half of the range of their repeats (median). What is beyond "
-        f"{_MOST:g} % stands at the end.",
+        f"{_MOST:g} % is drawn at the end.",
         drawn,
     )
 

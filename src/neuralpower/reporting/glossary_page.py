@@ -68,7 +68,7 @@ WORDS = (
     Word(
         "composition",
         "How the figures of single layers become those of a network: runtimes and energies are "
-        "added, with a factor for each family that measured passes of other networks teach.",
+        "added, with a factor for each family that comes from measured passes of other networks.",
     ),
     Word(
         "roofline",

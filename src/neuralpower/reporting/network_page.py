@@ -252,7 +252,7 @@ def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | 
         return None
     caption = (
         "Whole forward passes that were measured (median of the repeats) beside the prediction "
-        "composed from layer models without anything learnt from this network's own passes."
+        "composed from layer models without anything from this network's own passes."
     )
     own = [platform.name for platform in platforms if platform.own_prototxt(name)]
     if own:

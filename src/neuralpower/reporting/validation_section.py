@@ -35,8 +35,8 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     if entries:
         text = (
             f"{len(entries)} pairs of network and batch size were measured as whole passes. "
-            "Each network is predicted from models of single layers and from what the other "
-            "measured networks teach about adding layers up, never from its own passes."
+            "Each network is predicted from models of single layers, added up with factors from the "
+            "other measured networks, never from its own passes."
         )
         if accuracy.get("networks_held_out") == "by configuration":
             shared = accuracy.get("network_shared_percent", 0.0)
@@ -80,7 +80,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
     scored = [
         (label, accuracy.get(key, {}))
         for label, key in (
-            ("with what other networks teach", "network_summary"),
+            ("with factors from other networks", "network_summary"),
             ("sum of layers by themselves", "network_summary_plain"),
         )
     ]
@@ -149,7 +149,7 @@ def _entries(networks: Mapping[str, Any]) -> Table:
             )
     header = list(dict.fromkeys(key for record in records for key in record))
     caption = (
-        "Whole passes, a row a network and batch size: the median of the repeats beside the sum of "
+        "Whole passes, one row per network and batch size: the median of the repeats beside the sum of "
         "the layers' predictions."
     )
     return slim(

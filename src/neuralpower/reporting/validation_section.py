@@ -35,8 +35,8 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     if entries:
         text = (
             f"{len(entries)} pairs of network and batch size were measured as whole passes. "
-            "Each network is predicted from models of single layers, added up with factors from the "
-            "other measured networks, never from its own passes."
+            "Each network is predicted from models of single layers, added up with factors from "
+            "the other measured networks, never from its own passes."
         )
         if accuracy.get("networks_held_out") == "by configuration":
             shared = accuracy.get("network_shared_percent", 0.0)
@@ -149,8 +149,8 @@ def _entries(networks: Mapping[str, Any]) -> Table:
             )
     header = list(dict.fromkeys(key for record in records for key in record))
     caption = (
-        "Whole passes, one row per network and batch size: the median of the repeats beside the sum of "
-        "the layers' predictions."
+        "Whole passes, one row per network and batch size: the median of the repeats beside the "
+        "sum of the layers' predictions."
     )
     return slim(
         Table("network-table", "Networks measured and predicted", caption, columns, rows,

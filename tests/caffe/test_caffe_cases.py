@@ -417,6 +417,62 @@ def test_anchors_of_other_scales() -> None:
     assert tops(last(text)) == "1x1x60x6 1x48x5x6 1x48x5x6 1x48x5x6"
 
 
+#: Data layers of unknown types: type, tops, parameters, what is given: shapes of the tops.
+UNKNOWN_DATA = [
+    ("TripletData", "data label", "transform_param { crop_size: 9 } data_param { batch_size: 8 }",
+     "", "8x3x9x9 8"),
+    ("TripletData", "anchor positive negative label", "transform_param { crop_size: 9 }",
+     "", "1x3x9x9 1x3x9x9 1x3x9x9 1"),
+    ("BoxData", "data label", "transform_param { crop_size: 9 } box_data_param { batch_size: 8 }",
+     "", "1x3x9x9 1"),
+    ("MultiLabelData", "data label", "data_param { batch_size: 8 crop_size: 9 }", "",
+     "8x3x9x9 8"),
+    ("MyImages", "data label", "image_data_param { batch_size: 4 new_height: 6 new_width: 8 "
+     "is_color: false }", "", "4x1x6x8 4"),
+    ("Reader", "blob", "transform_param { crop_size: 9 force_gray: true }", "", "1x1x9x9"),
+    ("SegData", "data", "data_param { batch_size: 2 }", "3x7x7", "2x3x7x7"),
+    ("SegData", "data", "transform_param { crop_size: 5 }", "3x7x7", "1x3x5x5"),
+    ("Data", "data label", "data_param { batch_size: 8 crop_size: 9 }", "", "8x3x9x9 8"),
+    ("Data", "data label", "data_param { batch_size: 8 crop_size: 9 }", "3x10x10", "8x3x10x10 8"),
+    ("Data", "data label", "data_param { source: 'mnist' batch_size: 8 crop_size: 9 }", "",
+     "8x1x28x28 8"),
+    ("ImageData", "data label", "image_data_param { batch_size: 8 crop_size: 9 }", "",
+     "8x3x9x9 8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "names", "options", "item", "shapes"), UNKNOWN_DATA)
+def test_data_layers_have_sensible_shapes(
+    kind: str, names: str, options: str, item: str, shapes: str
+) -> None:
+    named = " ".join(f'top: "{name}"' for name in names.split())
+    text = f'layer {{ name: "d" type: "{kind}" {named} {options} }}'
+    size = tuple(map(int, item.split("x"))) if item else None
+    layer = parse_network(text, data_shape=size).layers[0]
+    assert tops(layer) == shapes
+    assert layer.known
+    assert layer.type == kind
+    assert "no computation" in layer.note
+    assert item or layer.assumed
+
+
+def test_data_that_cannot_be_known_say_how_to_give_them() -> None:
+    layer = last('layer { type: "SegData" top: "data" top: "label" data_param { batch_size: 2 } }')
+    assert not layer.known
+    assert "'SegData' is unknown: give --data-shape CxHxW or --blob-shape" in layer.note
+    layer = last(
+        'layer { type: "RoiData" top: "data" top: "rois" transform_param { crop_size: 9 } }'
+    )
+    assert not layer.known
+    assert tops(layer) == "1x3x9x9 ?"
+    assert "give --blob-shape of rois" in layer.note
+    text = 'layer { type: "TripletData" top: "data" transform_param { crop_size: 9 } }'
+    with pytest.raises(InputError, match=r"not known|unknown layer type"):
+        parse_network(text, strict=True)
+    with pytest.raises(InputError, match="unknown layer type"):
+        parse_network(text, known_types=True)
+
+
 # ----------------------------------------------------------------------- unknown fields and values
 
 MATTER = [

@@ -142,6 +142,11 @@ class _Builder:
         try:
             self.set_up(layer, entry)
         except UnknownShape as reason:
+            if reason.tops:
+                layer.top_shapes = tuple(
+                    shape and self.outside(name, shape, True)
+                    for name, shape in zip(tops, reason.tops, strict=True)
+                )
             self.without_shape(layer, entry, str(reason))
         except Refusal as refusal:
             self.object(entry, refusal.reason)

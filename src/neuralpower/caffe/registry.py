@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,14 @@ class Setup:
 
 
 class UnknownShape(Exception):  # noqa: N818
-    """The shape depends on something outside the file; the text says on what."""
+    """The shape depends on something outside the file; the text says on what.
+
+    ``tops`` are the shapes of a source's tops where some are known.
+    """
+
+    def __init__(self, reason: str, tops: Sequence[Shape | None] = ()) -> None:
+        super().__init__(reason)
+        self.tops = tuple(tops)
 
 
 ShapeFunction = Callable[[Setup], list[Shape]]

@@ -14,6 +14,10 @@ from neuralpower.caffe.rules import State, elsewhere, included
 from neuralpower.caffe.shapes import INT_MAX, LENIENT_MAX, Shape
 from neuralpower.caffe.textformat import Doubt
 
+#: Parameters that only layers that bring data have.
+_DATA_BLOCKS = ("transform_param", "data_param", "image_data_param", "dense_image_data_param",
+                "window_data_param", "video_data_param")  # fmt: skip
+
 
 @dataclass(slots=True)
 class Options:
@@ -78,6 +82,13 @@ class Entry:
         if name is not None:
             self.doubts.append(f"unknown layer type '{self.param.type[:60]}', read as {name}")
             self.param.type, self.kind = name, find(name)
+        elif self.tops and not self.bottoms and self.brings_data():
+            self.kind = find("AnyData")
+
+    def brings_data(self) -> bool:
+        """Whether a layer of an unknown type without bottoms looks like one that brings data."""
+        named = "data" in self.param.type.lower()
+        return named or any(self.param.HasField(block) for block in _DATA_BLOCKS)
 
     def refuse(self, reason: str) -> NoReturn:
         """End with the layer named."""

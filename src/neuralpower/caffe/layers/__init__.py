@@ -14,7 +14,7 @@ from neuralpower.caffe.registry import LAYER_TYPES, LayerType
 
 _MODULE_OF = {name: module for module, names in MODULES.items() for name in names.split()}
 #: Types that have one name in the file and another in the registry are no spelling of them.
-_HELPERS = ("Loss", "Figure")
+_HELPERS = ("Loss", "Figure", "AnyData")
 _SPELLINGS = {"softmaxloss": "SoftmaxWithLoss", "lstm": "LSTM"}
 for _name in sorted(_MODULE_OF, key=lambda name: (sum(map(str.isupper, name)), name)):
     if _name not in _HELPERS:

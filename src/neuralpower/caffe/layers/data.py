@@ -7,6 +7,7 @@ sizes of image lists, the name of a well-known data set) and notes what it assum
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter, TransformationParameter
@@ -90,7 +91,61 @@ def memory_data(setup: Setup) -> list[Shape]:
 def data(setup: Setup) -> list[Shape]:
     """A batch of items of a database, cropped, and perhaps labels."""
     param = setup.param.data_param
-    return _batch(setup, param.batch_size, _datum(setup, "database", param.source))
+    datum = _datum(setup, "database", param.source, crop=param.crop_size)
+    return _batch(setup, param.batch_size, datum)
+
+
+@layer_type("AnyData", bottoms=(0, 0), tops=(1, None), fork=True, source=True, free=True)
+def any_data(setup: Setup) -> list[Shape]:
+    """A data layer of a type that nobody knows: what a known one with its parameters would bring.
+
+    The first top and those with names of images are images, those with names of labels have one
+    number for each; the others cannot be known.
+    """
+    param = setup.param
+    blocks = (
+        param.data_param, param.image_data_param, param.dense_image_data_param,
+        param.window_data_param, param.video_data_param,
+    )  # fmt: skip
+    # A list of images has a batch of 1 where none is given.
+    given = [block for block in blocks if block.HasField("batch_size")]
+    batch = given[0].batch_size if given else 0
+    source = next((block.source for block in blocks if block.source), "")
+    crop = next((size for block in blocks[:4] if (size := _old_crop(block))), 0)
+    images = next((block for block in blocks[1:3] if _resized(setup, block)), None)
+    datum = None if images is None else _resized(setup, images)
+    try:
+        image, *_ = _batch(setup, batch, datum or _datum(setup, "data", source, crop=crop))
+    except UnknownShape:
+        raise UnknownShape(
+            f"the layer type '{param.type[:60]}' is unknown: "
+            "give --data-shape CxHxW or --blob-shape"
+        ) from None
+    setup.assume(f"data of the unknown type {param.type[:60]}")
+    tops: list[Shape | None] = [
+        image
+        if position == 0 or _IMAGES.search(name)
+        else image[:1]
+        if _LABELS.search(name)
+        else None
+        for position, name in enumerate(param.top)
+    ]
+    if None in tops:
+        names = ", ".join(
+            name[:60] for name, top in zip(param.top, tops, strict=True) if top is None
+        )
+        raise UnknownShape(f"give --blob-shape of {names}", tops)
+    return [top for top in tops if top is not None]
+
+
+#: Names of tops of data layers.
+_IMAGES = re.compile(r"(?i)data|image|img|anchor|positive|negative|pair")
+_LABELS = re.compile(r"(?i)label|sim")
+
+
+def _old_crop(block: Any) -> int:
+    """The crop that V1 layers give among their data's parameters."""
+    return block.crop_size if "crop_size" in block.DESCRIPTOR.fields_by_name else 0
 
 
 @layer_type("AnnotatedData", bottoms=(0, 0), tops=(1, 2), fork=True, source=True, free=True)
@@ -111,7 +166,7 @@ def image_data(setup: Setup) -> list[Shape]:
         "new_height and new_width must both be given or neither",
     )
     datum = _resized(setup, param) or _datum(
-        setup, "list", param.source, 3 if param.is_color else 1
+        setup, "list", param.source, 3 if param.is_color else 1, param.crop_size
     )
     return _batch(setup, param.batch_size, datum)
 
@@ -216,11 +271,19 @@ def _resized(setup: Setup, param: Any) -> Shape | None:
     return None
 
 
-def _datum(setup: Setup, kind: str, source: str, channels: int | None = None) -> Shape:
-    """(C, H, W) of one item before the crop: given, or what the file says in other words."""
+def _datum(
+    setup: Setup, kind: str, source: str, channels: int | None = None, crop: int = 0
+) -> Shape:
+    """(C, H, W) of one item before the crop: given, or what the file says in other words.
+
+    ``crop``: a size where only V1 layers have it; current ones read ``transform_param``.
+    """
     if setup.data_shape is not None:
         return setup.data_shape
     found = None if setup.strict else _told(setup, source, channels)
+    if found is None and crop and not setup.strict:
+        setup.assume(f"items of {crop}x{crop}, a crop_size outside transform_param")
+        found = (_channels(setup, channels), crop, crop)
     if found is None:
         raise UnknownShape(
             f"the size of one item is in the {kind} '{source}': give --data-shape CxHxW"
@@ -246,10 +309,21 @@ def _told(setup: Setup, source: str, channels: int | None) -> Shape | None:
             words = "x".join(map(str, known))
             setup.assume(f"items of {words}, as the name of the data says (else --data-shape)")
         return known
+    if channels is None and known is not None:
+        channels = known[0]
+        setup.assume(_CHANNELS.format(channels, "s" * (channels > 1)))
+    return _channels(setup, channels), height, width
+
+
+_CHANNELS = "{} channel{} (else --data-shape)"
+
+
+def _channels(setup: Setup, channels: int | None) -> int:
+    """The channels of items where the file gives only their height and width."""
     if channels is None:
-        channels = known[0] if known is not None else 1 if transform.force_gray else 3
-        setup.assume(f"{channels} channel{'s' * (channels > 1)} (else --data-shape)")
-    return channels, height, width
+        channels = 1 if setup.param.transform_param.force_gray else 3
+        setup.assume(_CHANNELS.format(channels, "s" * (channels > 1)))
+    return channels
 
 
 def _batch(setup: Setup, batch: int, datum: Shape) -> list[Shape]:

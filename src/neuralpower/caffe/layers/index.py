@@ -14,9 +14,9 @@ MODULES: dict[str, str] = {
         "DepthwiseConvolution Im2col NdConvolution SqueezeConvolution"
     ),
     "data": (
-        "AnnotatedData ContinuationIndicator Data DenseImageData DummyData FLOWriter FloatWriter "
-        "HDF5Data HDF5Output ImageData ImageSegData ImgWriter Input MatWrite MemoryData Parameter "
-        "VideoData WindowData"
+        "AnnotatedData AnyData ContinuationIndicator Data DenseImageData DummyData FLOWriter "
+        "FloatWriter HDF5Data HDF5Output ImageData ImageSegData ImgWriter Input MatWrite "
+        "MemoryData Parameter VideoData WindowData"
     ),
     "dense": (
         "Embed FcRistretto InnerProduct InnerProductRistretto LSTM LSTMUnit Lstm "

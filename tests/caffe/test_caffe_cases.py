@@ -128,6 +128,15 @@ def test_every_name_of_dilation(field: str) -> None:
     assert layer.configuration.dilation_height == layer.configuration.dilation_width == 4
 
 
+@pytest.mark.parametrize("field", ["hole: 0", "hole_h: 0 hole_w: 0", "dilation: 0"])
+def test_a_dilation_of_nothing_covers_one_element(field: str) -> None:
+    """DeepLab's k + (k - 1) * (hole - 1) and Caffe's (k - 1) * dilation + 1 agree, unchecked."""
+    options = f"convolution_param {{ num_output: 8 kernel_size: 3 {field} }}"
+    layer = last(one_layer("Convolution", "1x3x33x33", options))
+    assert (tops(layer), layer.params) == ("1x8x33x33", 224)
+    assert "a dilation of 0" in layer.note
+
+
 def test_hole_of_one_axis() -> None:
     options = "convolution_param { num_output: 1 kernel_size: 3 hole_w: 2 }"
     assert tops(last(one_layer("Convolution", "1x1x9x9", options))) == "1x1x7x5"

@@ -13,6 +13,7 @@ from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILY
 from neuralpower.records.blocks import iter_blocks
+from neuralpower.records.checks import check
 from neuralpower.records.faults import faults
 from neuralpower.records.folder import (
     discover,
@@ -154,6 +155,16 @@ def test_manifest_is_optional_but_must_be_an_object(tmp_path: Path) -> None:
     (folder / "manifest.json").write_text('{"device": }')
     with pytest.raises(InputError, match=r"manifest\.json:1:12: not JSON"):
         load_platform(folder)
+
+
+def test_tables_of_headers_alone_are_a_finding(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, name="conv.csv")
+    (finding,) = check(load_platform(folder)).findings
+    assert (finding.severity, finding.place) == ("error", "board")
+    assert finding.text == "its tables have no rows, only headers: measure, or fill them in"
+    folder_with(tmp_path, FC, name="fc.csv")
+    (finding,) = check(load_platform(folder)).findings
+    assert (finding.severity, finding.place) == ("warning", "conv.csv")
 
 
 def test_empty_or_missing_folder(tmp_path: Path) -> None:

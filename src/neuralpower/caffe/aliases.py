@@ -47,16 +47,20 @@ def normalise(layer: LayerParameter) -> None:
 
 
 def _dilation(param: ConvolutionParameter) -> None:
-    """``hole`` and the sizes of an axis as ``dilation``; real dilations win."""
+    """``hole`` and the sizes of an axis as ``dilation``; real dilations win.
+
+    DeepLab's kernel covers k + (k - 1) * (hole - 1) elements, also for a hole of 0: as dilation 0.
+    """
     has = param.HasField
     if len(param.dilation):
         return
     for prefix in ("hole", "dilation"):
         if has(f"{prefix}_h") or has(f"{prefix}_w"):
-            param.dilation.extend([getattr(param, f"{prefix}_{side}") or 1 for side in ("h", "w")])
+            sides = (f"{prefix}_h", f"{prefix}_w")
+            param.dilation.extend([getattr(param, side) if has(side) else 1 for side in sides])
             return
     if has("hole"):
-        param.dilation.append(param.hole or 1)
+        param.dilation.append(param.hole)
 
 
 def _window(param: ConvolutionParameter | PoolingParameter) -> None:

@@ -68,7 +68,14 @@ def check(platform: Platform) -> Report:
     findings = manifest_findings(platform)
     bad = faults((*rows, *networks))
     if not rows and not networks:
-        findings.append(Finding("error", platform.name, "its tables have no rows"))
+        text = "its tables have no rows, only headers: measure, or fill them in"
+        findings.append(Finding("error", platform.name, text))
+    else:
+        filled = {row.file for row in (*rows, *networks)}
+        for file in (*platform.layer_files, *platform.network_files):
+            if file.name not in filled:
+                text = "no rows, only a header: fill it in or remove it"
+                findings.append(Finding("warning", file.name, text))
     findings += [Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}") for f in bad]
     excluded = {(fault.file, fault.row) for fault in bad if fault.action == "left out"}
     sound = [row for row in rows if (row.file, row.number) not in excluded]

@@ -234,6 +234,8 @@ def _convolution(
     axis = axis_index(bottom, param.axis)
     spatial = bottom[axis + 1 :]
     geometry = window(param, spatial)
+    if 0 in geometry.dilation and max(geometry.kernel) > 1:
+        setup.notes.append("a dilation of 0: all weights of a kernel meet one element, as in Caffe")
     channels, outputs = bottom[axis], int32(param.num_output)
     groups = int32(param.group) if group is None else group
     check(outputs > 0, "num_output must be positive")

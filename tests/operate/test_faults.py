@@ -1,4 +1,4 @@
-"""Faults of disks, clocks, locales, paths and people: docs/audit/reliability.md has the outcomes."""
+"""Faults of disks, clocks, locales, paths, people: docs/audit/reliability.md has the outcomes."""
 
 from __future__ import annotations
 

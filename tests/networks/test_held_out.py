@@ -16,7 +16,8 @@ from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.models import load_models
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.networks.held_out import FOLDER, hold_out
-from neuralpower.networks.learning import load_trials
+from neuralpower.networks.learning import learn, load_trials
+from neuralpower.networks.reading import Readings
 from neuralpower.scoring.layers import evaluate
 
 NETWORKS = {"one": (16, 32, 64), "two": (24, 48, 96), "three": (20, 40), "four": (28, 56, 112)}
@@ -77,6 +78,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (board / "networks.csv").write_text(csv_text(names, passes))
     fit_platform(board, root / "models", OPTIONS)
     return root
+
+
+def test_what_passes_teach_does_not_hang_on_files_elsewhere(folder: Path, tmp_path: Path) -> None:
+    """A network that is kept beside its measurements is the one that was measured."""
+    models = load_models(folder / "models")
+    board = folder / "board"
+    plain, missing = load_trials(board, models)
+    assert not missing
+    changed = tmp_path / "two.prototxt"
+    changed.write_text(prototxt((7, 7)))
+    config = tmp_path / "config.yaml"
+    config.write_text("reading: {two: {phase: TRAIN, blob_shapes: {data: 1x3x4x4}}}")
+    for prototxts, readings in (([changed], None), ([], Readings(config))):
+        trials, missing = load_trials(board, models, prototxts, readings)
+        assert not missing
+        assert learn(trials) == learn(plain)
+    taught = tmp_path / "board"
+    shutil.copytree(board, taught)
+    (taught / "prototxts/networks.yaml").write_text("two: {blob_shapes: {data: 1x3x4x4}}")
+    assert learn(load_trials(taught, models)[0]) != learn(plain)
 
 
 def test_a_network_is_scored_without_its_own_configurations(folder: Path, tmp_path: Path) -> None:

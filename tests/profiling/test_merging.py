@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from recorded_fake import record
 
 from neuralpower.cli import main
+from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, write_text
+from neuralpower.core.network_files import network_name
 from neuralpower.modeling.data import load_dataset
 from neuralpower.records.folder import load_network_rows, load_platform, load_rows
 from neuralpower.records.merging.levels import relative_levels
+from neuralpower.records.networks import merge_networks
 from neuralpower.records.sealing import checksum_faults
 from neuralpower.records.visits import read_visit_records
 
@@ -55,6 +58,22 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def test_networks_go_along_and_are_the_same(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        shutil.copytree(runs / name, tmp_path / name)
+    assert merge(tmp_path / "out", tmp_path / "a", tmp_path / "b") == 0
+    (kept,) = (tmp_path / "a/prototxts").iterdir()
+    assert (tmp_path / "out/prototxts" / kept.name).read_bytes() == kept.read_bytes()
+    assert f"prototxts/{kept.name}" in (load_platform(tmp_path / "out").manifest.files or {})
+    kept.write_text(kept.read_text() + "# other")
+    assert merge(tmp_path / "no", tmp_path / "a", tmp_path / "b") == 2
+    assert f"prototxts/{kept.name}: changed since" in capsys.readouterr().err
+    with pytest.raises(InputError, match=f"not the network {network_name(kept)} that "):
+        merge_networks([tmp_path / "a", tmp_path / "b"], tmp_path / "no")
 
 
 def test_every_visit_is_kept_with_its_run_and_board(runs: Path, tmp_path: Path) -> None:

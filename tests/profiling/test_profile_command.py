@@ -17,7 +17,14 @@ import onnx
 from neuralpower.cli import main
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.files import csv_text
-from neuralpower.records.folder import load_network_layer_rows, load_network_rows, load_rows
+from neuralpower.networks.reading import Readings
+from neuralpower.records.folder import (
+    load_network_layer_rows,
+    load_network_rows,
+    load_platform,
+    load_rows,
+)
+from neuralpower.records.sealing import keep
 
 NET = """
 name: "tiny"
@@ -63,6 +70,20 @@ def sources(tmp_path: Path) -> list[str]:
 
 def profile(*words: str) -> int:
     return main(["profile", *words, *QUICK])
+
+
+def test_the_networks_are_kept_as_they_were_measured(tmp_path: Path) -> None:
+    net, out = tmp_path / "tiny.prototxt", tmp_path / "here"
+    net.write_text(NET)
+    (tmp_path / "networks.yaml").write_text("tiny: {stages: deploy}\nother: {level: 2}\n")
+    words = (f"{net}@1", "--platform", "here", "--out", str(out), "--meter", "none")
+    assert profile(*words) == 0
+    assert (out / "prototxts/tiny.prototxt").read_text() == NET
+    assert Readings().of(out / "prototxts/tiny.prototxt").as_facts() == {"stages": ["deploy"]}
+    files = load_platform(out).manifest.files or {}
+    assert {"prototxts/networks.yaml", "prototxts/tiny.prototxt"} <= files.keys()
+    assert keep(out, tmp_path / "kept")
+    assert [path.stem for path in load_platform(tmp_path / "kept").prototxts] == ["tiny"]
 
 
 def test_every_family_and_a_network_are_measured(

@@ -82,6 +82,11 @@ def test_measured_networks_are_those_with_a_file(project: Path) -> None:
     table.write_text("network,batch\na,1\nz,1\n")
     assert questions.measured_networks("x", files, []) == ["prototxts/a.prototxt"]
     assert questions.measured_networks("local", files, ["b"]) == ["prototxts/b.onnx"]
+    kept = project / "measurements/x/prototxts/a.prototxt"
+    kept.parent.mkdir()
+    kept.touch()
+    assert questions.measured_networks("x", files, []) == []
+    kept.unlink()
     table.write_text("batch\n1\n")
     assert questions.measured_networks("x", files, []) == []
 

@@ -179,6 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.core.machine import pin
     from neuralpower.frameworks.registry import make_executor
     from neuralpower.profiling.bench import measuring
+    from neuralpower.profiling.design import NetworkItem
     from neuralpower.profiling.run import run as run_visits
     from neuralpower.records.publish import close_folder
 
@@ -187,6 +188,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     loader = NetworkLoader(readings(arguments))
     counts, items = _items(arguments.tables, arguments.batch or (), loader)
+    networks = {
+        item.path: loader.facts(item.path)
+        for item in items.values()
+        if isinstance(item, NetworkItem)
+    }
+    settings = replace(settings, networks=networks)
     try:
         settings = replace(settings, affinity=pin(arguments.pin))
     except OSError as error:
@@ -335,10 +342,14 @@ class NetworkLoader:
             digest = sha256_file(path)
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", path=path) from None
-        facts = self._readings.of(path).as_facts()
+        facts = self.facts(path)
         if not facts:
             return digest
         return hashlib.sha256(f"{digest} {sorted(facts.items())}".encode()).hexdigest()
+
+    def facts(self, path: Path) -> dict[str, Any]:
+        """How the file is read, where that is said."""
+        return self._readings.of(path).as_facts()
 
     def own_batch(self, path: Path) -> int:
         """The first size of the file's first input."""

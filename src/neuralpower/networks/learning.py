@@ -114,7 +114,8 @@ def load_trials(
     platform = load_platform(measurements)
     refuse_changed(platform)
     files = {network_name(path): Path(path) for path in (*prototxts, *platform.prototxts)}
-    readings = readings or Readings()
+    # Kept networks are read as they were when they were measured, whatever is said of others.
+    kept, others = Readings(), readings or Readings()
     missing: dict[str, str] = {}
     known: list[tuple[Pass, Network]] = []
     for found in load_passes(platform):
@@ -123,7 +124,8 @@ def load_trials(
             missing[found.network] = "no prototxt of it was given"
             continue
         try:
-            known.append((found, network_at(path, found, readings)))
+            read = kept if path in platform.prototxts else others
+            known.append((found, network_at(path, found, read)))
         except InputError as error:
             missing[found.network] = f"it cannot be read: {error}"
     known = [(found, network) for found, network in known if found.network not in missing]

@@ -42,6 +42,7 @@ from neuralpower.records.journal import (
     write_run,
 )
 from neuralpower.records.manifest import PowerState
+from neuralpower.records.networks import record_networks
 from neuralpower.records.publish import publish
 from neuralpower.records.visits import POWER_MISSED, VisitRecord
 
@@ -62,6 +63,8 @@ class Settings:
     budget_s: float | None = None
     extend: bool = False
     affinity: Sequence[int] | None = None
+    #: Files of the networks, and how each is read where that is said: they are kept in ``out``.
+    networks: Mapping[Path, Facts] = field(default_factory=dict)
     layers_of_networks: bool = False
     replays: ReplayProtocol = field(default_factory=ReplayProtocol)
     adaptive: AdaptiveProtocol = field(default_factory=AdaptiveProtocol)
@@ -134,6 +137,7 @@ def run(
         # After the idle states: the probe loads the device.
         facts = replace(facts, probe=kept.probe or probe(executor, settings.seed))
         begin_run(folder, facts, settings.extend)
+        record_networks(folder, settings.networks)
         log = VisitLog(folder)
         fault: BaseException | None = None
         try:

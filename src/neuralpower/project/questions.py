@@ -15,7 +15,12 @@ from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows, safe_name
-from neuralpower.core.network_files import NetworkFiles, network_name, shown_name
+from neuralpower.core.network_files import (
+    NetworkFiles,
+    network_files,
+    network_name,
+    shown_name,
+)
 from neuralpower.networks.reading import Readings, read_facts
 from neuralpower.project.published import prototxts, published_names, shown
 
@@ -178,12 +183,14 @@ def measured_networks(platform: str, found: NetworkFiles, local: Iterable[str]) 
 
     Passes at a stated input size are taken for torchvision's networks, as benchmarks of GPUs run
     them, where these are known (``published/prototxts``), else for ours at that size. A table
-    that cannot be read gives none: fitting the platform tells its fault.
+    that cannot be read gives none: fitting the platform tells its fault. Networks that are kept
+    beside the measurements are taken from there (``records.networks``), not from here.
     """
+    folder = measurement_folder(platform)
     plain = set(local) if is_local(platform) else set()
     sized: set[tuple[str, str]] = set()
     if not is_local(platform):
-        for path in sorted(Path(measurement_folder(platform)).glob("networks.csv*")):
+        for path in sorted(Path(folder).glob("networks.csv*")):
             try:
                 for row in read_rows(path, ["network"])[1]:
                     size = row.get("input", "")
@@ -191,6 +198,9 @@ def measured_networks(platform: str, found: NetworkFiles, local: Iterable[str]) 
                     plain |= set() if size else {row["network"]}
             except InputError:
                 return []
+    kept = set() if is_local(platform) else set(network_files(f"{folder}/prototxts"))
+    plain -= kept
+    sized = {(name, size) for name, size in sized if name not in kept}
     torchvision = {path.stem: path.as_posix() for path in prototxts()}
     ours = {name: path.as_posix() for name, path in found.files.items()}
     files = {path for name, path in ours.items() if name in plain}

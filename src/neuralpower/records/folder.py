@@ -19,6 +19,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
 from neuralpower.core.network_files import network_files
 from neuralpower.records.manifest import Manifest, read_manifest
+from neuralpower.records.networks import FOLDER as NETWORKS
 from neuralpower.records.rows import (
     NETWORK_LAYER_REQUIRED,
     NETWORK_REQUIRED,
@@ -87,7 +88,7 @@ class Platform:
     @property
     def prototxts(self) -> tuple[Path, ...]:
         """Networks as this platform ran them (in ``prototxts/``), sorted by name."""
-        return tuple(network_files(self.folder / "prototxts").values())
+        return tuple(network_files(self.folder / NETWORKS).values())
 
     @property
     def table_files(self) -> tuple[Path, ...]:

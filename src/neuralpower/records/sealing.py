@@ -17,13 +17,14 @@ _ACCOMPANYING = (
     "characterise*.json",
     "characterise*-power/*.csv.gz",
     "power/*.csv.gz",
+    "prototxts/*",
     "visits.jsonl.gz",
 )
 
 
 def accompanying(folder: Path) -> list[str]:
-    """Notes, facts of the board, raw power logs and records of visits that are in ``folder``."""
-    found = (path for pattern in _ACCOMPANYING for path in folder.glob(pattern))
+    """Notes, facts of the board, raw power logs, records of visits and measured networks."""
+    found = (p for pattern in _ACCOMPANYING for p in folder.glob(pattern) if p.is_file())
     return sorted({path.relative_to(folder).as_posix() for path in found})
 
 

@@ -28,6 +28,7 @@ from neuralpower.records.merging.runs import (
     read_runs,
     sorted_rows,
 )
+from neuralpower.records.networks import merge_networks
 from neuralpower.records.publish import describe
 from neuralpower.records.repeatability import ANCHOR_REPEAT
 from neuralpower.records.tables import (
@@ -107,6 +108,7 @@ def _merged(
     for run in runs:
         for name, path in run.files.items():
             write_bytes(out / name_in_platform(name, run.run), path.read_bytes())
+    merge_networks(folders, out)
     speeds = _levels(_runtime_values(runs), [r.run for r in runs])
     manifest = replace(
         _manifest(platform, runs),

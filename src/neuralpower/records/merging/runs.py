@@ -21,6 +21,7 @@ from neuralpower.records.folder import (
     load_platform,
 )
 from neuralpower.records.manifest import MANIFEST, Manifest
+from neuralpower.records.networks import FOLDER as NETWORKS
 from neuralpower.records.publish import NOTES
 from neuralpower.records.sealing import accompanying, checksum_faults
 from neuralpower.records.visits import (
@@ -147,7 +148,12 @@ def _single(platform: Platform, tables: _Tables) -> Run:
         row.setdefault("repeat", "1")
     for row in tables.inside:
         row.setdefault("repeat", "1")
-    names = [n for n in accompanying(folder) if n not in (VISIT_RECORDS, NOTES)]
+    # The networks are those of the platform, whatever run measured them.
+    names = [
+        name
+        for name in accompanying(folder)
+        if name not in (VISIT_RECORDS, NOTES) and not name.startswith(f"{NETWORKS}/")
+    ]
     files = {name: folder / name for name in names}
     safe_name(run, "run")
     return Run(run, facts, tables.layers, tables.networks, tables.inside, tables.records, files)
@@ -162,7 +168,7 @@ def _part(platform: Platform, tables: _Tables, facts: Facts) -> Run:
     files = {
         _name_in_run(name, run): platform.folder / name
         for name in accompanying(platform.folder)
-        if f"{run}." in name
+        if f"{run}." in name and not name.startswith(f"{NETWORKS}/")
     }
     kept = replace(manifest, run=None)
     return Run(run, kept, own.layers, own.networks, own.inside, own.records, files)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neuralpower.commands import profile
+from neuralpower.commands import progress
 
 HERE = Path(__file__).parent
 #: What the rest of the project uses; yaml and jinja2 come with some frameworks, but need not.
@@ -79,8 +79,8 @@ class Terminal(io.StringIO):
 def test_progress_is_told_without_rich(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(profile, "find_spec", lambda name: None)
-    with profile._progress(tmp_path) as report:
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)
+    with progress.VisitProgress(tmp_path) as report:
         report("conv", 1, 3, 60.0)
         report("", 3, 3, None)
     assert "1/3 conv 1.0 min left" in terminal.getvalue()

@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
+from neuralpower.commands.progress import Bar
 from neuralpower.commands.summaries import say_models
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.modeling.platforms import fit_platform
 
     options = load_options(arguments.config, arguments.seed)
-    with threadpool_limits(1), _Bar() as bar:
+    with threadpool_limits(1), Bar("fit ", transient=True) as bar:
         fit_platform(
             arguments.measurements,
             arguments.out,
@@ -62,29 +62,3 @@ def run(arguments: argparse.Namespace) -> int:
             write_learning_curve(data, arguments.learning_curve, options)
     say_models(arguments.out)
     return 0
-
-
-class _Bar:
-    """A progress bar on standard error, on a terminal only."""
-
-    def __enter__(self) -> _Bar:
-        self._progress: Any = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._progress = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._progress.add_task("fit")
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def update(self, text: str, done: int, total: int) -> None:
-        """Show what is being fitted."""
-        if self._progress is not None:
-            self._progress.update(
-                self._task, description=f"fit {text}", completed=done, total=total
-            )

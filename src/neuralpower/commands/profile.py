@@ -7,15 +7,14 @@ import hashlib
 import re
 import signal
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.arguments import positive, seconds, seconds_or_none, share
+from neuralpower.commands.progress import VisitProgress
 from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.errors import InputError
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from neuralpower.networks.reading import Readings
     from neuralpower.profiling.design import Item, NetworkItem
     from neuralpower.profiling.run import Settings
-    from neuralpower.profiling.visiting import Report
 
 _EXAMPLE = """example:
   neuralpower sweep --config config/config.yaml --out sweeps
@@ -211,7 +209,7 @@ def run(arguments: argparse.Namespace) -> int:
             clock=bench.clock,
             sleep=bench.sleep,
         )
-        with _progress(settings.out, arguments.progress) as report:
+        with VisitProgress(settings.out, arguments.progress) as report:
             outcome = run_visits(
                 settings, counts, items, bench.executor, bench.meter, loader.load, report
             )
@@ -357,61 +355,3 @@ class NetworkLoader:
         if not shapes:
             raise InputError("the network has no input shape: give --batch", path=path)
         return int(shapes[0][0])
-
-
-#: Seconds between two lines of progress.
-_LINE_EVERY_S = 10.0
-
-
-class _progress:  # noqa: N801 - used as a function
-    """A bar on a terminal, and always a line a visit in ``profile.log``."""
-
-    def __init__(self, folder: Path, lines: bool = False) -> None:
-        self._folder = folder
-        self._lines = lines and not sys.stderr.isatty()
-        self._next_line_s = 0.0
-        self._bar: Any = None
-        self._task: Any = None
-        self._log: Any = None
-
-    def __enter__(self) -> Report:
-        # A bare machine may be without rich: the log then tells how far it is.
-        if sys.stderr.isatty() and find_spec("rich") is not None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description:18}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=None, left="")
-        return self._report
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        if self._log is not None:
-            self._log.close()
-
-    def _report(self, title: str, done: int, planned: int, left_s: float | None) -> None:
-        left = "" if left_s is None else f"{left_s / 60:.1f} min left"
-        if self._bar is not None:
-            self._bar.update(
-                self._task, description=title, completed=done, total=planned, left=left
-            )
-        if self._lines and (not title or time.monotonic() >= self._next_line_s):
-            sys.stderr.write(f"{self._folder}: {done} of {planned} visits, {left or 'done'}\n")
-            sys.stderr.flush()
-            self._next_line_s = time.monotonic() + _LINE_EVERY_S
-        if self._log is None:
-            self._log = open(self._folder / "profile.log", "a", encoding="utf-8")  # noqa: SIM115
-        if self._bar is None and sys.stderr.isatty():
-            sys.stderr.write(f"\r{done}/{planned} {title or 'end'} {left}\033[K")
-            sys.stderr.write("" if title else "\n")
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._log.write(f"{stamp} {done}/{planned} {title or 'end'} {left}\n".replace(" \n", "\n"))
-        self._log.flush()

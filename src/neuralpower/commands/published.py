@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuralpower.commands.progress import ByteProgress
 from neuralpower.core import files
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _fetch(one: Published, arguments: argparse.Namespace) -> None:
     from neuralpower.importing.fetching import fetch
 
     sources = arguments.results / "published" / one.name
-    with _Progress() as progress:
+    with ByteProgress() as progress:
         fetch(one.recipe, sources, arguments.origin, progress.update)
     out = convert(one.recipe, sources, _measurements(one, arguments.results))
     _tell(f"{out}: fetched, checked and converted")
@@ -149,22 +150,3 @@ def _write_card(one: Published) -> None:
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"neuralpower: {text}\n")
-
-
-class _Progress:
-    """A line on standard error that counts bytes, on a terminal only."""
-
-    def __enter__(self) -> _Progress:
-        self._shown = sys.stderr.isatty()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._shown:
-            sys.stderr.write("\n")
-
-    def update(self, path: str, done: int, size: int) -> None:
-        """Say how much of a file is there."""
-        if self._shown:
-            name = path.rsplit("/", 1)[-1]
-            sys.stderr.write(f"\r{name}: {100 * done // size} % of {size:,} bytes\033[K")
-            sys.stderr.flush()

@@ -1,0 +1,70 @@
+"""What every layer type takes and makes, and what its layers are resolved to, as stored tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from golden import check
+
+from neuralpower.caffe.layers import find
+from neuralpower.caffe.operation import Operation
+from neuralpower.caffe.registry import LAYER_TYPES, LayerType
+from neuralpower.caffe.shapes import shape_text
+
+pytest.importorskip("onnxruntime")
+from forms import LAYERS, one_layer_network
+
+from neuralpower.frameworks.program import network_program
+
+GOLDEN = Path(__file__).parent / "golden"
+#: Functions: what they give is in the other table.
+_FUNCTIONS = ("shapes", "operation")
+
+
+def cell(value: object) -> object:
+    return "by parameters" if callable(value) else value
+
+
+def computed(operation: Operation) -> str:
+    """The properties of an operation beside its fields, one line each."""
+    kind = type(operation)
+    names = sorted(
+        name for name in dir(kind)
+        if isinstance(getattr(kind, name), property) and not hasattr(Operation, name)
+    )  # fmt: skip
+    return "".join(f"  {name} {getattr(operation, name)}\n" for name in names)
+
+
+def test_what_layer_types_take_and_make() -> None:
+    """Numbers of bottoms and tops, and the other rules of a type: ``caffe.registry.LayerType``."""
+    find("Convolution")
+    names = [f.name for f in fields(LayerType) if f.name not in _FUNCTIONS]
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(names)
+    for kind in sorted(LAYER_TYPES.values(), key=lambda kind: kind.name):
+        rows.writerow([cell(getattr(kind, name)) for name in names])
+    check(GOLDEN / "layer_types.csv", out.getvalue())
+
+
+def test_what_layers_are_resolved_to() -> None:
+    """Shapes, parameters, work and the operation with every default, of a layer of each form."""
+    parts = []
+    for kind, options, shapes, tops in LAYERS:
+        network = one_layer_network(kind, options, shapes, tops)
+        layer = network.layers[-1]
+        made = " ".join(shape_text(shape) for shape in layer.top_shapes)
+        operation = network_program(network).steps[-1].operation
+        parts.append(
+            f"{kind} {' '.join(options.split())}\n"
+            f"  {' '.join(map(shape_text, shapes))} -> {made}, {layer.params} parameters, "
+            f"{layer.macs} MACs, family {layer.family or 'none'}\n"
+            f"  {layer.configuration}\n"
+            f"  {operation}\n"
+            f"{computed(operation)}"
+        )
+    check(GOLDEN / "layers.txt", "".join(parts))

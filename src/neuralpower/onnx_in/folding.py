@@ -100,7 +100,9 @@ def _divide(node: Node, given: Arrays) -> object:
     if given[0].dtype.kind in "iu":
         if not given[1].all():
             return None
-        return given[0] // given[1]
+        # Whole numbers are cut towards zero, as in C; Python rounds down.
+        sign = numpy.sign(given[0]) * numpy.sign(given[1])
+        return sign * (numpy.abs(given[0]) // numpy.abs(given[1]))
     return given[0] / given[1]
 
 

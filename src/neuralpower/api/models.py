@@ -62,7 +62,7 @@ class Models(Table):
         return f"{self.platform}: models of {len(self.families)} families"
 
 
-def _scores(model: Model) -> dict[str, Any]:
+def _scores(model: Model) -> dict[str, object]:
     scores = model.facts.get("scores", {})
     return {**scores, "family": model.family, "target": model.target, "n_terms": model.n_terms}
 

@@ -90,7 +90,7 @@ class NeuralPowerRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.whole = whole
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> object:
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.target_tags.positive_only = True
@@ -185,6 +185,6 @@ class NeuralPowerRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return columns
 
 
-def _names(X: Any) -> list[str] | None:
+def _names(X: object) -> list[str] | None:
     columns = getattr(X, "columns", None)
     return None if columns is None else [str(name) for name in columns]

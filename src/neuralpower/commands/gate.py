@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if red else 0
 
 
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+def _short(row: Mapping[str, object]) -> dict[str, object]:
     """A row with four significant digits, for people; the file of ``--out`` keeps all."""
     return {
         name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()
@@ -92,7 +92,7 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _baseline(
     arguments: argparse.Namespace, accepting: bool
-) -> tuple[dict[Any, float], Mapping[str, Any]]:
+) -> tuple[dict[Any, float], Mapping[str, object]]:
     from neuralpower.scoring.gate import load_figures
 
     if arguments.baseline.exists():

@@ -166,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
 # ------------------------------------------------------------------------------ layer times
 
 
-def _timings(arguments: argparse.Namespace, tables: Tables) -> dict[str, Any]:
+def _timings(arguments: argparse.Namespace, tables: Tables) -> dict[str, object]:
     from neuralpower.importing.logs.alignment import align
     from neuralpower.importing.logs.writing import ImportedLog, add_log
 
@@ -274,7 +274,7 @@ def _same_network(tables: Tables, name: str, network: Any, path: Path) -> None:
 # ------------------------------------------------------------------------- power and energy
 
 
-def _powers(arguments: argparse.Namespace, tables: Tables) -> dict[str, Any]:
+def _powers(arguments: argparse.Namespace, tables: Tables) -> dict[str, object]:
     from neuralpower.importing.logs.power_logs import read_nvidia_smi, read_tegrastats
     from neuralpower.importing.logs.power_windows import add_windows
 
@@ -296,7 +296,7 @@ def _powers(arguments: argparse.Namespace, tables: Tables) -> dict[str, Any]:
     }
 
 
-def _energies(arguments: argparse.Namespace, tables: Tables) -> dict[str, Any]:
+def _energies(arguments: argparse.Namespace, tables: Tables) -> dict[str, object]:
     from neuralpower.core.files import safe_name
     from neuralpower.core.network_files import network_name
     from neuralpower.importing.logs.energy_runs import read_codecarbon, read_zeus

@@ -147,7 +147,7 @@ def _write(network: Network, several: bool, arguments: argparse.Namespace) -> No
     write_text(out / name if folder else out, text)
 
 
-def _text(rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> str:
+def _text(rows: Sequence[Mapping[str, object]], arguments: argparse.Namespace) -> str:
     if arguments.format == "json":
         import json
 

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
         place = f"{command}: " if command else ""
         raise InputError(f"{place}{message} (see {self.prog} --help)")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: object = None) -> Any:
         """As in argparse, but what is left over is a fault of the command that leaves it."""
         namespace, rest = super().parse_known_args(args, namespace)
         if rest:

@@ -128,7 +128,7 @@ def _predict_overview(arguments: argparse.Namespace, models: ModelSet) -> None:
     files.write_text(arguments.totals, files.csv_text(PREDICTION_COLUMNS, totals))
 
 
-def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, Any]]) -> None:
+def write(arguments: argparse.Namespace, rows: Sequence[Mapping[str, object]]) -> None:
     """Write network predictions in the chosen format to ``--out`` or standard output."""
     from neuralpower.networks import text
 
@@ -144,7 +144,7 @@ def write_rows(
     arguments: argparse.Namespace,
     kind: str,
     columns: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, object]],
 ) -> None:
     """Write any table in the chosen format to ``--out`` or standard output.
 

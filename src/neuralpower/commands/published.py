@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _refit(chosen, arguments)
 
 
-def _row(one: Published) -> dict[str, Any]:
+def _row(one: Published) -> dict[str, object]:
     index, recipe = one.index(), one.recipe
     rows = index.get("rows", {})
     networks = sum(file.reader == "torch networks" for file in recipe.files)

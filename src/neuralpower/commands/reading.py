@@ -69,7 +69,7 @@ def warn(networks: Iterable[Network]) -> None:
 
 
 def _argument(read: Callable[[str], object]) -> Callable[[str], object]:
-    def reader(text: str) -> Any:
+    def reader(text: str) -> object:
         try:
             return read(text)
         except ValueError as error:

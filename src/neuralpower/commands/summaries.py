@@ -13,7 +13,7 @@ from neuralpower.core.targets import LABELS
 if TYPE_CHECKING:
     from neuralpower.networks.calibration import Composition
 
-Row = dict[str, Any]
+Row = dict[str, object]
 _MODELS = ("family", "target", "rows", "MAPE %", "by fold", "90 % holds")
 _NETWORKS = ("target", "passes", "networks", "MAPE %", "90 % holds")
 

@@ -91,7 +91,7 @@ def _rows(file: SourceFile, path: Path) -> Iterator[Visit | Pass]:
     return read_table(path, file.family, file.columns, file.pool_method)
 
 
-def _configuration(visit: Visit) -> dict[str, Any]:
+def _configuration(visit: Visit) -> dict[str, object]:
     return {name: getattr(visit.configuration, name) for name in CONFIGURATION_COLUMNS}
 
 

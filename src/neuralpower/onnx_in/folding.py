@@ -45,7 +45,7 @@ def fold(nodes: list[Node], shapes: Mapping[str, Shape], known: dict[str, Any]) 
             known[node.outputs[0]] = found
 
 
-def _shape(node: Node, shape: Shape) -> Any:
+def _shape(node: Node, shape: Shape) -> object:
     start, end = node.attributes.get("start", 0), node.attributes.get("end")
     return numpy.array(shape[start:end], numpy.int64)
 
@@ -83,7 +83,7 @@ def _slice(node: Node, given: Arrays) -> object:
     return source[tuple(cut)]
 
 
-def _filled(node: Node, given: Arrays) -> Any:
+def _filled(node: Node, given: Arrays) -> object:
     shape = [int(size) for size in given[0].reshape(-1)]
     if math.prod(shape) > KEPT_ELEMENTS:
         return None
@@ -106,7 +106,7 @@ def _divide(node: Node, given: Arrays) -> object:
     return given[0] / given[1]
 
 
-def _of(function: Callable[..., Any]) -> Callable[[Node, Arrays], Any]:
+def _of(function: Callable[..., object]) -> Callable[[Node, Arrays], object]:
     return lambda node, given: numpy.asarray(function(*given))
 
 

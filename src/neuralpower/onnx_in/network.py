@@ -137,7 +137,7 @@ def _complete(entry: Entry, layer: Layer) -> None:
     layer.note = "; ".join(notes)
 
 
-def _by_marks(marked: Sequence[Any], values: Values, operators: BuiltNetwork) -> BuiltNetwork:
+def _by_marks(marked: Sequence[object], values: Values, operators: BuiltNetwork) -> BuiltNetwork:
     """The layers that the marks name, if they are what the operators compute."""
     try:
         built = _set_up(marked, values.inputs)

@@ -40,7 +40,7 @@ class Values:
 
     shapes: dict[str, Shape]
     static: set[str]
-    constants: dict[str, Any]
+    constants: dict[str, object]
     weights: dict[str, int]
     inputs: dict[str, Shape]
     outputs: list[str]
@@ -77,7 +77,7 @@ def read_graph(
 
 def _settled(
     model: ModelProto, inputs: Mapping[str, Shape]
-) -> tuple[list[Node], dict[str, Shape], dict[str, Any]]:
+) -> tuple[list[Node], dict[str, Shape], dict[str, object]]:
     """Nodes, shapes and small constants once every branch that can be decided is written out."""
     for _ in range(_BRANCHES):
         nodes = plain_nodes(model)
@@ -253,7 +253,7 @@ def _free_batch(
 
 def _inferred(
     model: ModelProto, nodes: list[Node], inputs: Mapping[str, Shape]
-) -> tuple[dict[str, Shape], dict[str, Any]]:
+) -> tuple[dict[str, Shape], dict[str, object]]:
     """Shapes and small constants: each may follow from the other, until nothing new does."""
     constants = _constants(model, nodes)
     own = set(constants)
@@ -272,7 +272,7 @@ def infer(
     model: ModelProto,
     nodes: list[Node],
     inputs: Mapping[str, Shape],
-    computed: Mapping[str, Any] | None = None,
+    computed: Mapping[str, object] | None = None,
 ) -> dict[str, Shape]:
     """The shapes that follow from those of the inputs; values that cannot be known are absent.
 
@@ -321,7 +321,7 @@ def infer(
     return shapes
 
 
-def _write_constants(graph: GraphProto, computed: Mapping[str, Any]) -> None:
+def _write_constants(graph: GraphProto, computed: Mapping[str, object]) -> None:
     from onnx import numpy_helper
 
     kept = [proto for proto in graph.node if not any(name in computed for name in proto.output)]

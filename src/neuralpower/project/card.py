@@ -73,7 +73,7 @@ def _facts(facts: Mapping[str, object]) -> list[str]:
     return [f"| {labels[key]} | {facts[key]} |" for key in labels if key in facts]
 
 
-def _layers(layers: Mapping[str, Any], rows: Mapping[str, Any]) -> list[str]:
+def _layers(layers: Mapping[str, Any], rows: Mapping[str, object]) -> list[str]:
     lines = [
         "| layer | target | configurations | RMSPE % | MAPE % | constant, RMSPE % | terms | "
         "90 % intervals hold, % |",

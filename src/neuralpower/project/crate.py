@@ -63,7 +63,7 @@ class _Builder:
     def __init__(self, crate: Any, project: Path) -> None:
         self.crate = crate
         self.project = project
-        self.files: dict[str, Any] = {}
+        self.files: dict[str, object] = {}
         self.entities: dict[str, object] = {}
         self.date = _date(project)
         crate.name = "A run of NeuralPower"
@@ -128,7 +128,7 @@ class _Builder:
             self._action(f"#made-{path}", name, tools[command], inputs, [self.entities[path]])
 
     def _action(
-        self, identity: str, name: str, instrument: Any, inputs: list[Any], results: list[Any]
+        self, identity: str, name: str, instrument: object, inputs: list[object], results: list[object]
     ) -> None:
         self.crate.add_action(
             instrument,

@@ -31,7 +31,7 @@ def shards(profile: Mapping[str, Any]) -> int:
     return max(int(profile["shards"]), len(profile["gpus"]), 1)
 
 
-def on_gpu(profile: Mapping[str, Any]) -> bool:
+def on_gpu(profile: Mapping[str, object]) -> bool:
     """Whether a GPU is measured: its sensor is characterised first."""
     return bool(profile["device"] == "cuda")
 
@@ -61,7 +61,7 @@ def profile_words(profile: Mapping[str, Any]) -> list[str]:
     return [*words, "--twice", "0", "--thrice", "0", "--progress"]
 
 
-def _words(profile: Mapping[str, Any], options: Mapping[str, str]) -> list[str]:
+def _words(profile: Mapping[str, object], options: Mapping[str, str]) -> list[str]:
     return [
         word
         for key, option in options.items()

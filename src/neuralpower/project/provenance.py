@@ -74,7 +74,7 @@ def project_of(path: str | Path) -> tuple[Path, str]:
 
 
 def trace(
-    project: Path, targets: Iterable[str], configuration: Mapping[str, Any] | None = None
+    project: Path, targets: Iterable[str], configuration: Mapping[str, object] | None = None
 ) -> dict[str, Node]:
     """Every node behind ``targets`` (paths in the project), the targets first, inputs after.
 
@@ -93,7 +93,7 @@ def trace(
     return found
 
 
-def configuration_of(project: Path) -> Mapping[str, Any]:
+def configuration_of(project: Path) -> Mapping[str, object]:
     """The configuration that the project's record names, else that of ``config/config.yaml``."""
     record = project / "results" / RECORD
     if record.exists():
@@ -108,8 +108,8 @@ def configuration_of(project: Path) -> Mapping[str, Any]:
 
 
 def record(
-    project: Path, nodes: Mapping[str, Node], configuration: Mapping[str, Any]
-) -> dict[str, Any]:
+    project: Path, nodes: Mapping[str, Node], configuration: Mapping[str, object]
+) -> dict[str, object]:
     """All nodes with software, git state and configuration: plain JSON to archive with results."""
     from neuralpower.core.versions import code_checksum, git_state, package_versions
 

@@ -183,7 +183,7 @@ def differences(committed: Path, refitted: Path) -> list[Difference]:
     return found
 
 
-def _shape(model: Mapping[str, object]) -> dict[str, Any]:
+def _shape(model: Mapping[str, object]) -> dict[str, object]:
     """What a model computes, without what only describes it."""
     kept = ("equations", "anchor", "interval", "correction", "lean", "limits", "launch_ms",
             "ranges", "relative_sd", "error_correlation", "mean_ratio")  # fmt: skip

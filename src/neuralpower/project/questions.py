@@ -257,7 +257,7 @@ def is_older(path: str, others: Iterable[str]) -> bool:
         return True
 
 
-def settings(config: Mapping[str, Any], section: str | None = None) -> str:
+def settings(config: Mapping[str, object], section: str | None = None) -> str:
     """A section of the validated configuration as YAML text on one line, as the commands read it.
 
     Without a section: all of it.
@@ -274,7 +274,7 @@ def settings(config: Mapping[str, Any], section: str | None = None) -> str:
     ).strip()
 
 
-def _plain(value: Any) -> object:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

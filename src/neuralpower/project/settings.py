@@ -17,7 +17,7 @@ from neuralpower.core.errors import InputError
 Schema = Mapping[str, Any]
 
 
-def settle(config: dict[str, Any], schema_path: str | Path) -> None:
+def settle(config: dict[str, object], schema_path: str | Path) -> None:
     """Turn words into numbers where the schema wants them; ``config`` is changed in place.
 
     Raises ``InputError`` with the key, what is wrong with it, and a key that was perhaps meant.
@@ -30,7 +30,7 @@ def settle(config: dict[str, Any], schema_path: str | Path) -> None:
         raise InputError(f"configuration: {reason} (config/README.md)")
 
 
-def fault(config: Mapping[str, Any], schema: Schema) -> str:
+def fault(config: Mapping[str, object], schema: Schema) -> str:
     """The first fault of a configuration in words; empty where there is none."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
@@ -62,7 +62,7 @@ def _at(schema: Schema, name: str, root: Schema) -> Schema:
     return _followed(found, root)
 
 
-def _followed(schema: Any, root: Schema) -> Schema:
+def _followed(schema: object, root: Schema) -> Schema:
     if not isinstance(schema, Mapping):
         return {}
     reference = schema.get("$ref")
@@ -74,7 +74,7 @@ def _followed(schema: Any, root: Schema) -> Schema:
     return _followed(target, root)
 
 
-def _typed(value: Any, schema: Schema, root: Schema) -> Any:
+def _typed(value: object, schema: Schema, root: Schema) -> object:
     """A value with its words as numbers or truth values where only those are allowed."""
     if isinstance(value, Mapping):
         return {key: _typed(part, _at(schema, str(key), root), root) for key, part in value.items()}

@@ -200,7 +200,7 @@ def _macs(row: Row) -> int:
     )
 
 
-def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, Any]]:
+def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, object]]:
     summary: list[dict[str, object]] = []
     for family in sorted({row.values["family"] for row in rows}):
         good = [row for row in sound if row.values["family"] == family and not is_anchor(row)]

@@ -32,7 +32,7 @@ def decode(kind: type[T], values: object) -> T:
         raise ValueError(f"{missing} is missing") from None
 
 
-def take(kind: type, values: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
+def take(kind: type, values: Facts) -> tuple[dict[str, Any], dict[str, object]]:
     """What of ``values`` are fields of the dataclass ``kind``, and all the rest as it stands."""
     known, other = {}, {}
     hints = _hints(kind)
@@ -84,7 +84,7 @@ def _value(hint: object, value: object, name: str) -> object:
             return decode(hint, value)  # type: ignore[arg-type]
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    elif hint is Any:
+    elif hint is object:
         return value
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

@@ -19,7 +19,7 @@ from neuralpower.records.raw_windows import PowerLogs
 from neuralpower.records.sealing import refuse_changed
 from neuralpower.records.visits import read_visit_records
 
-Table = list[dict[str, Any]]
+Table = list[dict[str, object]]
 #: Lists of objects are tables of their own.
 _APART = frozenset({"layers"})
 
@@ -52,7 +52,7 @@ def export(folder: Path, out: Path, form: str = "parquet") -> dict[str, int]:
     return {name: len(rows) for name, rows in tables.items() if rows}
 
 
-def flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Fields of a nested record with joined names; lists of plain values as words."""
     for name, value in record.items():
         if isinstance(value, Mapping):
@@ -119,7 +119,7 @@ def _columns(rows: Table) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _type(values: Sequence[Any], arrow: Any) -> object:
+def _type(values: Sequence[object], arrow: Any) -> object:
     """One type a column: whole numbers, numbers, truth values, or text; empty columns numbers."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {float} or kinds == {int, float}:
@@ -129,7 +129,7 @@ def _type(values: Sequence[Any], arrow: Any) -> object:
     return arrow.bool_() if kinds == {bool} else arrow.string()
 
 
-def _alike(values: Sequence[Any]) -> list[Any]:
+def _alike(values: Sequence[Any]) -> list[object]:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
         return [None if value is None else float(value) for value in values]

@@ -95,7 +95,7 @@ class Platform:
         """All tables: layers, networks, layers of networks."""
         return (*self.layer_files, *self.network_files, *self.network_layer_files)
 
-    def fact(self, name: str) -> Any:
+    def fact(self, name: str) -> object:
         """An entry of the manifest as it stands; ``None`` where there is none."""
         return self.manifest.as_dict().get(name)
 

@@ -36,7 +36,7 @@ class Identity:
     meter: str
     calibration: Facts | None = None
 
-    def compared(self) -> dict[str, Any]:
+    def compared(self) -> dict[str, object]:
         """What later calls are compared with. Not among it: what decides which visits have power
         and what a board's sensor is calibrated to, how long the board was warmed up, which meter
         reads it, and, where a GPU computes, the host that drives it. ``calls`` has them.
@@ -80,7 +80,7 @@ class RunRecord:
     warm_ups: tuple[Facts, ...] = ()
     calls: tuple[Facts, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values for JSON; what a run does not have is left out."""
         told: dict[str, Any] = encode(self)
         told["power"] = self.power.as_dict()
@@ -214,7 +214,7 @@ def begin_run(folder: Path, run: RunRecord, extend: bool) -> None:
     write_run(folder, run)
 
 
-def _alike(before: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _alike(before: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
     """Without the rules of power where one of the calls has measured none."""
     if not ("power" in before["protocol"] and "power" in now["protocol"]):
         before["protocol"].pop("power", None)

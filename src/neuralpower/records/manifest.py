@@ -29,7 +29,7 @@ class PowerState:
     reason: str | None = None
     u_gain: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values, without what is not known."""
         return {name: value for name, value in encode(self).items() if value is not None}
 
@@ -116,7 +116,7 @@ class Manifest:
         known, other = take(cls, told)
         return cls(**known | {"other": other})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values for JSON, without what is not known."""
         told = {f.name: encode(getattr(self, f.name)) for f in fields(self) if f.name != "other"}
         known = {k: v for k, v in told.items() if v is not None and v not in _UNTOLD.get(k, ())}

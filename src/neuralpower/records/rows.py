@@ -138,7 +138,7 @@ def _layer_values(
     family = record["family"]
     try:
         check_words(family, record.get("pool_method", ""))
-        values: dict[str, Any] = {"pool_method": "", **record}
+        values: dict[str, object] = {"pool_method": "", **record}
         for name in INTEGER_COLUMNS:
             values[name] = integer_cell(record.get(name, ""), name, family)
     except ValueError as error:

@@ -107,7 +107,7 @@ class Power:
     idle_share: float | None = None
     idle_w: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values; those of replays only where replays were measured."""
         told: dict[str, object] = encode(self)
         if self.settle_s is None:
@@ -203,7 +203,7 @@ class VisitRecord:
         """Energy of a call by the sensor's energy counter."""
         return _product(self.power.energy_mean_w if self.power else None, self.power_runtime_ms)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values for JSON; what does not apply to this kind of visit is left out."""
         told: dict[str, Any] = encode(self)
         told["power"] = None if self.power is None else self.power.as_dict()

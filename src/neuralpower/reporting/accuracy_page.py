@@ -25,7 +25,7 @@ from neuralpower.reporting.tables import (
 )
 
 
-def accuracy_context(results: Results, page: Path) -> dict[str, Any]:
+def accuracy_context(results: Results, page: Path) -> dict[str, object]:
     """What the template ``accuracy.html`` shows."""
     platforms = with_power_first(results)
     return {

@@ -87,7 +87,7 @@ class Chart:
     height: float
     parts: list[Markup] = field(default_factory=list)
 
-    def add(self, markup: str, **values: Any) -> None:
+    def add(self, markup: str, **values: object) -> None:
         """Append an element; values are escaped."""
         self.parts.append(Markup(markup).format(**values))
 

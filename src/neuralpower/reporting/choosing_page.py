@@ -54,7 +54,7 @@ class Comparison:
     why_no_power: str
     sentences: Sequence[str]
     limits: Table | None
-    figure: Any
+    figure: object
     table: Table
 
     @property
@@ -104,7 +104,7 @@ def _n(text: str) -> str:
 
 
 def _sets(
-    published: Mapping[str, Mapping[str, Any]], networks: Iterable[str]
+    published: Mapping[str, Mapping[str, object]], networks: Iterable[str]
 ) -> list[tuple[str, str]]:
     """Data sets with a kind of error that two networks or more have; that of most comes first."""
     counts: dict[tuple[str, str], int] = {}
@@ -120,7 +120,7 @@ def _sets(
 
 
 def _of_set(
-    published: Mapping[str, Mapping[str, Any]], data_set: str
+    published: Mapping[str, Mapping[str, object]], data_set: str
 ) -> dict[str, Mapping[str, object]]:
     return {name: facts for name, facts in published.items() if facts.get("dataset") == data_set}
 

@@ -28,7 +28,7 @@ from neuralpower.reporting.tables import (
 _SHOWN = 300
 
 
-def compared_context(results: Results, page: Path) -> dict[str, Any]:
+def compared_context(results: Results, page: Path) -> dict[str, object]:
     """What the template ``compared.html`` shows of ``results`` and ``results.other``."""
     other = results.other or results
     platforms = sorted(set(results.platforms) | set(other.platforms))

@@ -40,7 +40,7 @@ class Colouring:
     shares: Sequence[float | None]
 
 
-def boxes(layers: Sequence[Mapping[str, Any]]) -> list[Box]:
+def boxes(layers: Sequence[Mapping[str, object]]) -> list[Box]:
     """Layers (rows of a layer table) as boxes with their parents, in execution order."""
     found: list[Box] = []
     maker: dict[str, int] = {}
@@ -95,7 +95,7 @@ class Picture:
 
 
 def draw(
-    layers: Sequence[Mapping[str, Any]],
+    layers: Sequence[Mapping[str, object]],
     colouring: Colouring | None,
     id: str,
     metrics: Sequence[str] = (),
@@ -132,7 +132,7 @@ def draw(
 
 
 def _box(
-    members: Sequence[Mapping[str, Any]],
+    members: Sequence[Mapping[str, object]],
     box: Box,
     kind: str,
     share: float | None,

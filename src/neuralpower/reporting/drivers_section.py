@@ -32,7 +32,7 @@ class DriversSection:
 
 
 def drivers_section(
-    target: str, model: Mapping[str, Any], medians: Mapping[str, float]
+    target: str, model: Mapping[str, object], medians: Mapping[str, float]
 ) -> DriversSection | None:
     """The section of one model; None where its file or the measured sizes do not allow it."""
     found = stored_drivers(model, medians)

@@ -128,7 +128,7 @@ def _any(shares: Mapping[str, Sequence[float]], i: int) -> bool:
 
 
 def roofline(
-    layers: Sequence[Row], platforms: Mapping[str, tuple[Sequence[Row], Mapping[str, Any]]]
+    layers: Sequence[Row], platforms: Mapping[str, tuple[Sequence[Row], Mapping[str, object]]]
 ) -> Picture | None:
     """Predicted rate of every layer against its intensity, under the roof where it is known."""
     sizes = {row["index"]: row for row in layers}
@@ -202,7 +202,7 @@ def _together(points: Sequence[RooflinePoint]) -> list[tuple[float, float, str]]
     return dots
 
 
-def roof_of(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
+def roof_of(manifest: Mapping[str, object]) -> tuple[float, float] | None:
     """Peak in 10⁹ MACs per s (two operations each) and bandwidth in GB per s, if both are given."""
     peak, bandwidth = manifest.get("peak_gflops"), manifest.get("bandwidth_gb_s")
     if isinstance(peak, int | float) and isinstance(bandwidth, int | float) and bandwidth > 0:
@@ -210,7 +210,7 @@ def roof_of(manifest: Mapping[str, Any]) -> tuple[float, float] | None:
     return None
 
 
-def roofline_points(rows: Sequence[Row], sizes: Mapping[Any, Row]) -> list[RooflinePoint]:
+def roofline_points(rows: Sequence[Row], sizes: Mapping[object, Row]) -> list[RooflinePoint]:
     """The layers that multiply: their MACs over the bytes of elements, and over their runtime.
 
     ``sizes``: index -> row of the layer table, which may be of another batch size.

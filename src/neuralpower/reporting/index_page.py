@@ -28,7 +28,7 @@ from neuralpower.reporting.tables import (
 )
 
 
-def index_context(results: Results, page: Path) -> dict[str, Any]:
+def index_context(results: Results, page: Path) -> dict[str, object]:
     """What the template ``index.html`` shows."""
     platforms = with_power_first(results)
     return {
@@ -89,7 +89,7 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
     for name in results.networks:
         layers = results.layers(name)
         published = results.published.get(name, {})
-        values: list[Any] = []
+        values: list[object] = []
         cells = [word(name, href=f"networks/{quote(name)}.html")]
         for platform in platforms:
             first: Mapping[str, Any] = next(iter(platform.totals(name)), {})
@@ -139,7 +139,7 @@ def _macs_per_image(layers: list[Row]) -> float | None:
     return macs / batch if batch and macs is not None else None
 
 
-def _float(values: Mapping[str, Any], name: str) -> float | None:
+def _float(values: Mapping[str, object], name: str) -> float | None:
     value = values.get(name)
     return float(value) if isinstance(value, int | float) else None
 

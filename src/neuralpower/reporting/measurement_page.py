@@ -73,7 +73,7 @@ class Recorded:
         return sorted(path.name for path in found)
 
     @cached_property
-    def board(self) -> dict[str, Any]:
+    def board(self) -> dict[str, object]:
         """The facts of the first of them; empty where there is none."""
         return optional_json(self.platform.folder / self.boards[0]) if self.boards else {}
 
@@ -85,7 +85,7 @@ class Recorded:
         return self.checked or check(self.platform)
 
 
-def measurement_context(results: Results, page: Path, platform: str) -> dict[str, Any]:
+def measurement_context(results: Results, page: Path, platform: str) -> dict[str, object]:
     """What the template ``measurement.html`` shows; ``InputError`` where nothing is recorded."""
     folder = results.platform(platform).measurements
     if folder is None:
@@ -94,7 +94,7 @@ def measurement_context(results: Results, page: Path, platform: str) -> dict[str
     return _context(platform, recorded)
 
 
-def _context(name: str, folder: Recorded) -> dict[str, Any]:
+def _context(name: str, folder: Recorded) -> dict[str, object]:
     platform = folder.platform
     manifest = platform.manifest
     report = folder.report
@@ -178,7 +178,7 @@ def _facts(folder: Recorded) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _tf32(used: Sequence[str], executor: Mapping[str, Any]) -> str:
+def _tf32(used: Sequence[str], executor: Mapping[str, object]) -> str:
     if "tf32_convolution" not in executor:
         return ""
     return f", TF32 in {' and '.join(used)}" if used else ", TF32 off"
@@ -281,7 +281,7 @@ def _unrecorded(folder: Recorded) -> list[str]:
     return found
 
 
-def _protocol(manifest: Manifest) -> dict[str, Any]:
+def _protocol(manifest: Manifest) -> dict[str, object]:
     rows = [
         [word(name.replace("_", " ").replace(".", ": ")), word(value)]
         for name, value in flat(manifest.protocol or {})
@@ -311,7 +311,7 @@ def _flags(report: Report) -> Table | None:
     return Table("flag-table", "Flags", caption, columns, rows)
 
 
-def _sound(report: Report) -> dict[str, Any]:
+def _sound(report: Report) -> dict[str, object]:
     findings = report.findings
     warnings = len(findings) - report.errors
     text = (
@@ -327,19 +327,19 @@ def _sound(report: Report) -> dict[str, Any]:
     return {"text": text, "table": table}
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _of(name: str, value: Any, unit: str = "") -> str | None:
+def _of(name: str, value: object, unit: str = "") -> str | None:
     return None if value is None else f"{name} {value}{' ' + unit if unit else ''}"
 
 
-def _joined(*parts: Any) -> str:
+def _joined(*parts: object) -> str:
     return ", ".join(str(part) for part in parts if part is not None)
 
 

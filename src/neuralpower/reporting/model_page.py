@@ -20,7 +20,7 @@ _SHOWN_TERMS = 12
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
 
 
-def model_context(results: Results, page: Path, platform: str, family: str) -> dict[str, Any]:
+def model_context(results: Results, page: Path, platform: str, family: str) -> dict[str, object]:
     """What the template ``model.html`` shows."""
     found = results.platform(platform)
     ranges = _rows_of_ranges(found, family)

@@ -35,7 +35,7 @@ from neuralpower.reporting.tables import (
 )
 
 
-def network_context(results: Results, page: Path, network: str) -> dict[str, Any]:
+def network_context(results: Results, page: Path, network: str) -> dict[str, object]:
     """What the template ``network.html`` shows."""
     layers = results.layers(network)
     platforms = with_power_first(results)
@@ -81,7 +81,7 @@ def network_context(results: Results, page: Path, network: str) -> dict[str, Any
     }
 
 
-def _lead(published: Mapping[str, Any], layers: Sequence[Row]) -> str:
+def _lead(published: Mapping[str, object], layers: Sequence[Row]) -> str:
     """The network in a line: size, work, published error."""
     facts = dict(_facts(published, layers))
     parts = [

@@ -33,7 +33,7 @@ class Page:
     template: str
     path: str
     inputs: tuple[str, ...]
-    context: Callable[..., dict[str, Any]]
+    context: Callable[..., dict[str, object]]
     each: Callable[[Results], Sequence[About]] = lambda _: [{}]
     optional: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ("tables",)

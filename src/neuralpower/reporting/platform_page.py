@@ -31,15 +31,15 @@ _LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
 _SHOWN_CANDIDATES = 5
 
 
-def platform_context(results: Results, page: Path, platform: str) -> dict[str, Any]:
+def platform_context(results: Results, page: Path, platform: str) -> dict[str, object]:
     """What the template ``platform.html`` shows."""
     return _context(results.platform(platform), page)
 
 
-def _context(platform: PlatformResults, page: Path) -> dict[str, Any]:
+def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
     name = platform.name
     candidates = platform.candidates
-    context: dict[str, Any] = {
+    context: dict[str, object] = {
         "title": f"Platform {name}",
         "name": name,
         "facts": [
@@ -99,7 +99,7 @@ def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:
     }
 
 
-def _accuracy_sections(platform: PlatformResults, page: Path) -> list[dict[str, Any]]:
+def _accuracy_sections(platform: PlatformResults, page: Path) -> list[dict[str, object]]:
     layers = platform.accuracy.get("layers", {})
     folds = out_of_fold(platform)
     sections = []
@@ -222,7 +222,7 @@ def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path)
                   filterable=True)  # fmt: skip
 
 
-def _measurement(platform: PlatformResults) -> dict[str, Any]:
+def _measurement(platform: PlatformResults) -> dict[str, object]:
     manifest = platform.manifest
     protocol = manifest.get("protocol")
     facts = []
@@ -236,7 +236,7 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
     if isinstance(files, Mapping) and files:
         rows = []
         for name, entry in sorted(files.items()):
-            known: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"sha256": entry}
+            known: Mapping[str, object] = entry if isinstance(entry, Mapping) else {"sha256": entry}
             count = known.get("rows")
             rows.append([word(name), whole(count) if isinstance(count, int | float) else Cell(),
                          word(str(known.get("sha256", ""))[:16])])  # fmt: skip
@@ -251,7 +251,7 @@ def _measurement(platform: PlatformResults) -> dict[str, Any]:
     return {"facts": facts, "files": table, "power": None}
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: object) -> str:
     """A value of a manifest for people; what is not known is empty, so that it is not shown."""
     if isinstance(value, Mapping):
         told = [(str(k).replace("_", " "), _in_words(v)) for k, v in sorted(value.items())]

@@ -106,5 +106,5 @@ def _shares(spent: Sequence[float]) -> list[Any]:
     return [figure(rest), per_cent(100 * rest / whole_s if whole_s else None)]
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}

@@ -36,7 +36,7 @@ def typed(row: Mapping[str, str], numbers: frozenset[str] = _NUMBERS) -> Row:
     }
 
 
-def is_total(row: Mapping[str, Any]) -> bool:
+def is_total(row: Mapping[str, object]) -> bool:
     """Whether a prediction row is a network's total (a layer may have the same name)."""
     return row["name"] == TOTAL and row["index"] is None
 
@@ -55,7 +55,7 @@ def read_typed(path: Path, numbers: frozenset[str], required: Sequence[str] = ()
     return rows
 
 
-def optional_json(path: Path) -> dict[str, Any]:
+def optional_json(path: Path) -> dict[str, object]:
     """A JSON object; an empty one where there is no file."""
     return read_json(path) if path.exists() else {}
 
@@ -100,7 +100,7 @@ class PlatformResults:
         return optional_json(self.models_folder / "models.json")
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, object]:
         """``manifest.json`` of the measurements."""
         if self.measurements is None:
             return {}
@@ -351,7 +351,7 @@ class Results:
         return read_typed(path, frozenset(numbers | {"weight_elements", "batch"}))
 
     @cached_property
-    def published(self) -> dict[str, dict[str, Any]]:
+    def published(self) -> dict[str, dict[str, object]]:
         """Facts of the networks (title, paper, published errors), by name."""
         if self.networks_file is None or not self.networks_file.exists():
             return {}

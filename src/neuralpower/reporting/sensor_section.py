@@ -15,7 +15,7 @@ from neuralpower.reporting import figures_power as figures
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 
 
-def sensor_section(board: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+def sensor_section(board: Mapping[str, object], manifest: Manifest) -> dict[str, object]:
     """Facts of the sensor from ``characterise.json`` and the manifest, with words and figures."""
     facts = _mapping(board.get("board"))
     steps = [_mapping(step) for step in _list(facts.get("steps"))]
@@ -44,9 +44,9 @@ def sensor_section(board: Mapping[str, Any], manifest: Manifest) -> dict[str, An
 
 
 def _facts(
-    board: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    steps: Sequence[Mapping[str, Any]],
+    board: Mapping[str, object],
+    facts: Mapping[str, object],
+    steps: Sequence[Mapping[str, object]],
     manifest: Manifest,
 ) -> list[tuple[str, str]]:
     gain = manifest.power.u_gain if manifest.power else None
@@ -80,7 +80,7 @@ def _facts(
     ]
 
 
-def _warmed(told: Any) -> str:
+def _warmed(told: object) -> str:
     warm = _mapping(told)
     if not warm:
         return ""
@@ -91,35 +91,35 @@ def _warmed(told: Any) -> str:
     return f"{done} after {_number(warm.get('seconds'))} s{at}"
 
 
-def _levels(step: Mapping[str, Any]) -> str:
+def _levels(step: Mapping[str, object]) -> str:
     return ", ".join(f"{_number(step.get(name))} W" for name in ("idle_w", "heavy_w", "light_w"))
 
 
-def _clock(clock: Mapping[str, Any]) -> str:
+def _clock(clock: Mapping[str, object]) -> str:
     step, cost = clock.get("smallest_step_ns"), clock.get("median_reading_ns")
     return (
         "" if step is None else f"steps of {_number(step)} ns, a reading costs {_number(cost)} ns"
     )
 
 
-def _call(overhead_ms: Any) -> str:
+def _call(overhead_ms: object) -> str:
     value = positive(overhead_ms)
     return "" if value is None else f"{_number(1000 * value)} us (the smallest layer)"
 
 
-def _anchor(anchor: Mapping[str, Any]) -> str:
+def _anchor(anchor: Mapping[str, object]) -> str:
     cv, middle = positive(anchor.get("cv")), positive(anchor.get("median_ms"))
     if cv is None or middle is None:
         return ""
     return f"{middle:.4g} ms, coefficient of variation {cv:.1%}"
 
 
-def _busy(interference: Mapping[str, Any]) -> str:
+def _busy(interference: Mapping[str, object]) -> str:
     slower = interference.get("slower_by")
     return "" if slower is None else f"the anchor runs slower by {_share(slower)}"
 
 
-def _duty(facts: Mapping[str, Any]) -> Table | None:
+def _duty(facts: Mapping[str, object]) -> Table | None:
     loads = [_mapping(load) for load in _list(facts.get("duty_cycles"))]
     if not loads:
         return None
@@ -144,7 +144,7 @@ def _duty(facts: Mapping[str, Any]) -> Table | None:
     return Table("duty", "On/off loads", caption, columns, rows)
 
 
-def _meters(board: Mapping[str, Any]) -> Table | None:
+def _meters(board: Mapping[str, object]) -> Table | None:
     meters = [_mapping(meter) for meter in _list(board.get("sensors"))]
     if not meters:
         return None
@@ -162,7 +162,7 @@ def _meters(board: Mapping[str, Any]) -> Table | None:
 _REASONS = ("lowest power", "median power", "highest power", "widest interval", "flagged")
 
 
-def raw_power_section(folder: Path, records: Sequence[VisitRecord]) -> dict[str, Any]:
+def raw_power_section(folder: Path, records: Sequence[VisitRecord]) -> dict[str, object]:
     """Raw power of some visits: the lowest, median and highest, the least sure, one flagged."""
     logs = PowerLogs(folder)
     if not logs.names:
@@ -257,13 +257,13 @@ def _relative(half: float | None, mean: float) -> float | None:
     return None if half is None else 100 * half / mean
 
 
-def _each(steps: Sequence[Mapping[str, Any]], name: str, unit: str, factor: float = 1.0) -> str:
+def _each(steps: Sequence[Mapping[str, object]], name: str, unit: str, factor: float = 1.0) -> str:
     values = [step.get(name) for step in steps]
     told = [_number(factor * v) for v in values if isinstance(v, int | float)]
     return f"{' and '.join(told)} {unit}" if told else ""
 
 
-def _unit(value: Any, unit: str) -> str:
+def _unit(value: object, unit: str) -> str:
     return "" if not isinstance(value, int | float) else f"{_number(value)} {unit}"
 
 
@@ -271,13 +271,13 @@ def _share(value: Any) -> str:
     return f"{100 * float(value):.3g} %"
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else "not known"
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[object]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

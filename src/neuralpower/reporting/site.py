@@ -160,7 +160,7 @@ class Report:
         context["credits"] = [p.credit for p in shown if p.credit]
         return self._html(leaf, leaf.page.template, context)
 
-    def _html(self, leaf: Leaf, template: str, context: Mapping[str, Any]) -> str:
+    def _html(self, leaf: Leaf, template: str, context: Mapping[str, object]) -> str:
         html = (
             _templates()
             .get_template(template)
@@ -238,7 +238,7 @@ def _leads(folder: Path, href: str, written: Collection[Path]) -> bool:
     )
 
 
-def stored(items: Sequence[Any], section: Callable[[Any], str]) -> str:
+def stored(items: Sequence[Any], section: Callable[[object], str]) -> str:
     """Sections of a page by their keys for its script: JSON, zlib, base64.
 
     Figures for each choice of a page's switches would be most of the report if written out.

@@ -221,7 +221,7 @@ class Heat:
 
 
 def inline_download(
-    name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
 ) -> Download:
     """A small table as a ``data:`` address, so that a page that is moved keeps it.
 
@@ -245,7 +245,7 @@ def relative(path: Path, page: Path) -> str:
     return quote(Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix())
 
 
-def packed(value: Any) -> str:
+def packed(value: object) -> str:
     """A value for a page's script: JSON, zlib, base64 (the script inflates it)."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

@@ -23,7 +23,7 @@ from neuralpower.reporting.tables import (
 )
 
 
-def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
+def validation_section(platform: PlatformResults) -> dict[str, object] | None:
     """Network validation of a platform from its accuracy file; None where no network was."""
     accuracy = platform.accuracy
     networks = accuracy.get("networks", {})
@@ -57,7 +57,7 @@ def validation_section(platform: PlatformResults) -> dict[str, Any] | None:
     }
 
 
-def _of_target(networks: Mapping[str, Any], target: str) -> list[dict[str, Any]]:
+def _of_target(networks: Mapping[str, Any], target: str) -> list[dict[str, object]]:
     return [
         {**entry, "network": name}
         for name, targets in sorted(networks.items())
@@ -130,7 +130,7 @@ def _entries(networks: Mapping[str, Any]) -> Table:
     columns = [Column("Network", False), Column("Batch"), *SCORE_COLUMNS,
                Column("Coverage", False, look="whole")]  # fmt: skip
     rows: list[list[Cell]] = []
-    records: list[dict[str, Any]] = []
+    records: list[dict[str, object]] = []
     for name, targets in sorted(networks.items()):
         for target in TARGETS:
             for score in targets.get(target, []):

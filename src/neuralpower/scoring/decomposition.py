@@ -48,7 +48,7 @@ def decompose(
     trials: Sequence[Trial],
     predicted: Sequence[Sequence[Mapping[str, Any]]],
     models: Models,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``entries`` (one a pass) and ``summary`` (mean absolute value of every part), runtime only.
 
     ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured
@@ -82,7 +82,7 @@ def _inside(trial: Trial) -> dict[int, float]:
 
 def _entry(
     measured: Pass, time: float, rows: Sequence[Mapping[str, Any]], layers: Mapping[int, float]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The parts where layers were recorded inside the pass."""
     predicted = {r["index"]: r["runtime_ms"] for r in rows[:-1] if r["runtime_ms"] is not None}
     whole = sum(layers.values())
@@ -114,7 +114,7 @@ def _entry_alone(
     return _parts(trial.measured, time, where, error, missed, error - missed, 0.0)
 
 
-def _parts(measured: Pass, time: float, layers_from: str, *parts: float) -> dict[str, Any]:
+def _parts(measured: Pass, time: float, layers_from: str, *parts: float) -> dict[str, object]:
     """An entry from the error, of layer models, of composition, and what is not modelled, in ms."""
     half_range = measured.half_ranges.get("runtime_ms")
     return {
@@ -179,7 +179,7 @@ class Alone:
         return self._ratios[key]
 
 
-_Shape = tuple[Any, ...]
+_Shape = tuple[object, ...]
 
 #: What makes two measurements the same layer, but for the batch; a bias is not worth a miss.
 _SHAPE = tuple(name for name in CONFIGURATION_COLUMNS if name not in ("batch", "bias"))

@@ -114,7 +114,7 @@ _DRIVERS: Mapping[str, tuple[_Driver, ...]] = {
 }
 
 
-def stored_drivers(stored: Mapping[str, Any], medians: Mapping[str, float]) -> Drivers | None:
+def stored_drivers(stored: Mapping[str, object], medians: Mapping[str, float]) -> Drivers | None:
     """``drivers`` of a model's file; None also where the file does not hold a whole model."""
     try:
         model = Model.from_json(stored)

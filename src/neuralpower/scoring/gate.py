@@ -88,7 +88,7 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
     return Tolerances(**section)
 
 
-def load_accuracy(path: str | Path) -> dict[str, Any]:
+def load_accuracy(path: str | Path) -> dict[str, object]:
     """Read an accuracy file; ``InputError`` if it is none."""
     value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
     if not isinstance(value.get("layers"), dict):
@@ -96,7 +96,7 @@ def load_accuracy(path: str | Path) -> dict[str, Any]:
     return value
 
 
-def load_figures(path: str | Path) -> tuple[Figures, Mapping[str, Any]]:
+def load_figures(path: str | Path) -> tuple[Figures, Mapping[str, object]]:
     """The figures of a baseline or an accuracy file, and the file's other entries."""
     value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
     try:
@@ -125,7 +125,7 @@ def compare(now: Figures, baseline: Figures, tolerances: Tolerances) -> list[dic
     return rows
 
 
-def failed(rows: Sequence[Mapping[str, Any]]) -> bool:
+def failed(rows: Sequence[Mapping[str, object]]) -> bool:
     """Whether a row fails the gate."""
     return any(row["verdict"] in RED for row in rows)
 
@@ -142,7 +142,7 @@ def accepted(now: Figures, baseline: Figures, tolerances: Tolerances) -> Figures
     return result
 
 
-def write_baseline(path: str | Path, accuracy: Mapping[str, Any], figures: Figures) -> None:
+def write_baseline(path: str | Path, accuracy: Mapping[str, object], figures: Figures) -> None:
     """Write a baseline: the figures, and which platform and data they are of."""
     nested: dict[str, Any] = {}
     for (part, name, target, figure), value in sorted(figures.items()):
@@ -151,7 +151,7 @@ def write_baseline(path: str | Path, accuracy: Mapping[str, Any], figures: Figur
     write_json(path, {"schema_version": SCHEMA_VERSION, **facts, "figures": nested})
 
 
-def figures_of(accuracy: Mapping[str, Any]) -> Figures:
+def figures_of(accuracy: Mapping[str, object]) -> Figures:
     """What the gate compares of an accuracy file; percentages in per cent.
 
     ``magnitude``, in the target's unit, is the absolute error over the relative one (both root
@@ -209,7 +209,7 @@ def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
 
 
 def _optional(
-    key: tuple[str, str, str], entry: Mapping[str, Any], names: Sequence[str]
+    key: tuple[str, str, str], entry: Mapping[str, object], names: Sequence[str]
 ) -> Iterator[tuple[Key, float]]:
     for name in names:
         if entry.get(name) is not None:

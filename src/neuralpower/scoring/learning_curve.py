@@ -26,7 +26,7 @@ LEFT = 20
 
 def learning_curve(
     layers: Layers, options: FitOptions | None = None, sizes: Sequence[int] = SIZES
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Fit on ``DRAWS`` random parts of every size and score on all the other rows.
 
     ``expected_rmspe`` is what nested cross-validation promised from the part alone.

@@ -36,7 +36,7 @@ def score_networks(
     models_dir: str | Path | None = None,
     readings: Readings | None = None,
     hold: Callable[[Sequence[Trial]], HeldOut] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
     ``networks``: name -> target -> a list of ``{batch, measured, half_range, runs, predicted, lo,
@@ -79,7 +79,7 @@ def score_networks(
 
 def _each_held_out(
     trials: Sequence[Trial], without: HeldOut
-) -> tuple[list[Trial], list[list[dict[str, Any]]]]:
+) -> tuple[list[Trial], list[list[dict[str, object]]]]:
     """Every pass as models without its network estimate it, and its rows of prediction by a
     composition that the other networks taught."""
     own, rows = [], []
@@ -98,7 +98,7 @@ def _each_held_out(
     return own, rows
 
 
-def _rows(trial: Trial, composition: Composition) -> list[dict[str, Any]]:
+def _rows(trial: Trial, composition: Composition) -> list[dict[str, object]]:
     return network_rows(trial.network, trial.estimates, composition)
 
 
@@ -139,7 +139,7 @@ def _scores(
     return scores
 
 
-def summary(scores: Scores) -> dict[str, Any]:
+def summary(scores: Scores) -> dict[str, object]:
     """Errors over all network-batch pairs by target, in per cent of the measurement."""
     result: dict[str, Any] = {}
     for target in TARGETS:

@@ -213,7 +213,7 @@ def _by_shape(
             found[i] = finder.take(found[i].row, [layer], "order")
 
 
-Key = tuple[Any, ...]
+Key = tuple[object, ...]
 
 
 def _row_key(row: TimedRow, weights: bool, outputs: bool) -> Key:

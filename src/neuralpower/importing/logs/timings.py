@@ -52,7 +52,7 @@ class Timing:
     network_title: str = ""
     phase: str = "TEST"
     batch: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

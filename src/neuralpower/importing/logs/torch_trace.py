@@ -59,8 +59,8 @@ class _Operator:
     end: float
     place: int
     shapes: tuple[Shape, ...]
-    thread: Any
-    calls: set[Any] = field(default_factory=set)
+    thread: object
+    calls: set[object] = field(default_factory=set)
     kernels_us: float = 0.0
 
     @property
@@ -109,7 +109,7 @@ def read_torch_trace(path: str | Path) -> Timing:
     )
 
 
-Events = Sequence[tuple[int, Mapping[str, Any]]]
+Events = Sequence[tuple[int, Mapping[str, object]]]
 
 
 def _outermost(events: Events, path: str | Path) -> list[_Operator]:

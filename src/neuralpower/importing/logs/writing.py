@@ -33,7 +33,7 @@ NETWORK_COLUMNS = (
 LAYER_COLUMNS = (
     *("network", "batch", "repeat", "index", "name", "type", "runtime_ms", "n_calls", "fused"),
 )
-Rows = list[dict[str, Any]]
+Rows = list[dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Tables:
     #: Names of the layers of every network, to tell two networks of one name apart.
     networks_seen: dict[str, list[str]] = field(default_factory=dict)
     #: Windows of a power log: samples, power, or why there is none.
-    windows: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, object]] = field(default_factory=list)
 
     def add_visit(self, configuration: Configuration, row: Mapping[str, object]) -> None:
         """One measured layer; visits of a configuration count from 1."""

@@ -206,7 +206,7 @@ def _pooled(size: int, kernel: int, stride: int, pad: int, down: bool, clip: boo
     return pooled - 1 if clip and (pooled - 1) * stride >= size + pad else pooled
 
 
-def _pair(param: Any, name: str, sizes: Sequence[int]) -> None:
+def _pair(param: object, name: str, sizes: Sequence[int]) -> None:
     height, width = sizes
     if height == width:
         setattr(param, "kernel_size" if name == "kernel" else name, height)

@@ -26,7 +26,7 @@ _PRECISION = ("precision", "dtype", "tf32_convolution", "tf32_matmul")
 _VERSIONS = ("torch", "cuda", "cudnn", "onnxruntime", "jax", "jaxlib", "provider")
 
 
-def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, Any]:
+def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, object]:
     """Refuse runs that differ in a way that is not ``allowed``; return the allowed differences.
 
     Which visits a run makes (shares, block size, seed) may differ: it changes no figure of a
@@ -53,14 +53,14 @@ def _some(facts: Facts | None, names: Sequence[str]) -> dict[str, object]:
     return {name: facts[name] for name in names if facts and facts.get(name) is not None}
 
 
-def _device(facts: Manifest) -> Any:
+def _device(facts: Manifest) -> object:
     gpu = (facts.executor or {}).get("gpu")
     if gpu:
         return {"gpu": gpu.get("name")}
     return _some(facts.machine, ("cpu", "cpu_family", "cpu_model")) or facts.device
 
 
-def _protocol(facts: Manifest) -> Any:
+def _protocol(facts: Manifest) -> object:
     known = dict(facts.protocol or {})
     # Which items are visited and how often, and which get power, is no matter of how.
     known.pop("design", None)

@@ -27,7 +27,7 @@ class Level:
     shared: int = 0
     reason: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values of six digits; what is missing is left out."""
         values = {"factor": self.factor, "lo": self.lo, "hi": self.hi}
         told: dict[str, object] = {k: float(f"{v:.6g}") for k, v in values.items() if v is not None}

@@ -161,16 +161,16 @@ def _write_tables(out: Path, runs: Sequence[Run], factors: Mapping[str, float]) 
     return sorted(made)
 
 
-def _configuration(row: Cells) -> tuple[Any, ...]:
+def _configuration(row: Cells) -> tuple[object, ...]:
     anchor = float(row["repeat"]) >= ANCHOR_REPEAT
     return ("anchor",) if anchor else tuple(row.get(name) for name in CONFIGURATION_COLUMNS)
 
 
-def _pass(row: Cells) -> tuple[Any, ...]:
+def _pass(row: Cells) -> tuple[object, ...]:
     return row["network"], row["batch"]
 
 
-def _repeats(runs: Sequence[Run]) -> dict[tuple[Any, ...], int]:
+def _repeats(runs: Sequence[Run]) -> dict[tuple[object, ...], int]:
     """The new repeat of each network, batch, run and old repeat: tables of both kinds agree."""
     olds: dict[tuple[object, ...], set[tuple[str, float]]] = {}
     for run in runs:
@@ -186,7 +186,7 @@ def _repeats(runs: Sequence[Run]) -> dict[tuple[Any, ...], int]:
 def _numbered(
     rows: Iterable[tuple[str, Cells]],
     identity: Any,
-    repeats: Mapping[tuple[Any, ...], int] | None = None,
+    repeats: Mapping[tuple[object, ...], int] | None = None,
 ) -> list[Cells]:
     """Rows with their run and with repeats counted over all runs, as ``repeats`` says if given.
 

@@ -103,6 +103,7 @@ def test_chosen_visits_stand_on_the_page_as_they_are_recorded(project: Path) -> 
     records = {r.visit: r for r in read_visit_records(folder)}
     section = raw_power_section(folder, list(records.values()))
     watts = [r.power_w for r in records.values() if r.power_w]
+    assert section["table"] is not None
     shown = {row[0].text: records[row[2].text] for row in section["table"].rows}
     assert shown["lowest power"].power_w == min(watts)
     assert shown["highest power"].power_w == max(watts)

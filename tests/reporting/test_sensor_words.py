@@ -88,6 +88,7 @@ def test_whether_the_counter_is_honest(honest: bool, said: str) -> None:
 
 def test_what_half_loads_took() -> None:
     table = sensor_section(BOARD, Manifest())["duty"]
+    assert table is not None
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["80.0", "200", "210", "198", "5.00", "-1.00"],
         ["100", "", "210", "", "", ""],
@@ -97,6 +98,7 @@ def test_what_half_loads_took() -> None:
 
 def test_which_meters_were_looked_for() -> None:
     table = sensor_section(BOARD, Manifest())["meters"]
+    assert table is not None
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["nvml", "works", "board"],
         ["rapl", "not here", "no counters"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 #: Rows that a notebook shows of a long table.
 _SHOWN = 60
 
@@ -24,7 +24,7 @@ class Table:
     """
 
     columns: tuple[str, ...]
-    rows: list[dict[str, object]]
+    rows: list[dict[str, Any]]
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
         self.columns = tuple(columns)
@@ -33,10 +33,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __iter__(self) -> Iterator[dict[str, object]]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.rows)
 
-    def __getitem__(self, index: int) -> dict[str, object]:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         return self.rows[index]
 
     def to_frame(self) -> pandas.DataFrame:
@@ -46,7 +46,7 @@ class Table:
         return pandas.DataFrame([[row.get(c) for c in self.columns] for row in self.rows],
                                 columns=list(self.columns))  # fmt: skip
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """The rows as JSON values: what ``--format json`` of the commands writes."""
         from neuralpower.core.json_tables import document
 
@@ -127,7 +127,7 @@ class Prediction(Table):
         return self.rows[-1]
 
     @property
-    def layers(self) -> list[dict[str, object]]:
+    def layers(self) -> list[dict[str, Any]]:
         """The rows of the layers, in the order of execution."""
         return self.rows[:-1]
 

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.reading import add_reading_arguments, readings, warn

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import printable
 from neuralpower.networks.reading import PHASES, Reading, Readings, blob_shape, data_shape

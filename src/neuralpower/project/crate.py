@@ -128,7 +128,12 @@ class _Builder:
             self._action(f"#made-{path}", name, tools[command], inputs, [self.entities[path]])
 
     def _action(
-        self, identity: str, name: str, instrument: object, inputs: list[object], results: list[object]
+        self,
+        identity: str,
+        name: str,
+        instrument: object,
+        inputs: list[object],
+        results: list[object],
     ) -> None:
         self.crate.add_action(
             instrument,

@@ -214,7 +214,9 @@ def begin_run(folder: Path, run: RunRecord, extend: bool) -> None:
     write_run(folder, run)
 
 
-def _alike(before: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, object], dict[str, object]]:
+def _alike(
+    before: dict[str, Any], now: dict[str, Any]
+) -> tuple[dict[str, object], dict[str, object]]:
     """Without the rules of power where one of the calls has measured none."""
     if not ("power" in before["protocol"] and "power" in now["protocol"]):
         before["protocol"].pop("power", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from neuralpower.core.families import FAMILY
 from neuralpower.core.targets import LABELS, UNITS

@@ -210,7 +210,7 @@ def roof_of(manifest: Mapping[str, object]) -> tuple[float, float] | None:
     return None
 
 
-def roofline_points(rows: Sequence[Row], sizes: Mapping[object, Row]) -> list[RooflinePoint]:
+def roofline_points(rows: Sequence[Row], sizes: Mapping[int, Row]) -> list[RooflinePoint]:
     """The layers that multiply: their MACs over the bytes of elements, and over their runtime.
 
     ``sizes``: index -> row of the layer table, which may be of another batch size.

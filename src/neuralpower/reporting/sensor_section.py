@@ -5,17 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from neuralpower.records.manifest import Manifest
 from neuralpower.records.power_figures import BOARD_STEPS, idle_states, positive
 from neuralpower.records.raw_windows import PowerLogs
 from neuralpower.records.visits import Power, VisitRecord
 from neuralpower.reporting import figures_power as figures
+from neuralpower.reporting.charts import Picture
 from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
 
 
-def sensor_section(board: Mapping[str, object], manifest: Manifest) -> dict[str, object]:
+class SensorSection(TypedDict):
+    """What the page says of a sensor: sentences, facts by name, a figure, two tables."""
+
+    words: list[str]
+    facts: list[tuple[str, str]]
+    step: Picture | None
+    duty: Table | None
+    meters: Table | None
+
+
+class RawPowerSection(TypedDict):
+    """Raw power of some visits: what is shown, its figure and its table."""
+
+    text: str
+    figure: Picture | None
+    table: Table | None
+
+
+def sensor_section(board: Mapping[str, object], manifest: Manifest) -> SensorSection:
     """Facts of the sensor from ``characterise.json`` and the manifest, with words and figures."""
     facts = _mapping(board.get("board"))
     steps = [_mapping(step) for step in _list(facts.get("steps"))]
@@ -162,7 +181,7 @@ def _meters(board: Mapping[str, object]) -> Table | None:
 _REASONS = ("lowest power", "median power", "highest power", "widest interval", "flagged")
 
 
-def raw_power_section(folder: Path, records: Sequence[VisitRecord]) -> dict[str, object]:
+def raw_power_section(folder: Path, records: Sequence[VisitRecord]) -> RawPowerSection:
     """Raw power of some visits: the lowest, median and highest, the least sure, one flagged."""
     logs = PowerLogs(folder)
     if not logs.names:
@@ -267,8 +286,8 @@ def _unit(value: object, unit: str) -> str:
     return "" if not isinstance(value, int | float) else f"{_number(value)} {unit}"
 
 
-def _share(value: Any) -> str:
-    return f"{100 * float(value):.3g} %"
+def _share(value: object) -> str:
+    return f"{100 * value:.3g} %" if isinstance(value, int | float) else "not known"
 
 
 def _number(value: object) -> str:

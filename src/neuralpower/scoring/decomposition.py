@@ -48,7 +48,7 @@ def decompose(
     trials: Sequence[Trial],
     predicted: Sequence[Sequence[Mapping[str, Any]]],
     models: Models,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """``entries`` (one a pass) and ``summary`` (mean absolute value of every part), runtime only.
 
     ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.families import FAMILY

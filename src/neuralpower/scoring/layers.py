@@ -30,7 +30,7 @@ def evaluate(
     models: str | Path,
     prototxts: Sequence[Path] = (),
     readings: Readings | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The contents of accuracy.json.
 
     ``scored_on`` says what the layers' figures mean: ``out of fold`` when the measurements are
@@ -153,7 +153,7 @@ def _products(
 
 def _entry(
     model: Model, measured: Array, predicted: Array, lo: Array, hi: Array, visits: np.ndarray
-) -> dict[str, object]:
+) -> dict[str, Any]:
     return {
         **scores(measured, predicted),
         "visits": int(visits.sum()),

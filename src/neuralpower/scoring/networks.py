@@ -36,7 +36,7 @@ def score_networks(
     models_dir: str | Path | None = None,
     readings: Readings | None = None,
     hold: Callable[[Sequence[Trial]], HeldOut] | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
     ``networks``: name -> target -> a list of ``{batch, measured, half_range, runs, predicted, lo,
@@ -139,7 +139,7 @@ def _scores(
     return scores
 
 
-def summary(scores: Scores) -> dict[str, object]:
+def summary(scores: Scores) -> dict[str, dict[str, Any]]:
     """Errors over all network-batch pairs by target, in per cent of the measurement."""
     result: dict[str, Any] = {}
     for target in TARGETS:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.importing.logs.timings import Shape, TimedRow, Timing, milliseconds, read_document

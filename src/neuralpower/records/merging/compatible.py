@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.records.codec import Facts

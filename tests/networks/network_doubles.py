@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower.core.configuration import Configuration
-from neuralpower.networks.estimates import Columns, Floats
+from neuralpower.networks.traffic import Columns, Floats
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from needed import needed
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES
 from neuralpower.networks.composition import predict_networks
-from neuralpower.networks.estimates import Columns
+from neuralpower.networks.traffic import Columns
 from neuralpower.onnx_in.loading import load_network
 
 needed("torch")

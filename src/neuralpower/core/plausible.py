@@ -11,9 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, TypeAlias
 
 from neuralpower.core import cost
+
+#: A number, or an array of n of them: the rules are written once for both.
+Numbers: TypeAlias = Any
+Sizes: TypeAlias = cost.Sizes[Numbers]
+Broken: TypeAlias = Callable[[Sizes, Numbers], Numbers]
+Text: TypeAlias = Callable[[Sizes, Numbers], str]
 
 #: 10^13 bytes of input, output and weights: more than any one device holds.
 MOST_BYTES = 10**13
@@ -39,8 +45,8 @@ class Rule:
     """
 
     column: str
-    broken: Callable[[Any, Any], Any]
-    text: Callable[[Any, Any], str]
+    broken: Broken
+    text: Text
 
 
 def broken_rules(c: cost.Sizes[int], ms: float) -> Iterator[tuple[str, str]]:
@@ -50,16 +56,16 @@ def broken_rules(c: cost.Sizes[int], ms: float) -> Iterator[tuple[str, str]]:
             yield rule.column, rule.text(c, ms)
 
 
-def implausible(c: cost.Sizes[Any], ms: Any) -> Any:
+def implausible(c: Sizes, ms: Numbers) -> Numbers:
     """(n,) of bool: rows of one family that break a rule, from columns of float64."""
     return reduce(or_, (rule.broken(c, ms) for rule in RULES))
 
 
-def _of(c: Any, name: str, axis: str) -> Any:
+def _of(c: Sizes, name: str, axis: str) -> Numbers:
     return getattr(c, f"{name}_{axis}")
 
 
-def _possible(c: Any, axis: str) -> tuple[Any, Any]:
+def _possible(c: Sizes, axis: str) -> tuple[Numbers, Numbers]:
     """The smallest and the largest output along one direction."""
     size = _of(c, "in", axis)
     if c.family not in _WINDOWED:
@@ -75,8 +81,8 @@ def _possible(c: Any, axis: str) -> tuple[Any, Any]:
     return out - 1, out + 1
 
 
-def _off(axis: str) -> Callable[[Any, Any], Any]:
-    def broken(c: Any, ms: Any) -> Any:
+def _off(axis: str) -> Broken:
+    def broken(c: Sizes, ms: Numbers) -> Numbers:
         out = _of(c, "out", axis)
         if c.family in _FREE:
             return out < 0
@@ -86,8 +92,8 @@ def _off(axis: str) -> Callable[[Any, Any], Any]:
     return broken
 
 
-def _off_text(axis: str) -> Callable[[Any, Any], str]:
-    def text(c: Any, ms: Any) -> str:
+def _off_text(axis: str) -> Text:
+    def text(c: Sizes, ms: Numbers) -> str:
         (low, high), out = _possible(c, axis), _of(c, "out", axis)
         usual = low if low == high else low + 1
         size = _of(c, "in", axis)
@@ -96,13 +102,13 @@ def _off_text(axis: str) -> Callable[[Any, Any], str]:
     return text
 
 
-def _ungrouped(c: Any, ms: Any) -> Any:
+def _ungrouped(c: Sizes, ms: Numbers) -> Numbers:
     if c.family not in ("conv", "deconv"):
         return c.groups < 0
     return (c.in_channels % c.groups > 0) | (c.out_channels % c.groups > 0)
 
 
-def _channels_differ(c: Any, ms: Any) -> Any:
+def _channels_differ(c: Sizes, ms: Numbers) -> Numbers:
     if c.family in ("conv", "deconv", "fc"):
         return c.out_channels < 0
     if c.family == "concat":
@@ -110,20 +116,20 @@ def _channels_differ(c: Any, ms: Any) -> Any:
     return c.in_channels != c.out_channels
 
 
-def _work(c: Any) -> tuple[Any, int, str]:
+def _work(c: Sizes) -> tuple[Numbers, int, str]:
     if c.family in _MATRIX:
         return cost.macs(c), MOST_MACS_PER_MS, "multiply-accumulates"
     return cost.input_elements(c), MOST_ELEMENTS_PER_MS, "elements read"
 
 
-def _too_fast(c: Any, ms: Any) -> Any:
+def _too_fast(c: Sizes, ms: Numbers) -> Numbers:
     if c.family == "dropout":  # does nothing
         return ms < 0
     work, most, _ = _work(c)
     return work / most > ms
 
 
-def _too_fast_text(c: Any, ms: Any) -> str:
+def _too_fast_text(c: Sizes, ms: Numbers) -> str:
     work, _, what = _work(c)
     return f"{1000.0 * work / ms:.2g} {what} a second: no device does"
 

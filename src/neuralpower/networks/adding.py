@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.estimates import (
     Estimates,
-    Floats,
     Interval,
     Limits,
     product,
     take,
 )
 from neuralpower.networks.launch import BOUND, Launch, Sums
+from neuralpower.networks.traffic import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ def _limited_total(value: float, limits: Limits) -> float:
     return value if high is None else min(value, high)
 
 
-def _spread(errors: Floats, family: NDArray[Any], correlation: Mapping[str, float]) -> float:
+def _spread(errors: Floats, family: NDArray[np.str_], correlation: Mapping[str, float]) -> float:
     """Half-width of a sum: within a family (1 - rho) sum e^2 + rho (sum e)^2, then quadrature."""
     square = 0.0
     for name in sorted(set(family.tolist())):

@@ -183,15 +183,21 @@ def _stamp(models_dir: str | Path) -> str:
     return sha256_file(Path(models_dir) / "models.json")
 
 
-def _positive(value: Any) -> float:
-    number = float(value)
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _positive(value: object) -> float:
+    number = _number(value)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{value!r} is not a positive number")
     return number
 
 
-def _not_negative(value: Any) -> float:
-    number = float(value)
+def _not_negative(value: object) -> float:
+    number = _number(value)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{value!r} is not a number from 0 on")
     return number

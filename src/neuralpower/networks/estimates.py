@@ -14,10 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
-from neuralpower.networks.traffic import MOVED, STAND_IN, WIDER, as_rectifier
+from neuralpower.networks.traffic import (
+    MOVED,
+    STAND_IN,
+    WIDER,
+    Columns,
+    Floats,
+    Values,
+    as_rectifier,
+)
 
-Floats = NDArray[np.float64]
-Columns = Mapping[str, NDArray[Any]]
 #: The least and the most that a device can do, None where unknown.
 Limits = tuple[float | None, float | None]
 
@@ -94,7 +100,7 @@ class Interval:
 class Estimates:
     """Runtime (ms), power (W) and energy (mJ) of n layers, each layer run by itself."""
 
-    family: NDArray[Any]
+    family: NDArray[np.str_]
     runtime_ms: Interval
     power_w: Interval
     energy_mj: Interval
@@ -141,13 +147,13 @@ class Estimates:
         return self.take(np.arange(start, stop))
 
 
-def _filled(values: NDArray[Any], rows: NDArray[np.intp], missing: Any) -> NDArray[Any]:
+def _filled(values: Values, rows: NDArray[np.intp], missing: float | str) -> Values:
     if not len(values):
         return np.full(len(rows), missing)
     return np.asarray(np.where(rows < 0, missing, values[rows]))
 
 
-def configuration_columns(configurations: Sequence[Configuration]) -> dict[str, NDArray[Any]]:
+def configuration_columns(configurations: Sequence[Configuration]) -> dict[str, Values]:
     """Configurations as one array a column (numbers as float64, words as str)."""
     return {
         name: np.array(

@@ -20,6 +20,11 @@ from neuralpower.networks.estimates import Models, configuration_columns
 from neuralpower.networks.reading import Readings
 
 if TYPE_CHECKING:
+    from neuralpower.caffe.caffe_pb2 import (
+        ConvolutionParameter,
+        LayerParameter,
+        PoolingParameter,
+    )
     from neuralpower.caffe.network import Layer, Network
 
 
@@ -32,7 +37,7 @@ class Change:
 
     key: str
     words: str
-    apply: Callable[[object], str]
+    apply: Callable[[LayerParameter], str]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -41,7 +46,7 @@ class Change:
         return (*savings, f"{self.key}_note")
 
 
-def _halve_width(layer: Any) -> str:
+def _halve_width(layer: LayerParameter) -> str:
     """Halve a layer's outputs in place; the reason where it has none to halve."""
     if layer.type in ("Convolution", "Deconvolution"):
         param = layer.convolution_param
@@ -59,7 +64,7 @@ def _halve_width(layer: Any) -> str:
     return "its width is that of its input"
 
 
-def _double_stride(layer: Any) -> str:
+def _double_stride(layer: LayerParameter) -> str:
     """Double a layer's stride in place; the reason where it has none."""
     if layer.type == "Convolution":
         param = layer.convolution_param
@@ -71,16 +76,16 @@ def _double_stride(layer: Any) -> str:
             param.stride.extend(strides)
         return ""
     if layer.type == "Pooling" and not layer.pooling_param.global_pooling:
-        param = layer.pooling_param
-        if param.HasField("stride_h") or param.HasField("stride_w"):
-            param.stride_h, param.stride_w = 2 * param.stride_h, 2 * param.stride_w
+        pooling = layer.pooling_param
+        if pooling.HasField("stride_h") or pooling.HasField("stride_w"):
+            pooling.stride_h, pooling.stride_w = 2 * pooling.stride_h, 2 * pooling.stride_w
         else:
-            param.stride *= 2
+            pooling.stride *= 2
         return ""
     return "it has no stride"
 
 
-def _smaller_kernel(layer: Any) -> str:
+def _smaller_kernel(layer: LayerParameter) -> str:
     """Take one row from each side of a layer's kernel, and of its padding, in place."""
     if layer.type == "Convolution":
         param = layer.convolution_param
@@ -88,23 +93,27 @@ def _smaller_kernel(layer: Any) -> str:
         if max(sizes) < 3:
             return "its kernel is the smallest"
         dilation = max([*param.dilation, 1])
-        for field in (param.kernel_size, param.pad):
-            step = 2 if field is param.kernel_size else dilation
-            field[:] = [max(size - step, size % 2 if step == 2 else 0) for size in field]
+        param.kernel_size[:] = [max(size - 2, size % 2) for size in param.kernel_size]
+        param.pad[:] = [max(pad - dilation, 0) for pad in param.pad]
+        _smaller_sides(param)
     elif layer.type == "Pooling" and not layer.pooling_param.global_pooling:
-        param = layer.pooling_param
-        if max(param.kernel_size, param.kernel_h, param.kernel_w) < 4:
+        pooling = layer.pooling_param
+        if max(pooling.kernel_size, pooling.kernel_h, pooling.kernel_w) < 4:
             return "its kernel is small already"
-        if param.HasField("kernel_size"):
-            param.kernel_size -= 2
-        if param.pad:
-            param.pad -= 1
+        if pooling.HasField("kernel_size"):
+            pooling.kernel_size -= 2
+        if pooling.pad:
+            pooling.pad -= 1
+        _smaller_sides(pooling)
     else:
         return "it has no kernel"
+    return ""
+
+
+def _smaller_sides(param: ConvolutionParameter | PoolingParameter) -> None:
     for name, step in (("kernel_h", 2), ("kernel_w", 2), ("pad_h", 1), ("pad_w", 1)):
         if param.HasField(name):
             setattr(param, name, max(getattr(param, name) - step, 1 if step == 2 else 0))
-    return ""
 
 
 #: What is tried on each of the costliest layers.
@@ -283,7 +292,7 @@ def _changed(
     path: str | Path,
     network: Network,
     layer: Layer,
-    change: Callable[[Any], str],
+    change: Callable[[LayerParameter], str],
     options: Mapping[str, Any],
 ) -> Network:
     """The network with one layer changed; ``InputError`` where that is not a network any more."""

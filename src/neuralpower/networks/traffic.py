@@ -9,13 +9,15 @@ Such figures are marked as estimates, and their intervals are wide.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Columns = Mapping[str, NDArray[Any]]
+#: A column of a table of configurations: numbers or words; and such columns by name.
+Values: TypeAlias = NDArray[Any]
+Columns = Mapping[str, Values]
 
 #: The family whose model stands in.
 STAND_IN = "relu"
@@ -32,7 +34,7 @@ MOVED = {
 WIDER = 2.0
 
 
-def as_rectifier(columns: Columns, family: str) -> dict[str, NDArray[Any]]:
+def as_rectifier(columns: Columns, family: str) -> dict[str, Values]:
     """Configuration columns of rectifiers that move as many elements as layers of ``family``.
 
     ``columns``: arrays of shape (n,), all of the one family. Batch and map stay, the number of

@@ -512,6 +512,8 @@ MATTER = [
     ("Normalize", "norm_param { across_spacial: true }", "across_spatial"),
     ("Accuracy", "accuracy_param { topk: 5 }", "top_k"),
     ("Python", "python_param { layr: 'X' }", "layer"),
+    ("ROIAlign", "roialign_param { pooled_h: 7 }", "roi_align_param"),
+    ("Pooling3D", "pooling3d_param { kernel_size: 2 }", "pooling_param"),
     ("ReLU", "includ { phase: TRAIN }", "include"),
     ("ReLU", "include { phse: TEST }", "phase"),
 ]  # fmt: skip

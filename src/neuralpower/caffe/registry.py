@@ -91,7 +91,8 @@ class LayerType:
     whatever the bottoms; ``inner_top``: a layer of one top inside is given the same loss weights;
     ``in_place``: Caffe allows it; ``fork``: BVLC Caffe does not know the
     type; ``source``: brings data in; ``given``: ``--blob-shape`` wins over what the layer says;
-    ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation.
+    ``engine``: the parameter whose ``engine`` may ask for cuDNN; ``free``: no computation;
+    ``plain``: no parameter changes shapes or work.
     ``operation`` makes the typed operation and ``kinds`` are those of its parameters, both set by
     the decorator ``operation.operation``.
     """
@@ -111,6 +112,7 @@ class LayerType:
     given: bool = False
     engine: str = ""
     free: bool = False
+    plain: bool = False
     operation: Any = None
     kinds: tuple[str, ...] = ()
 

@@ -54,14 +54,14 @@ _CLOSING = {"{": "}", "<": ">"}
 class Doubt:
     """An unknown field or value that may matter, at a character offset.
 
-    ``layer`` is the offset of the entry that it is in, -1 outside the layers; ``block`` whether it
-    is a parameter block as a whole.
+    ``layer`` is the offset of the entry that it is in, -1 outside the layers; ``block`` the name of
+    a parameter block that is unknown as a whole.
     """
 
     layer: int
     offset: int
     text: str
-    block: bool = False
+    block: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -339,7 +339,8 @@ class _Parser(Cursor):
             likely = closest(name, known)
             hint = f" (is it {likely}?)" if likely else ""
             block = name.endswith("_param") and kind in ("LayerParameter", "V1LayerParameter")
-            self._doubt(message, f"unknown field {name} of {kind}{hint}", offset, block=block)
+            text = f"unknown field {name} of {kind}{hint}"
+            self._doubt(message, text, offset, block=name if block else "")
         self.note(f"unknown field {name} of {kind} passed over")
 
     def _skip_value(self, found: re.Match[str]) -> int:
@@ -360,7 +361,7 @@ class _Parser(Cursor):
 
     # --------------------------------------------------------------------------- notes and faults
 
-    def _doubt(self, message: Any, text: str, offset: int, *, block: bool = False) -> None:
+    def _doubt(self, message: Any, text: str, offset: int, *, block: str = "") -> None:
         """Keep what may make a layer's figures wrong, with its place."""
         if len(self.document.doubts) < MAX_DOUBTS:
             layer = -1 if message is self.root else self.layer

@@ -63,12 +63,23 @@ class Entry:
         self.sources: list[int] = []
         self.in_place: list[bool] = []
         self.notes: list[str] = []
-        # The blocks of forks' types that matter are in the schema; another one does not.
-        known = self.kind is not None and not self.kind.fork
-        self.doubts: list[str] = [doubt.text for doubt in doubts if known or not doubt.block]
+        self.doubts: list[str] = [doubt.text for doubt in doubts if self.concerned(doubt.block)]
         self.assumed: list[str] = []
         #: The loss weights that are left when Caffe has moved those of shared tops to Splits.
         self.weights: list[float] = list(param.loss_weight)
+
+    def concerned(self, block: str) -> bool:
+        """Whether an unknown parameter block may change the layer.
+
+        The blocks of forks' types that matter are in the schema: another one does not, but for one
+        that has the type's own name.
+        """
+        if not block or self.kind is None or not self.kind.fork:
+            return not block or self.kind is not None
+        return (
+            not self.kind.plain
+            and block.removesuffix("_param").replace("_", "") in self.param.type.lower()
+        )
 
     def note(self) -> str:
         """The layer's note: doubts first, then defaults, then remarks."""

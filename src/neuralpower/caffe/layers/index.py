@@ -42,14 +42,15 @@ MODULES: dict[str, str] = {
         "SmoothL1LossOHEM SoftmaxWithLoss SoftmaxWithLossOHEM"
     ),
     "neurons": (
-        "AbsVal BNLL CELU CReLU Cast Ceil Clip CoeffSchedule Copy Cos Debug DropBlock DropConnect "
-        "DropPath Dropout ELU Exp Flip Floor GELU GRL GaussianNoise GradientReversal "
-        "GradientScaler Grl HSigmoid HSwish H_Swish HardSigmoid HardSwish HardTanh Hardtanh "
-        "Hsigmoid Hswish Identity Invert LRNRistretto LeakyReLU Log Mean Mirror Mish Neg Negative "
-        "Noise PReLU Pass Power Print QuantReLU Quantize QuantizeRelu RReLU RandomizedReLU ReLU "
-        "ReLU6 ReLUN ReLURistretto ReLUX Reverse Round Rsqrt SELU SeLU SeLuDropout SiLU Sigmoid "
-        "Sign Sin SoftPlus SoftSign SoftmaxRistretto Softplus Softsign SpatialDropout Sqrt Square "
-        "StochasticDepth StopGradient Swish TanH Threshold ThresholdedReLU"
+        "Abs AbsVal BNLL BReLU CELU CReLU Cast Ceil ChannelShuffle Clip CoeffSchedule Copy Cos "
+        "Debug DropBlock DropConnect DropPath Dropout ELU Erf Exp Flip Floor GELU GRL "
+        "GaussianNoise GradientReversal GradientScaler Grl HSigmoid HSwish H_Swish HardSigmoid "
+        "HardSwish HardTanh Hardtanh Hsigmoid Hswish Identity Invert LRNRistretto LeakyReLU Log "
+        "Mean Mirror Mish Neg Negative Noise PReLU Pass Power Print QuantReLU Quantize "
+        "QuantizeRelu RReLU RandomizedReLU ReLU ReLU6 ReLUN ReLURistretto ReLUX Reverse Round "
+        "Rsqrt SELU SeLU SeLuDropout SiLU Sigmoid Sign Sin SoftPlus SoftSign SoftmaxRistretto "
+        "Softplus Softsign SpatialDropout Sqrt Square StochasticDepth StopGradient Swish TanH "
+        "Threshold ThresholdedReLU"
     ),
     "normalisation": "BatchNorm Bias LRN MVN Scale Softmax",
     "pooling": "NdPooling Pooling Pooling3D SPP",

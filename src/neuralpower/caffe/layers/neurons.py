@@ -27,12 +27,13 @@ _NAMES = (
     "Round Ceil Floor Sign Sin Cos Invert Flip Reverse Mirror Mean Quantize QuantizeRelu "
     "QuantReLU Noise GaussianNoise SpatialDropout DropBlock DropConnect DropPath "
     "StochasticDepth Copy Identity Pass Print Debug Cast GradientScaler GradientReversal Grl "
-    "GRL StopGradient SoftmaxRistretto ReLURistretto LRNRistretto CoeffSchedule"
+    "GRL StopGradient Abs BReLU Erf ChannelShuffle SoftmaxRistretto ReLURistretto LRNRistretto "
+    "CoeffSchedule"
 )
 ELEMENTWISE = _NAMES.split()
 
 
-@layer_type(*ELEMENTWISE, fork=True)
+@layer_type(*ELEMENTWISE, fork=True, plain=True)
 def neuron_of_forks(setup: Setup) -> list[Shape]:
     """The shape of the bottom; nothing to learn."""
     return [setup.bottom]

@@ -19,7 +19,6 @@ from neuralpower.profiling import bench
 from neuralpower.profiling.board import (
     Board,
     BoardFacts,
-    board_facts,
     board_sections,
     counter_facts,
     interference,
@@ -52,8 +51,16 @@ def board(poll_ns: int = 20_000_000, **knobs: Any) -> Board:
     return Board(load, light, gpu.meter, gpu.clock, gpu.clock.advance)
 
 
+def found(fake: Board, seconds: float) -> BoardFacts:
+    """What all sections find, one after the other."""
+    facts: BoardFacts = {}
+    for section in board_sections(fake, seconds):
+        facts |= section.find(facts)
+    return facts
+
+
 def test_the_sensor_is_found_as_it_is() -> None:
-    facts = board_facts(board(noise=0.001), seconds=3.0)
+    facts = found(board(noise=0.001), 3.0)
     for step in facts["steps"]:
         assert step["period_ms"] == pytest.approx(100, abs=5)
         assert step["idle_w"] == pytest.approx(IDLE_W, rel=5e-3)
@@ -155,7 +162,7 @@ def test_a_counter_is_not_judged_where_idle_power_varies() -> None:
 
 
 def test_a_missing_counter_is_not_called_honest() -> None:
-    facts = board_facts(board(unsupported=frozenset({83})), seconds=2.0)
+    facts = found(board(unsupported=frozenset({83})), 2.0)
     assert facts["counter_integrates_all_time"] is None
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.files import read_rows
-from neuralpower.meters.replay import read_raw, write_raw
+from neuralpower.core.files import csv_text, read_rows, write_text
+from neuralpower.meters.replay import RAW_COLUMNS, read_raw
 from neuralpower.meters.settle import (
     LEAST_BINS,
     phase_bins,
@@ -165,7 +165,9 @@ def test_a_half_duty_load_is_flagged_where_the_sensor_sees_windows_only() -> Non
 def test_a_log_that_is_read_again_gives_the_same_windows(tmp_path: Path) -> None:
     board = trace("step-a100")
     path = tmp_path / "raw.csv.gz"
-    write_raw(path, board.raw)
+    raw = board.raw
+    rows = [{"t_ns": t, "power_w": w} for t, w in zip(raw.t_ns, raw.power_w, strict=True)]
+    write_text(path, csv_text(RAW_COLUMNS, rows))
     again = window_stats(read_raw(path), 2 * S, 4 * S, PERIOD)
     assert again == window_stats(board.raw, 2 * S, 4 * S, PERIOD)
     with pytest.raises(InputError, match="no such file"):

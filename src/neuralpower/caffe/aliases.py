@@ -25,8 +25,6 @@ _MOVED = {
     "upsampling_param": "upsample_param",
     "psroi_align_param": "psroi_pooling_param",
 }
-#: Layer types with three spatial axes by name.
-VOLUMES = ("Convolution3D", "Conv3D", "Deconvolution3D", "NdConvolution", "Pooling3D", "NdPooling")
 
 
 def normalise(layer: LayerParameter) -> None:

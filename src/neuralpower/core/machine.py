@@ -68,14 +68,6 @@ def pin(core: int | None) -> list[int] | None:
     return sorted(os.sched_getaffinity(0))
 
 
-def os_threads() -> int | None:
-    """Threads of this process, as the system counts them."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return None
-
-
 def load_average() -> float | None:
     """Runnable processes over the last minute."""
     try:

@@ -63,11 +63,6 @@ class Listed:
         known = self.refused.startswith(self.file)
         return self.refused if known else f"{self.file}: {self.refused}"
 
-    @property
-    def known_share(self) -> float:
-        """Share of the layers whose shapes are known, 0 for a file without layers."""
-        return (self.layers_known or 0) / self.layers if self.layers else 0.0
-
 
 def list_networks(
     folder: str | Path,

@@ -217,14 +217,6 @@ def board_sections(board: Board, seconds: float = 4.0) -> list[Section]:
     ]
 
 
-def board_facts(board: Board, seconds: float = 4.0) -> BoardFacts:
-    """All sections, one after the other; about 3 minutes at ``seconds`` 4."""
-    facts: BoardFacts = {}
-    for section in board_sections(board, seconds):
-        facts |= section.find(facts)
-    return facts
-
-
 def _levels_w(found: BoardFacts) -> tuple[float, float] | None:
     """Idle power and that of the load, of the last step."""
     for step in reversed(list(found.get("steps", ()))):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,11 +125,6 @@ def plan_digest(visits: Iterable[Visit]) -> str:
     for visit in visits:
         digest.update(f"{visit.order} {visit.visit_id} {visit.item.key()}\n".encode())
     return digest.hexdigest()
-
-
-def visits_of(visits: Sequence[Visit], item_key: str) -> int:
-    """How many visits an item has in a plan."""
-    return sum(not v.is_anchor and v.item.key() == item_key for v in visits)
 
 
 def _repeats(

@@ -16,6 +16,7 @@ import onnx
 
 from neuralpower.cli import main
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text
 from neuralpower.networks.reading import Readings
 from neuralpower.records.folder import (
@@ -84,6 +85,9 @@ def test_the_networks_are_kept_as_they_were_measured(tmp_path: Path) -> None:
     assert {"prototxts/networks.yaml", "prototxts/tiny.prototxt"} <= files.keys()
     assert keep(out, tmp_path / "kept")
     assert [path.stem for path in load_platform(tmp_path / "kept").prototxts] == ["tiny"]
+    with pytest.raises(InputError, match="local is the name of what is measured on this machine"):
+        keep(out, tmp_path / "local")
+    assert not (tmp_path / "local").exists()
 
 
 def test_every_family_and_a_network_are_measured(

@@ -23,9 +23,9 @@ from neuralpower.core.network_files import (
 )
 from neuralpower.networks.reading import Readings, read_facts
 from neuralpower.project.published import prototxts, published_names, shown
+from neuralpower.records.sealing import LOCAL
 
 #: Usual name of the platform that is measured here, into results/; others are recorded folders.
-LOCAL = "local"
 _local = LOCAL
 #: Snakemake refuses a name that ends in so many repeats of a text.
 _REPEATS = 20

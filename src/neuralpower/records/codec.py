@@ -84,7 +84,7 @@ def _value(hint: object, value: object, name: str) -> object:
             return decode(hint, value)  # type: ignore[arg-type]
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    elif hint is object:
+    elif hint is Any or hint is object:
         return value
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

@@ -47,13 +47,23 @@ def seal(platform: Platform) -> list[str]:
     return added
 
 
+#: The platform that the workflow measures on the machine at hand; no recorded one has its name.
+LOCAL = "local"
+
+
 def keep(folder: Path, out: Path) -> list[str]:
     """Copy what belongs to a platform, sealed, to ``out``; returns the names of the files.
 
     What a run only needs to go on (its growing record, logs for people) stays behind. ``out``
     appears whole or not at all. Raises ``InputError`` as ``seal``, for a measurement that is not
-    complete, and for an ``out`` that is there.
+    complete, for an ``out`` that is there and for one of the name ``LOCAL``.
     """
+    if out.name == LOCAL:
+        raise InputError(
+            f"{LOCAL} is the name of what is measured on this machine now: name the device, as in "
+            f"{out.parent / 'my-cpu'}",
+            path=out,
+        )
     if out.exists():
         raise InputError("is there already: give another name, or remove it", path=out)
     seal(load_platform(folder))

@@ -47,20 +47,27 @@ _FIXED = (
 )
 
 
+def parts(headlines: Mapping[str, Sequence[Row]], beyond: Mapping[str, Beyond]) -> dict[str, Part]:
+    """The figures of each platform.
+
+    ``headlines``: platform -> prediction rows of one batch size; ``beyond``: what each platform has
+    measured.
+    """
+    return {name: Part(name, rows, beyond[name]) for name, rows in headlines.items()}
+
+
 def layer_table(
     layers: Sequence[Row],
-    headlines: Mapping[str, Sequence[Row]],
+    parts: Mapping[str, Part],
     boxes: Mapping[int, int],
-    beyond: Mapping[str, Beyond],
     download: Download | None = None,
 ) -> Table:
     """Layers in execution order with the figures of the first platform, its total in the foot.
 
-    ``headlines``: platform -> prediction rows of one batch size; ``boxes``: row -> the row whose
-    box in the picture the layer stands in; ``beyond``: what each platform has measured. The page's
-    script puts the figures of another platform, or of two, in their place (``all_figures``).
+    ``boxes``: row -> the row whose box in the picture the layer stands in. The page's script puts
+    the figures of another platform, or of two, in their place (``all_figures``).
     """
-    part = next((_Part(name, rows, beyond[name]) for name, rows in headlines.items()), None)
+    part = next(iter(parts.values()), None)
     places = [] if part is None else part.places
     group = "" if part is None else part.title
     columns = [Column("Layer", False)]
@@ -76,7 +83,7 @@ def layer_table(
     if part is not None:
         foot = [[word("TOTAL"), *(word(t or "") for t in part.total), *([Cell()] * len(_FIXED))]]
     caption = "Layers in execution order. "
-    if headlines:
+    if parts:
         caption += (
             "Figures are of one pass of the whole batch; parameters, shapes and MACs at the file's "
             "own batch size. Empty: no model, or not measured on this platform. A layer's name "
@@ -86,25 +93,22 @@ def layer_table(
                  filterable=True, rows_named="l", after=len(_FIXED))  # fmt: skip
 
 
-def all_figures(
-    layers: Sequence[Row],
-    headlines: Mapping[str, Sequence[Row]],
-    beyond: Mapping[str, Beyond],
-) -> str:
+def all_figures(layers: Sequence[Row], parts: Mapping[str, Part]) -> str:
     """The figures of the layers on every platform for the page's script: JSON, zlib, base64.
 
     Written out as table cells they would be two thirds of the whole report.
     """
-    found = {}
-    for name, rows in headlines.items():
-        part = _Part(name, rows, beyond[name])
-        found[name] = {
-            "title": part.title,
-            "columns": [_KINDS[j] for j in part.places],
-            "rows": [part.values(layer) for layer in layers],
-            "total": part.total,
+    return packed(
+        {
+            name: {
+                "title": part.title,
+                "columns": [_KINDS[j] for j in part.places],
+                "rows": [part.values(layer) for layer in layers],
+                "total": part.total,
+            }
+            for name, part in parts.items()
         }
-    return packed(found)
+    )
 
 
 _COLUMNS = (
@@ -130,43 +134,35 @@ _KINDS = (
 )
 
 
-class _Part:
-    """One platform's figures."""
+class Part:
+    """One platform's figures, each written out once."""
 
     def __init__(self, platform: str, rows: Sequence[Row], beyond: Beyond) -> None:
-        self._beyond = beyond
         own = body(rows)
         self.rows = {row["index"]: row for row in own}
         self.last = rows[-1]
         self.title = f"{platform}, batch {self.last['batch']:g}"
+        self._beyond = beyond
         self._heats = {
             1: Heat.of(row["runtime_share"] for row in own),
             3: Heat.of(row["energy_share"] for row in own),
         }
-        every = [self._values(row, "") for row in own]
+        self._figures = {row["index"]: _figures(row) for row in own}
+        filled = [
+            any(texts[j] not in (None, "") for texts in self._figures.values())
+            for j in range(len(_COLUMNS) - 1)
+        ]
+        filled.append(any(trust(row, beyond) for row in own))
         #: The columns that hold anything.
-        self.places = [
-            j for j in range(len(_COLUMNS)) if any(values[j] not in (None, "") for values in every)
-        ]
-
-    def _values(self, row: Row, known: str) -> list[str | float | None]:
-        return [
-            number(row["runtime_ms"]),
-            _short(row["runtime_share"]),
-            number(row["energy_mj"]),
-            _short(row["energy_share"]),
-            number(row["power_w"]),
-            _ends(row, "runtime_ms"),
-            _ends(row, "energy_mj"),
-            "; ".join(trust(row, self._beyond, known)),
-        ]
+        self.places = [j for j, holds in enumerate(filled) if holds]
 
     def values(self, layer: Row) -> list[str | float | None] | None:
         """The texts of a layer, shares as numbers; None for a layer without a row."""
         row = self.rows.get(layer["index"])
         if row is None:
             return None
-        values = self._values(row, str(layer["note"] or ""))
+        words = "; ".join(trust(row, self._beyond, str(layer["note"] or "")))
+        values = (*self._figures[layer["index"]], words)
         return [values[j] for j in self.places]
 
     def cells(self, layer: Row) -> list[Cell]:
@@ -184,9 +180,22 @@ class _Part:
     @property
     def total(self) -> list[str]:
         """The texts of the total."""
-        values = self._values(self.last, "")
+        values = (*_figures(self.last), "")
         whole = {j: "100" if values[j] else "" for j in (1, 3)} | {len(_COLUMNS) - 1: ""}
         return [str(whole.get(j, values[j]) or "") for j in self.places]
+
+
+def _figures(row: Row) -> tuple[str | float | None, ...]:
+    """All columns of a row but the last."""
+    return (
+        number(row["runtime_ms"]),
+        _short(row["runtime_share"]),
+        number(row["energy_mj"]),
+        _short(row["energy_share"]),
+        number(row["power_w"]),
+        _ends(row, "runtime_ms"),
+        _ends(row, "energy_mj"),
+    )
 
 
 def _short(share: float | None) -> float | None:

@@ -13,7 +13,7 @@ from neuralpower.reporting import figures_network as figures
 from neuralpower.reporting.answer_section import answer
 from neuralpower.reporting.beyond import Beyond, column_words
 from neuralpower.reporting.diagram import Colouring, Picture, boxes, draw
-from neuralpower.reporting.layer_section import all_figures, body, headline, layer_table
+from neuralpower.reporting.layer_section import all_figures, body, headline, layer_table, parts
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import (
     PlatformResults,
@@ -45,6 +45,7 @@ def network_context(results: Results, page: Path, network: str) -> dict[str, obj
     totals = {p.name: totals[p.name] for p in present}
     headlines = {p.name: headline(predictions[p.name]) for p in present}
     beyond = {p.name: Beyond.of(p.ranges, layers) for p in present}
+    figures_of = parts(headlines, beyond)
     return {
         "title": network,
         "name": network,
@@ -55,14 +56,13 @@ def network_context(results: Results, page: Path, network: str) -> dict[str, obj
         "breakdowns": {name: figures.breakdown(name, rows) for name, rows in headlines.items()},
         "layers": layer_table(
             layers,
-            headlines,
+            figures_of,
             _places(layers),
-            beyond,
             linked_download(results.layers_file(network), page, "Sizes of the layers (CSV)"),
         )
         if layers
         else None,
-        "figures": all_figures(layers, headlines, beyond) if layers and headlines else "",
+        "figures": all_figures(layers, figures_of) if layers and headlines else "",
         "downloads": [
             linked_download(p.prediction_file(network), page, f"Predictions on {p.name} (CSV)")
             for p in present

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -157,3 +159,16 @@ def test_a_command_is_made_again_when_any_module_behind_it_changes() -> None:
     assert {"records/blocks.py", "modeling/gram.py"} <= names("fit")
     assert {"frameworks/torch/cuda.py", "meters/nvml.py"} <= names("profile")
     assert fingerprint.code_hash("layers") != fingerprint.code_hash("sweep")
+
+
+def test_the_workflow_asks_its_questions_without_numpy() -> None:
+    """The Snakefile is read before every run: what only answers questions loads nothing heavy."""
+    modules = ("project.questions", "project.measuring", "project.shards", "reporting.site")
+    lines = [f"import neuralpower.{name}" for name in modules]
+    program = "\n".join(
+        [*lines, "import sys", "print(sorted({'numpy', 'scipy'} & {*sys.modules}))"]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -20,7 +20,7 @@ import numpy as np
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import sha256_file, write_json
-from neuralpower.core.targets import UNITS
+from neuralpower.core.targets import INDEX, UNITS
 from neuralpower.modeling import soundness
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
@@ -30,7 +30,6 @@ from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_nam
 #: near their middle; an anchor of logarithms; the lean. Older files mean other things: fit again.
 SCHEMA_VERSION = 3
 READ_VERSIONS = (3,)
-INDEX = "models.json"
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
 #: Logarithms beyond this cannot come from measurements; keeps ``exp`` finite.

@@ -17,7 +17,7 @@ from neuralpower import __version__
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
-from neuralpower.core.targets import TARGETS
+from neuralpower.core.targets import INDEX, TARGETS
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
@@ -29,7 +29,7 @@ from neuralpower.modeling.fitting import (
     Fitted,
     fit_layers,
 )
-from neuralpower.modeling.models import INDEX, SCHEMA_VERSION
+from neuralpower.modeling.models import SCHEMA_VERSION
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.faults import refuse_negative
 from neuralpower.records.folder import Platform, load_platform

@@ -16,9 +16,8 @@ from typing import Any
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text, read_rows, read_text, safe_name, write_text
+from neuralpower.core.targets import INDEX
 from neuralpower.importing.recipe import FILE, Recipe, load_recipe
-from neuralpower.modeling.fitting import OUT_OF_FOLD_COLUMNS
-from neuralpower.modeling.models import INDEX
 
 ROOT = Path("published")
 PROTOTXTS = "prototxts"
@@ -119,6 +118,8 @@ def use(published: Published, results: Path) -> None:
 
     The table of out-of-fold predictions is a header only: the measured rows are not here.
     """
+    from neuralpower.modeling.fitting import OUT_OF_FOLD_COLUMNS
+
     files = published.model_files()
     out = results / "models" / published.name
     out.mkdir(parents=True, exist_ok=True)

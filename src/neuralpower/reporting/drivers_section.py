@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from neuralpower.core.families import FAMILY
 from neuralpower.core.targets import LABELS, UNITS
@@ -11,7 +12,9 @@ from neuralpower.networks.text import number
 from neuralpower.reporting.charts import INK, Axis, Chart, Picture, colour
 from neuralpower.reporting.tables import Column, Table, figure, whole, word
 from neuralpower.reporting.ticks import padded
-from neuralpower.scoring.drivers import Drivers, stored_drivers
+
+if TYPE_CHECKING:
+    from neuralpower.scoring.drivers import Drivers
 
 #: A size has the same colour in every picture.
 _COLOURS = (
@@ -34,6 +37,9 @@ def drivers_section(
     target: str, model: Mapping[str, object], medians: Mapping[str, float]
 ) -> DriversSection | None:
     """The section of one model; None where its file or the measured sizes do not allow it."""
+    # Here, as the workflow asks the pages for their inputs and needs no numpy for that.
+    from neuralpower.scoring.drivers import stored_drivers
+
     found = stored_drivers(model, medians)
     if found is None or not found.curves:
         return None

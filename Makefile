@@ -20,7 +20,7 @@ help:
 
 all: $(VENV)/installed
 	@$(BIN)/python -m neuralpower.project.locks
-	$(BIN)/snakemake --cores $(CORES) all
+	@$(BIN)/python -m neuralpower.project.following $(BIN)/snakemake --cores $(CORES) all
 	@echo "Open results/report/index.html in a browser."
 
 test: $(VENV)/installed-dev
@@ -48,12 +48,14 @@ bench: $(VENV)/installed-dev
 # Only what measuring needs is installed; after a kill the same command goes on.
 measure: $(VENV)/installed-measure
 	@$(BIN)/python -m neuralpower.project.locks
-	$(BIN)/snakemake --cores 1 all --config platforms='["local"]'
+	@$(BIN)/python -m neuralpower.project.following \
+	  $(BIN)/snakemake --cores 1 all --config platforms='["local"]'
 
 # PyTorch with CUDA is not in the lock file: its build follows the driver.
 measure-gpu: $(VENV)/installed-dev
 	@$(BIN)/python -m neuralpower.project.locks
-	$(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
+	@$(BIN)/python -m neuralpower.project.following \
+	  $(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
 
 # What measure-gpu has measured, as measurements/<name> with its checksums.
 keep-gpu: $(VENV)/installed-dev

@@ -308,7 +308,11 @@ def _energies(arguments: argparse.Namespace, tables: Tables) -> dict[str, object
     for path, name in zip(arguments.files, names, strict=True):
         read = read_zeus(path) if arguments.log_format == "zeus" else read_codecarbon(path, part)
         for one in read:
-            called = safe_name(name or one.name, "network")
+            try:
+                called = safe_name(name or one.name, "network")
+            except InputError as error:
+                text = f"{error.message}; or give --network NAME"
+                raise InputError(text, path=path, row=one.place) from None
             tables.add_pass(
                 called,
                 arguments.batch,

@@ -94,6 +94,9 @@ def read_configuration(row: Mapping[str, str]) -> Configuration:
     values: dict[str, int] = {
         name: integer_cell((row.get(name) or "").strip(), name, family) for name in INTEGER_COLUMNS
     }
+    for name, value in values.items():
+        if value < (0 if name in MAY_BE_ZERO else 1):
+            raise ValueError(f"column {name}: {value} is out of its range")
     return Configuration(family, pool_method=method, **values)
 
 

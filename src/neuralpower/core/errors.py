@@ -20,6 +20,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+#: A message may quote a cell or a name: it stays a line that a person reads.
+_LONGEST = 500
+
+
+def _shortened(line: str) -> str:
+    """The line without its middle where it is long: the remedy is at the end."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST - 160]} ... {line[-150:]}"
+
+
 class InputError(Exception):
     """A fault in the user's input; the command line prints it as one line and exits with 2.
 
@@ -36,7 +47,7 @@ class InputError(Exception):
         column: int | None = None,
         row: int | None = None,
     ) -> None:
-        self.message = printable(message)
+        self.message = _shortened(printable(message))
         self.path = path
         self.line = line
         self.column = column
@@ -44,7 +55,7 @@ class InputError(Exception):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        place = "" if self.path is None else printable(str(self.path))
+        place = "" if self.path is None else _shortened(printable(str(self.path)))
         if self.line is not None:
             place += f":{self.line}" + ("" if self.column is None else f":{self.column}")
         if self.row is not None:

@@ -24,6 +24,9 @@ _NAME = re.compile(rf"([a-z]\w*) {_SHAPE}")
 _NETWORK = re.compile(rf"([A-Z]\w*) {_SHAPE} (\S.*)")
 _ARGUMENT = re.compile(r"(?:(\w+)=)?(\([^()]*\)|[^,()]+)(?:, |$)")
 
+#: A module with its shape and figures has some hundred characters.
+_LONGEST_LINE = 10_000
+
 Arguments = dict[str, str]
 
 
@@ -34,7 +37,7 @@ def read_layers(
 
     Raises ``InputError`` with the line for a figure that is none, or a module that cannot be read.
     """
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in _lines(path):
         found = _LAYER.fullmatch(line.strip())
         if found is None or found[1] not in _MODULES:
             continue
@@ -60,7 +63,7 @@ def read_networks(
 ) -> Iterator[Pass]:
     """The measured networks of a log; a figure line without a name before it is refused."""
     name, shape = "", ""
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in _lines(path):
         if found := _NAME.fullmatch(line.strip()):
             name, shape = found[1], found[2]
         elif (found := _NETWORK.fullmatch(line.strip())) and found[1] != "No":
@@ -83,6 +86,13 @@ def read_networks(
             )
 
 
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Lines that may be a module's, with their numbers: longer ones are passed by."""
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if len(line) <= _LONGEST_LINE:
+            yield number, line
+
+
 def _figures(text: str, fields: Sequence[str]) -> dict[str, str]:
     words = text.split()
     if len(words) < len(fields):
@@ -94,9 +104,7 @@ def _arguments(text: str) -> Arguments:
     """Arguments of a printed module by name, or by position (``0``, ``1``) where it has none."""
     found: Arguments = {}
     end = 0
-    for match in _ARGUMENT.finditer(text):
-        if match.start() != end:
-            break
+    while end < len(text) and (match := _ARGUMENT.match(text, end)) is not None:
         found[match[1] or str(len(found))] = match[2]
         end = match.end()
     if end != len(text):

@@ -132,7 +132,8 @@ class Choice:
 def choose(layers: Layers, options: FitOptions) -> Choice:
     """Try every candidate and choose by nested cross-validation.
 
-    Raises ``TooFewError`` for fewer than ``FEWEST`` configurations or three fold groups.
+    Raises ``TooFewError`` for fewer than ``FEWEST`` configurations or three fold groups, or where
+    no candidate can be tried.
     """
     if len(layers) < FEWEST:
         raise TooFewError(f"{len(layers)} configurations; at least {FEWEST} are needed")
@@ -156,6 +157,8 @@ def choose(layers: Layers, options: FitOptions) -> Choice:
             else:
                 again = Tryout(problem, candidate, design, columns=first.used)
                 trials.append(again.again(first))
+    if not tried[0]:
+        raise TooFewError("no candidate of the configuration has terms for this family")
     deals = [Deal(problem, trials) for problem, trials in zip(problems, tried, strict=True)]
     return Choice(deals, select(deals, options.most_terms))
 

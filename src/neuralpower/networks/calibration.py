@@ -27,6 +27,8 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import sha256_file, write_json
 from neuralpower.networks.launch import Launch
 
+#: No factor, spread or count of passes is as large.
+_BEYOND = 1e6
 #: Beside the models of a platform.
 FILE = "composition.json"
 #: 2: factors weighted by time, beside the common one; warnings. 3: launches.
@@ -191,15 +193,15 @@ def _number(value: object) -> float:
 
 def _positive(value: object) -> float:
     number = _number(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{value!r} is not a positive number")
+    if not 0 < number < _BEYOND:
+        raise ValueError(f"{value!r} is not a positive number that can be")
     return number
 
 
 def _not_negative(value: object) -> float:
     number = _number(value)
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{value!r} is not a number from 0 on")
+    if not 0 <= number < _BEYOND:
+        raise ValueError(f"{value!r} is not a number from 0 on that can be")
     return number
 
 

@@ -72,8 +72,8 @@ class Launch:
     def from_json(cls, value: Mapping[str, Any]) -> Launch:
         """The launch of ``to_json``; ``KeyError``, ``TypeError``, ``ValueError`` if it is none."""
         numbers = {name: float(value[name]) for name in ("power", "busy_w", "waiting_w")}
-        if not all(np.isfinite(number) and number >= 0.0 for number in numbers.values()):
-            raise ValueError(f"launch: {numbers} are not numbers from 0 on")
+        if not all(0.0 <= number < 1e6 for number in numbers.values()):
+            raise ValueError(f"launch: {numbers} are not numbers from 0 on that can be")
         if not isinstance(value["longer"], bool):
             raise ValueError(f"launch: longer is {value['longer']!r}")
         return cls(tuple(map(str, value["by_traffic"])), value["longer"], **numbers)

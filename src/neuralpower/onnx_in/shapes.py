@@ -176,8 +176,8 @@ def _constants(model: ModelProto, nodes: list[Node]) -> dict[str, Any]:
         if math.prod(tensor.dims) <= KEPT_ELEMENTS:
             try:
                 found[name] = numpy_helper.to_array(tensor)
-            except (TypeError, ValueError):
-                return  # a shape that its data do not fill
+            except (TypeError, ValueError, KeyError):
+                return  # a shape that its data do not fill, or a type that there is not
 
     for tensor in model.graph.initializer:
         keep(tensor.name, tensor)

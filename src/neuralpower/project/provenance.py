@@ -141,19 +141,32 @@ def load_record(path: str | Path) -> dict[str, Any]:
     nodes = value.get("nodes")
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
         raise InputError("not a record of a run: write one with `--out`", path=path)
-    if not nodes:
+    named = 0
+    for name, node in nodes.items():
+        files = _files_of(name, node)
+        if not isinstance(files, dict) or not all(isinstance(d, str) for d in files.values()):
+            text = f"not a record of a run: {name!r} has no checksums"
+            raise InputError(text, path=path)
+        for file in files:
+            if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+                text = f"the record names {file!r}, which is outside the project"
+                raise InputError(text, path=path)
+        named += len(files)
+    if not named:
         raise InputError("names no files, so that nothing can be compared", path=path)
     return value
+
+
+def _files_of(path: str, node: Mapping[str, Any]) -> Any:
+    """The checksums of a node's files by their names."""
+    return node.get("files", {path: node.get("sha256")})
 
 
 def differences(project: Path, stored: Mapping[str, Any]) -> list[str]:
     """Files that are no longer what the record says, a line each."""
     found = []
     for path, entry in sorted(stored["nodes"].items()):
-        files = entry.get("files", {path: entry.get("sha256")})
-        for name, digest in sorted(files.items()):
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise InputError(f"the record names {name!r}, which is outside the project")
+        for name, digest in sorted(_files_of(path, entry).items()):
             file = project / name
             if not file.is_file():
                 found.append(f"{name}: gone")

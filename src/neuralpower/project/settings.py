@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.documents import read_yaml
+from neuralpower.core.documents import parse_yaml, read_yaml
 from neuralpower.core.errors import InputError
 
 Schema = Mapping[str, Any]
@@ -82,11 +82,9 @@ def _typed(value: object, schema: Schema, root: Schema) -> object:
         items = _followed(schema.get("items", {}), root)
         return [_typed(part, items, root) for part in value]
     if isinstance(value, str) and schema.get("type") in ("integer", "number", "boolean"):
-        import yaml
-
         try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError:
+            read = parse_yaml(value)
+        except InputError:
             return value
         return read if isinstance(read, bool | int | float) else value
     return value

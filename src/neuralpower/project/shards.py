@@ -43,7 +43,8 @@ def split(
 
     counts, configurations = _configurations(tables)
     if not 1 <= shards <= len(configurations):
-        raise InputError(f"{len(configurations)} configurations cannot be dealt to {shards} shards")
+        text = f"{len(configurations)} configurations cannot be dealt to {shards} shards"
+        raise InputError(text, path=tables[0])
     default = DesignProtocol()
     design = DesignProtocol(
         twice_share=default.twice_share if twice_share is None else twice_share,

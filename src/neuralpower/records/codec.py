@@ -10,6 +10,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
+#: Larger than every time (ns), size and rate of ours: sums and products of these stay finite.
+_LARGEST = 1e20
+
 #: An object of a file that is passed on as it is: settings and versions that others name.
 Facts = Mapping[str, Any]
 
@@ -87,6 +90,8 @@ def _value(hint: object, value: object, name: str) -> object:
     elif hint is Any or hint is object:
         return value
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) > _LARGEST:
+            raise ValueError(f"{name} is {value!r}, which nothing measures")
         return float(value)
     elif type(value) is hint:
         return value

@@ -47,6 +47,10 @@ __all__ = [
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
+#: Rows of whole networks are held at once; 100 networks with all their layers have a tenth of it.
+_MOST_ROWS = 500_000
+
+
 @dataclass(frozen=True)
 class Platform:
     """A folder of measurements and what is known about where they come from.
@@ -183,12 +187,13 @@ def _platform(platform: Platform | str | Path) -> Platform:
 
 
 def _plain(files: Sequence[Path], required: Sequence[str], whole: Sequence[str]) -> list[Row]:
-    return [
-        row
-        for path in files
-        for piece in pieces(path, required)
-        for row in plain_rows(path, piece, whole)
-    ]
+    rows: list[Row] = []
+    for path in files:
+        for piece in pieces(path, required):
+            rows += plain_rows(path, piece, whole)
+            if len(rows) > _MOST_ROWS:
+                raise InputError(f"more than {_MOST_ROWS} rows of whole networks", path=path)
+    return rows
 
 
 def _tables(folder: Path) -> list[Path]:

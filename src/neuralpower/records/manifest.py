@@ -14,7 +14,7 @@ from pathlib import Path
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_pieces, read_text, sha256_file, write_json
-from neuralpower.records.codec import Facts, encode, take
+from neuralpower.records.codec import Facts, decode, encode, take
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -146,7 +146,57 @@ def read_manifest(folder: Path) -> Manifest | None:
     value = read_json(path, "a manifest")
     if not isinstance(value.get("files"), dict | None):
         raise InputError("files: an object of file names is needed", path=path)
-    return Manifest.of(value)
+    manifest = Manifest.of(value)
+    try:
+        _check_parts(manifest)
+    except ValueError as error:
+        raise InputError(f"not a manifest: {error}", path=path) from None
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What is read of a level of ``gain`` or ``runtime_levels``."""
+
+    factor: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _MergedRun:
+    """What is read of an entry of ``runs``."""
+
+    run: str
+    rows: int
+    measured_on: tuple[str, ...] | None = None
+    boards: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Executor:
+    """What is read of ``executor`` beside words and numbers."""
+
+    gpu: Facts | None = None
+
+
+def _check_parts(manifest: Manifest) -> None:
+    """``ValueError`` for parts of objects that are read and have another form than ours."""
+    for name, levels in (("gain", manifest.gain), ("runtime_levels", manifest.runtime_levels)):
+        for unit, level in (levels or {}).items():
+            try:
+                found = decode(_Level, level)
+            except ValueError as error:
+                raise ValueError(f"{name}: {unit}: {error}") from None
+            if found.lo is not None and (found.factor is None or found.hi is None):
+                raise ValueError(f"{name}: {unit}: an interval needs factor, lo and hi")
+    for run in manifest.runs or ():
+        try:
+            decode(_MergedRun, run)
+        except ValueError as error:
+            raise ValueError(f"runs: {error}") from None
+    decode(_Executor, manifest.executor or {})
 
 
 def write_manifest(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:

@@ -249,6 +249,6 @@ def _missing(facts: Manifest) -> str:
         reasons = sorted({f.reason for part in parts for f in part.failures or ()})
         words.append(
             f"{visits.failed} visits could not be made and are in no table; the manifest lists "
-            f"them. For example: {reasons[0]}"
+            f"them.{f' For example: {reasons[0]}' if reasons else ''}"
         )
     return " ".join(words)

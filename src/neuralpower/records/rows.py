@@ -49,6 +49,8 @@ NUMBERS: tuple[str, ...] = (
     "runs",
     "order",
     "repeat",
+    "run_repeat",
+    "power_w_raw",
 )
 
 

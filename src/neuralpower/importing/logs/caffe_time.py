@@ -18,6 +18,7 @@ _LAYER = re.compile(r"(.*)\t(forward|backward): (\S+) ms\.")
 _WHOLE = re.compile(r"Average Forward pass: (\S+) ms\.")
 _RUNS = re.compile(r"Testing for (\d+) iterations\.")
 #: Caffe's own layers where a blob is read more than once: ``<blob>_<layer>_<n>_split``.
+_TESTED = re.compile(r"state\s*+\{[^}]{0,200}phase: TEST")
 _SPLIT = re.compile(r".+_\d+_split")
 
 
@@ -66,7 +67,7 @@ def read_caffe_time(path: str | Path, partial: bool = False) -> Timing:
     if not rows:
         raise InputError("no layer times in it: time again, with fewer iterations", path=path)
     text = "\n".join(head)
-    phase = "TEST" if re.search(r"state\s*\{[^}]*phase: TEST", text) else "TRAIN"
+    phase = "TEST" if _TESTED.search(text) else "TRAIN"
     notes = [] if ended else ["the log is cut short: what it holds is taken"]
     if text and phase == "TRAIN":
         notes.append(

@@ -82,6 +82,8 @@ def _column(name: str) -> str:
     return name.strip().split(" ")[0].lower()
 
 
+#: Possessive: a long word is not tried again from each of its characters.
+_RAIL = re.compile(r"\b(\w++) (\d++)(?:mW)?/\d+(?:mW)?")
 _STAMP = re.compile(r"\d\d-\d\d-\d{4} \d\d:\d\d:\d\d")
 #: Rails of the whole board, in the order of preference (Orin, Xavier NX; Nano, TX2).
 _RAILS = ("VDD_IN", "POM_5V_IN", "VIN_SYS_5V0")
@@ -97,7 +99,9 @@ def read_tegrastats(path: str | Path, interval_s: float | None = None) -> list[S
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        rails = dict(re.findall(r"(\w+) (\d+)(?:mW)?/\d+(?:mW)?", line))
+        if len(line) > _LONGEST_LINE:
+            raise InputError("no line of tegrastats: it is too long", path=path, line=number)
+        rails = dict(_RAIL.findall(line))
         rail = next((name for name in _RAILS if name in rails), None)
         if rail is None:
             if "RAM " in line:

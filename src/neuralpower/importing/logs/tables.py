@@ -85,8 +85,16 @@ def read_named_times(path: str | Path, mapping: Mapping[str, str], unit: str) ->
         first.setdefault(name, place)
         times.setdefault(name, []).append(value * UNITS[unit])
         if "runs" in columns:
-            runs = int(field(row, columns["runs"], path, place) or 1)
+            runs = _runs(field(row, columns["runs"], path, place), path, place)
     if not times:
         raise InputError("no times in it", path=path)
     found = [TimedRow(n, median(v), runs * len(v), first[n]) for n, v in times.items()]
     return Timing(found, runs, "a table", facts={"unit": unit})
+
+
+def _runs(value: float | None, path: str | Path, place: int) -> int:
+    if value is None:
+        return 1
+    if not 1 <= value < 1e12 or not value.is_integer():
+        raise InputError(f"the runs {value:g} are no whole number from 1 on", path=path, row=place)
+    return int(value)

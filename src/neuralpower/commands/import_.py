@@ -239,7 +239,7 @@ def _network(arguments: argparse.Namespace, given: str, timing: Timing, path: Pa
         raise InputError("the log has no network at its head: give --network NET", path=path)
     from neuralpower.caffe.network import parse_network
 
-    name = re.sub(r"[^A-Za-z0-9._+-]+", "_", timing.network_title).strip("_.").lower()
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "_", timing.network_title)[:100].strip("_.-+").lower()
     try:
         return parse_network(
             timing.network_text,

@@ -48,14 +48,19 @@ bench: $(VENV)/installed-dev
 # Only what measuring needs is installed; after a kill the same command goes on.
 measure: $(VENV)/installed-measure
 	@$(BIN)/python -m neuralpower.project.locks
+	@echo "Measures this machine's CPU as the platform local: lines with the time left follow."
+	@echo "Close other programs. It may be ended at any time: the same command goes on."
 	@$(BIN)/python -m neuralpower.project.following \
 	  $(BIN)/snakemake --cores 1 all --config platforms='["local"]'
+	@echo "Open results/report/index.html in a browser. To keep what was measured:"
+	@echo "  neuralpower measurements keep results/measurements/local --out measurements/NAME"
 
 # PyTorch with CUDA is not in the lock file: its build follows the driver.
 measure-gpu: $(VENV)/installed-dev
 	@$(BIN)/python -m neuralpower.project.locks
 	@$(BIN)/python -m neuralpower.project.following \
 	  $(BIN)/snakemake --cores 1 all --configfile config/gpu.yaml
+	@echo "Open results/report/index.html in a browser. make keep-gpu keeps what was measured."
 
 # What measure-gpu has measured, as measurements/<name> with its checksums.
 keep-gpu: $(VENV)/installed-dev
@@ -68,6 +73,7 @@ $(VENV)/bin/python:
 
 # The stamps are newer than the lock files once everything is installed: a second call does nothing.
 $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV), once: some minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q src

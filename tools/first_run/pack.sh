@@ -7,8 +7,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$to/layers" "$to/sweep" "$to/ten"
 cp -r "$here/../../src" "$here/../../prototxts" "$to/"
 find "$to/src" -name __pycache__ -prune -exec rm -rf {} +
-# Two packages of pure Python that the commands import.
-python -m pip install -q --no-deps --target "$to/site" protobuf nvidia-ml-py
+# Two packages that the commands import, as pure Python: they run on any processor.
+python -m pip install -q --no-deps --target "$to/site" --upgrade --only-binary :all: \
+  --platform any --implementation py --abi none --python-version 3.11 "protobuf>=7.35.1" nvidia-ml-py
 config=$here/../../config/gpu.yaml
 for network in lenet cifar10_6conv alexnet alexnet_owt nin overfeat vgg16 googlenet resnet50; do
   neuralpower layers "$here/../../prototxts/$network.prototxt" --out "$to/layers/$network.csv"

@@ -21,7 +21,10 @@ from neuralpower.meters.look import Previous, look_at, power_facts
 from neuralpower.meters.sampler import SampledMeter
 from neuralpower.profiling.nvml_facts import board_software
 
+#: At least, as the engine settles; a sensor that averages for longer is waited for.
 SETTLE_S = 0.5
+#: The longest that the played sensors publish at.
+PERIOD_S = 0.1
 
 
 def main(scenario: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,8 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
     beside = boards.with_suffix(".worker")
     beside.write_text(boards.read_text() + f"set start_s {time.monotonic()!r}\n")
     beside.replace(boards)
+    averaging_s = (meter.info.averaging_ms or 0.0) / 1e3
+    settle_s = max(SETTLE_S, averaging_s + PERIOD_S) if averaging_s else SETTLE_S
     windows, previous = [], Previous()
     try:
         for watts, seconds in scenario["levels"]:
@@ -59,7 +64,7 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
             while time.monotonic_ns() < end:
                 time.sleep(0.05)
                 meter.check()
-            look = look_at(meter, start + round(SETTLE_S * 1e9), time.monotonic_ns())
+            look = look_at(meter, start + round(settle_s * 1e9), time.monotonic_ns())
             facts, flags = power_facts(look, meter, start, (0.005, 1.0, None), previous)
             previous = Previous(str(watts), look.stats.mean_w, look.values)
             states = [asdict(s) for s in look.samples.states if s.t_ns >= start]

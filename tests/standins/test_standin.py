@@ -160,9 +160,16 @@ def test_thirteen_windows_of_known_truth(
     ]
     assert statistics.median(map(abs, off)) < 1e-3
     assert max(map(abs, off)) < 3e-3
-    # Its ticks are seen up to a poll late.
-    assert statistics.median(map(abs, counter)) < 0.01
-    assert max(map(abs, counter)) < 0.05
+    # Its ticks are seen up to a poll of 20 ms late at either end of the 2 s; a busy machine polls
+    # later, and what is later by much is flagged.
+    steady = [
+        error
+        for error, window in zip(counter, windows, strict=True)
+        if "gap_in_samples" not in window["flags"]
+    ]
+    assert statistics.median(map(abs, counter)) < 5e-3
+    assert len(steady) >= 8
+    assert max(map(abs, steady)) < 0.02
     assert sum(inside) >= 12
 
 
@@ -218,8 +225,7 @@ def test_a_fault_in_the_window_is_flagged_and_never_a_figure(board: StandIn, nam
         assert mean is None
         return
     truth = 350 if "power limit" in name else 400
-    # The average of a second still holds what was before.
-    assert mean == pytest.approx(truth, rel=0.06 if "average" in name else 4e-3)
+    assert mean == pytest.approx(truth, rel=4e-3)
     assert window["facts"]["energy_j"] is None or math.isfinite(window["facts"]["energy_j"])
 
 

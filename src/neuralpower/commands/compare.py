@@ -10,6 +10,7 @@ from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core import files
+from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.networks import text
 
 
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     warn(networks)
     predicted = predict_networks(networks, models, load_composition(arguments.models))
     facts = arguments.networks_file
-    if facts is None and (beside := arguments.prototxts[0].parent / "networks.yaml").exists():
+    if facts is None and (beside := arguments.prototxts[0].parent / NETWORKS_FILE).exists():
         facts = beside
     rows = compare(
         predicted,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORKS_FILE
 
 if TYPE_CHECKING:
     from neuralpower.reporting.results import Results
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = Results(
         arguments.results,
         arguments.measurements or [home / "measurements"],
-        arguments.networks_file or home / "prototxts" / "networks.yaml",
+        arguments.networks_file or home / "prototxts" / NETWORKS_FILE,
         arguments.networks,
         arguments.platforms,
         _other(arguments.compare),

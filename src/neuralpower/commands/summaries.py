@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuralpower.core.file_names import DATA_QUALITY, OUT_OF_FOLD
 from neuralpower.core.files import aligned_text, read_rows
 from neuralpower.core.targets import LABELS
 
@@ -22,7 +23,7 @@ def say_models(folder: Path) -> None:
     """Families and targets of a folder of models: rows, MAPE out of fold, its range, coverage."""
     from neuralpower.modeling.models import load_models
 
-    by_fold = _errors_by_fold(folder / "out_of_fold.csv")
+    by_fold = _errors_by_fold(folder / OUT_OF_FOLD)
     rows: list[Row] = []
     for (family, target), model in sorted(load_models(folder).models.items()):
         scores = model.facts.get("scores", {})
@@ -37,7 +38,7 @@ def say_models(folder: Path) -> None:
             }
         )
     _say(_MODELS, rows)
-    for family, target, reason in _refused(folder / "data_quality.csv"):
+    for family, target, reason in _refused(folder / DATA_QUALITY):
         sys.stderr.write(f"no model of {family} for {target}: {reason}\n")
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.core.files import safe_name
 
 #: What a network's file ends with in a folder of networks, preferred ones first.
 ENDINGS = (".prototxt", ".pbtxt", ".onnx")
 #: Files that lie beside networks and are none.
-BESIDE = ("networks.yaml", "README.md")
+BESIDE = (NETWORKS_FILE, "README.md")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,3 @@ UNITS: dict[str, str] = {"runtime_ms": "ms", "power_w": "W", "energy_mj": "mJ"}
 
 #: The targets in words.
 LABELS: dict[str, str] = {"runtime_ms": "runtime", "power_w": "power", "energy_mj": "energy"}
-
-#: The index of a folder of models, written last: with it the folder is whole.
-INDEX = "models.json"

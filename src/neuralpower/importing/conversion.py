@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORK_TABLE
 from neuralpower.core.files import csv_text, write_text
 from neuralpower.importing.mapped_table import read_table
 from neuralpower.importing.recipe import Recipe, SourceFile
@@ -51,7 +52,7 @@ def convert(recipe: Recipe, sources: Path, out: Path) -> Path:
         write_text(out / names[-1], csv_text(LAYER_COLUMNS, rows))
     if networks:
         networks.sort(key=lambda row: (row["network"], row["input"], row["batch"]))
-        names.append("networks.csv")
+        names.append(NETWORK_TABLE)
         write_text(out / names[-1], csv_text(NETWORK_COLUMNS, networks))
     write_manifest(out, Manifest.of(manifest_facts(recipe)), names)
     return out

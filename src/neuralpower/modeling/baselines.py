@@ -15,6 +15,7 @@ import numpy as np
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import BASELINES
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.libraries import vocabulary
@@ -247,7 +248,7 @@ def _terms(trial: Trial, size: int) -> int:
 
 def load_baselines(models_dir: str | Path) -> dict[tuple[str, str], list[Baseline]]:
     """The baselines that ``fit`` stored beside the models, by family and target."""
-    path = Path(models_dir) / "baselines.json"
+    path = Path(models_dir) / BASELINES
     try:
         value = read_json(path, "baselines")
         return {

@@ -19,8 +19,9 @@ import numpy as np
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MODELS_INDEX
 from neuralpower.core.files import sha256_file, write_json
-from neuralpower.core.targets import INDEX, UNITS
+from neuralpower.core.targets import UNITS
 from neuralpower.modeling import soundness
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
@@ -437,9 +438,9 @@ def load_models(folder: str | Path) -> ModelSet:
     root = Path(folder)
     if not root.is_dir():
         raise InputError("no such folder of models: run `neuralpower fit` first", path=root)
-    path = root / INDEX
+    path = root / MODELS_INDEX
     if not path.exists():
-        platforms = [found.parent.name for found in sorted(root.glob(f"*/{INDEX}"))]
+        platforms = [found.parent.name for found in sorted(root.glob(f"*/{MODELS_INDEX}"))]
         if platforms:
             some = ", ".join(platforms[:20])
             raise InputError(f"has the models of several platforms: name one, {some}", path=root)

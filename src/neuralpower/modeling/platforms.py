@@ -16,8 +16,16 @@ import numpy as np
 from neuralpower import __version__
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES
+from neuralpower.core.file_names import (
+    BASELINES,
+    CROSS_VALIDATION,
+    DATA_QUALITY,
+    DATA_RANGES,
+    MODELS_INDEX,
+    OUT_OF_FOLD,
+)
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
-from neuralpower.core.targets import INDEX, TARGETS
+from neuralpower.core.targets import TARGETS
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
@@ -209,7 +217,7 @@ def write_models(
 ) -> Path:
     """Write the models folder, its index last, and remove the parts; returns the index."""
     wanted = {f"{family}.{target}.json" for family, target in work.parts}
-    (root / INDEX).unlink(missing_ok=True)
+    (root / MODELS_INDEX).unlink(missing_ok=True)
     for stale in sorted(root.glob("*.*.json")):
         family, _, target = stale.name.removesuffix(".json").partition(".")
         if stale.name not in wanted and family in FAMILIES and target in TARGETS:
@@ -227,16 +235,16 @@ def write_models(
         {"file": f.file, "row": f.row, "column": f.column, "reason": f.reason, "action": f.action}
         for f in data.left_out
     ]
-    write_text(root / "cross_validation.csv", csv_text(CROSS_VALIDATION_COLUMNS, cross))
-    write_text(root / "out_of_fold.csv", "".join(outs))
+    write_text(root / CROSS_VALIDATION, csv_text(CROSS_VALIDATION_COLUMNS, cross))
+    write_text(root / OUT_OF_FOLD, "".join(outs))
     quality += [
         {"file": f"{family} tables", "reason": reason, "action": "sampled"}
         for family, reason in data.sampled.items()
     ]
     quality += work.refused
-    write_text(root / "data_quality.csv", csv_text(QUALITY_COLUMNS, quality))
-    write_text(root / "data_ranges.csv", csv_text(RANGE_COLUMNS, data_ranges(data)))
-    write_json(root / "baselines.json", baselines)
+    write_text(root / DATA_QUALITY, csv_text(QUALITY_COLUMNS, quality))
+    write_text(root / DATA_RANGES, csv_text(RANGE_COLUMNS, data_ranges(data)))
+    write_json(root / BASELINES, baselines)
     index = {
         "schema_version": SCHEMA_VERSION,
         "platform": platform.name,
@@ -268,9 +276,9 @@ def write_models(
             for family in data.families()
         },
     }
-    write_json(root / INDEX, index)
+    write_json(root / MODELS_INDEX, index)
     shutil.rmtree(work.folder, ignore_errors=True)
-    return root / INDEX
+    return root / MODELS_INDEX
 
 
 def batch_sizes(platform: Platform, data: Dataset) -> list[int]:

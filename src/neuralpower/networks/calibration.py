@@ -24,13 +24,13 @@ import numpy as np
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import COMPOSITION, MODELS_INDEX
 from neuralpower.core.files import sha256_file, write_json
 from neuralpower.networks.launch import Launch
 
 #: No factor, spread or count of passes is as large.
 _BEYOND = 1e6
 #: Beside the models of a platform.
-FILE = "composition.json"
 #: 2: factors weighted by time, beside the common one; warnings. 3: launches.
 SCHEMA_VERSION = 3
 ALL = "all"
@@ -133,7 +133,7 @@ def load_composition(models_dir: str | Path) -> Composition:
 
     Raises ``InputError`` when the file is damaged or was learnt for other models.
     """
-    path = Path(models_dir) / FILE
+    path = Path(models_dir) / COMPOSITION
     if not path.exists():
         return Composition()
     try:
@@ -170,7 +170,7 @@ def save_composition(
     composition: Composition, models_dir: str | Path, path: str | Path | None = None
 ) -> None:
     """Write a composition learnt for the models of a folder, beside them if no path is given."""
-    target = Path(models_dir) / FILE if path is None else path
+    target = Path(models_dir) / COMPOSITION if path is None else path
     value = {**composition.to_json(), "models_sha256": _stamp(models_dir)}
     write_json(target, {**value, "sha256": _own_sum(value)})
 
@@ -182,7 +182,7 @@ def _own_sum(value: Mapping[str, Any]) -> str:
 
 def _stamp(models_dir: str | Path) -> str:
     """What tells one fit from another: the checksum of the models' index."""
-    return sha256_file(Path(models_dir) / "models.json")
+    return sha256_file(Path(models_dir) / MODELS_INDEX)
 
 
 def _number(value: object) -> float:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.core.files import read_text
 from neuralpower.core.network_files import network_name
 
 #: Beside the networks of a folder.
-NETWORKS_FILE = "networks.yaml"
 #: The section of a configuration.
 SECTION = "reading"
 PHASES = ("TRAIN", "TEST")

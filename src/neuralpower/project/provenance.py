@@ -16,9 +16,9 @@ from typing import Any
 
 from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import COMPOSITION, MANIFEST, MODELS_INDEX
 from neuralpower.core.files import sha256_file
 from neuralpower.core.network_files import network_file, network_files
-from neuralpower.records.manifest import MANIFEST
 
 SCHEMA_VERSION = 1
 RECORD = "provenance.json"
@@ -320,12 +320,12 @@ class _Tracer:
         from neuralpower.modeling.platforms import data_checksum
         from neuralpower.records.folder import load_platform
 
-        index = self._json(path + "models.json")
+        index = self._json(path + MODELS_INDEX)
         now = data_checksum(load_platform(self.project / measurements))
         agrees = index.get("data_sha256") == now
         fact = f"models.json names the measurements by data_sha256:{now[:16]}"
         fault = "models.json names other measurements: fit again"
-        learnt = self.project / path / "composition.json"
+        learnt = self.project / path / COMPOSITION
         networks = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
         return Node(
             path,

@@ -15,16 +15,25 @@ from typing import Any
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import (
+    BASELINES,
+    COMPOSITION,
+    CROSS_VALIDATION,
+    DATA_QUALITY,
+    DATA_RANGES,
+    MANIFEST,
+    MODELS_INDEX,
+    OUT_OF_FOLD,
+)
 from neuralpower.core.files import csv_text, read_rows, read_text, safe_name, write_text
-from neuralpower.core.targets import INDEX
 from neuralpower.importing.recipe import FILE, Recipe, load_recipe
 
 ROOT = Path("published")
 PROTOTXTS = "prototxts"
 MODELS, ACCURACY, CARD = "models", "accuracy.json", "card.md"
 #: Tables beside the models that hold no row of the measurements.
-_TABLES = ("baselines.json", "composition.json", "cross_validation.csv", "data_quality.csv",
-           "data_ranges.csv")  # fmt: skip
+_TABLES = (BASELINES, COMPOSITION, CROSS_VALIDATION, DATA_QUALITY,
+           DATA_RANGES)  # fmt: skip
 #: Candidates that are kept of each model's selection.
 _CANDIDATES = 20
 #: Coefficients of two fits of the same rows agree within this.
@@ -51,11 +60,11 @@ class Published:
     @property
     def fitted(self) -> bool:
         """Whether models are committed."""
-        return (self.models / INDEX).is_file() and (self.folder / ACCURACY).is_file()
+        return (self.models / MODELS_INDEX).is_file() and (self.folder / ACCURACY).is_file()
 
     def index(self) -> dict[str, Any]:
         """The index of the committed models; empty without models."""
-        return read_json(self.models / INDEX) if self.fitted else {}
+        return read_json(self.models / MODELS_INDEX) if self.fitted else {}
 
     def model_files(self) -> list[Path]:
         """The committed files that make up the models, the index last.
@@ -71,7 +80,7 @@ class Published:
         for path in files:
             if not path.is_file():
                 raise InputError("no such file: restore it from the repository", path=path)
-        return [*files, self.models / INDEX]
+        return [*files, self.models / MODELS_INDEX]
 
 
 def published_names(root: Path = ROOT) -> list[str]:
@@ -105,7 +114,7 @@ def files_of(name: str, root: Path = ROOT) -> list[str]:
 def fetched(results: Path = Path("results"), root: Path = ROOT) -> list[str]:
     """Published platforms whose measurements were fetched into the results folder."""
     folder = results / "measurements"
-    return [n for n in published_names(root) if (folder / n / "manifest.json").is_file()]
+    return [n for n in published_names(root) if (folder / n / MANIFEST).is_file()]
 
 
 def prototxts(root: Path = ROOT) -> list[Path]:
@@ -123,16 +132,16 @@ def use(published: Published, results: Path) -> None:
     files = published.model_files()
     out = results / "models" / published.name
     out.mkdir(parents=True, exist_ok=True)
-    (out / INDEX).unlink(missing_ok=True)
+    (out / MODELS_INDEX).unlink(missing_ok=True)
     for stale in out.glob("*.*.json"):
         if stale.name not in {path.name for path in files}:
             stale.unlink()
     for path in files[:-1]:
         write_text(out / path.name, read_text(path))
-    write_text(out / "out_of_fold.csv", csv_text(OUT_OF_FOLD_COLUMNS, ()))
+    write_text(out / OUT_OF_FOLD, csv_text(OUT_OF_FOLD_COLUMNS, ()))
     accuracy = results / "accuracy" / f"{published.name}.json"
     write_text(accuracy, read_text(published.folder / ACCURACY))
-    write_text(out / INDEX, read_text(files[-1]))
+    write_text(out / MODELS_INDEX, read_text(files[-1]))
 
 
 def keep(published: Published, refitted: Path) -> None:
@@ -142,7 +151,7 @@ def keep(published: Published, refitted: Path) -> None:
     shutil.rmtree(published.models, ignore_errors=True)
     for path in files:
         text = read_text(path)
-        if path.name == "cross_validation.csv":
+        if path.name == CROSS_VALIDATION:
             text = _best_candidates(path)
         write_text(published.models / path.name, text)
     write_text(published.folder / ACCURACY, read_text(refitted / ACCURACY))
@@ -171,13 +180,13 @@ class Difference:
 
 def differences(committed: Path, refitted: Path) -> list[Difference]:
     """Where the models of two folders differ: in terms, or in numbers beyond ``RELATIVE``."""
-    one, two = (read_json(folder / INDEX) for folder in (committed, refitted))
+    one, two = (read_json(folder / MODELS_INDEX) for folder in (committed, refitted))
     names = [set(map(str, index.get("models", []))) for index in (one, two)]
     found = [Difference(name, "model", "", "new") for name in sorted(names[1] - names[0])]
     found += [Difference(name, "model", "there", "gone") for name in sorted(names[0] - names[1])]
     if one.get("data_sha256") != two.get("data_sha256"):
         shas = (str(index.get("data_sha256"))[:12] for index in (one, two))
-        found.append(Difference(INDEX, "data_sha256", *shas))
+        found.append(Difference(MODELS_INDEX, "data_sha256", *shas))
     for name in sorted(names[0] & names[1]):
         before, after = (_shape(read_json(folder / name)) for folder in (committed, refitted))
         found += [Difference(name, *change) for change in _changes(before, after)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST
 from neuralpower.core.files import read_rows, safe_name
 from neuralpower.core.network_files import (
     NetworkFiles,
@@ -165,7 +166,7 @@ def measurement_files(platform: str) -> list[str]:
     """The inputs of a fit: what a recorded folder holds, or the manifest of a run made here."""
     folder = Path(measurement_folder(platform))
     if is_local(platform):
-        return [(folder / "manifest.json").as_posix()]
+        return [(folder / MANIFEST).as_posix()]
     return sorted(
         path.as_posix()
         for path in folder.rglob("*")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST
 from neuralpower.core.files import read_pieces, read_text, sha256_file, write_json
 from neuralpower.records.codec import Facts, decode, encode, take
 
-MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.core.files import write_bytes, write_text
 from neuralpower.core.network_files import network_files, network_name
 
 #: In the folder of a platform, and how the networks in it are read (as beside other networks).
-FOLDER, READINGS = "prototxts", "networks.yaml"
+FOLDER = "prototxts"
 #: A larger file (an ONNX model with its weights) stays where it is.
 MOST_BYTES = 20_000_000
 
@@ -59,7 +60,7 @@ def merge_networks(platforms: Sequence[Path], out: Path) -> None:
 
 
 def _readings(folder: Path) -> dict[str, Facts]:
-    path = folder / READINGS
+    path = folder / NETWORKS_FILE
     found = read_yaml(path) if path.is_file() else None
     return found if isinstance(found, dict) else {}
 
@@ -67,4 +68,6 @@ def _readings(folder: Path) -> dict[str, Facts]:
 def _write_readings(folder: Path, readings: Mapping[str, Facts]) -> None:
     if readings:
         # JSON is YAML; sorted and plain, so that the same facts are the same bytes.
-        write_text(folder / READINGS, json.dumps(dict(sorted(readings.items())), indent=1) + "\n")
+        write_text(
+            folder / NETWORKS_FILE, json.dumps(dict(sorted(readings.items())), indent=1) + "\n"
+        )

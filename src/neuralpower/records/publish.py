@@ -7,18 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from neuralpower.core.file_names import MANIFEST
 from neuralpower.core.files import read_text, write_text
 from neuralpower.records.codec import Facts
 from neuralpower.records.folder import load_network_rows, load_platform, load_rows
 from neuralpower.records.journal import RunRecord
-from neuralpower.records.manifest import (
-    MANIFEST,
-    Failure,
-    Manifest,
-    PowerState,
-    VisitCounts,
-    write_manifest,
-)
+from neuralpower.records.manifest import Failure, Manifest, PowerState, VisitCounts, write_manifest
 from neuralpower.records.readme import readme_text
 from neuralpower.records.repeatability import Repeatability, repeatability
 from neuralpower.records.sealing import accompanying, seal

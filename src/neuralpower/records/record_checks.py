@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuralpower.core.file_names import MANIFEST, VISIT_RECORDS
 from neuralpower.records.flags import FLAGS, split_flags
 from neuralpower.records.folder import Platform, Row
-from neuralpower.records.manifest import MANIFEST, SCHEMA_VERSION
+from neuralpower.records.manifest import SCHEMA_VERSION
 from neuralpower.records.power_figures import positive
 from neuralpower.records.raw_windows import PowerLogs
 from neuralpower.records.repeatability import run_of
 from neuralpower.records.sealing import checksum_faults, unlisted
-from neuralpower.records.visits import VISIT_RECORDS, VisitRecord, iter_visit_records
+from neuralpower.records.visits import VisitRecord, iter_visit_records
 
 #: Tables hold six significant digits: at most half of the last one is off.
 _ROUNDING = 6e-6

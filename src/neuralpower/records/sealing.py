@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST, VISIT_RECORDS
 from neuralpower.core.files import safe_name, sha256_file
 from neuralpower.records.folder import Platform, load_platform
-from neuralpower.records.manifest import MANIFEST, write_manifest
+from neuralpower.records.manifest import write_manifest
 
 #: Files beside the tables that belong to the record of a platform.
 _ACCOMPANYING = (
@@ -18,7 +19,7 @@ _ACCOMPANYING = (
     "characterise*-power/*.csv.gz",
     "power/*.csv.gz",
     "prototxts/*",
-    "visits.jsonl.gz",
+    VISIT_RECORDS,
 )
 
 

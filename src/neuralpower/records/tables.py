@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
+from neuralpower.core.file_names import NETWORK_LAYER_TABLE, NETWORK_TABLE
 from neuralpower.core.files import csv_text, safe_name, write_text
 from neuralpower.records.drift import Drift
 from neuralpower.records.visits import Power, Timing, VisitRecord
@@ -135,9 +136,9 @@ def write_tables(
         for family, rows in layers.items()
     }
     if networks:
-        written["networks.csv"] = (NETWORK_TABLE_COLUMNS, networks)
+        written[NETWORK_TABLE] = (NETWORK_TABLE_COLUMNS, networks)
     if inside:
-        written["network_layers.csv.gz"] = (NETWORK_LAYER_COLUMNS, inside)
+        written[NETWORK_LAYER_TABLE] = (NETWORK_LAYER_COLUMNS, inside)
     for name, (columns, rows) in written.items():
         own = list(POWER_COLUMNS) if any(row.get("power_w") is not None for row in rows) else []
         own += [name for name in _SOMETIMES if any(row.get(name) for row in rows)]

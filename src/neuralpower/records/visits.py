@@ -25,11 +25,11 @@ from typing import Any
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.documents import parse_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import VISIT_RECORDS
 from neuralpower.core.files import read_text, write_text
 from neuralpower.core.layer_time import LayerTime
 from neuralpower.records.codec import decode, encode
 
-VISIT_RECORDS = "visits.jsonl.gz"
 #: Records of a run that still goes on, read where nothing is published yet.
 VISITS = "visits.jsonl"
 SCHEMA_VERSION = 2

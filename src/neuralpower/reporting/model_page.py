@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.file_names import DATA_RANGES
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.networks.text import number
 from neuralpower.reporting.drivers_section import drivers_section
@@ -149,7 +150,7 @@ def _size(target: str, model: Mapping[str, Any]) -> str:
 
 
 def _rows_of_ranges(platform: PlatformResults, family: str) -> list[Row]:
-    rows = platform.table("data_ranges.csv", _RANGE_NUMBERS)
+    rows = platform.table(DATA_RANGES, _RANGE_NUMBERS)
     return [row for row in rows if row["family"] == family]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.file_names import CROSS_VALIDATION, DATA_QUALITY, OUT_OF_FOLD
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.pages import Page
@@ -90,7 +91,7 @@ def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
 def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:
     """Out-of-fold predictions: target -> family -> rows; larger families first."""
     found: dict[str, dict[str, list[Row]]] = {}
-    for row in platform.table("out_of_fold.csv", _OUT_OF_FOLD_NUMBERS):
+    for row in platform.table(OUT_OF_FOLD, _OUT_OF_FOLD_NUMBERS):
         if row["measured"] and row["predicted"] and row["predicted"] > 0:
             found.setdefault(row["target"], {}).setdefault(row["family"], []).append(row)
     return {
@@ -216,7 +217,7 @@ def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path)
         "file holds all, and the page of a model draws them. A smaller model within a standard "
         "error of the best is preferred."
     )
-    path = platform.models_folder / "cross_validation.csv"
+    path = platform.models_folder / CROSS_VALIDATION
     return Table("selection-table", "Candidates", caption, columns, rows,
                   download=linked_download(path, page, "All candidates (CSV)"),
                   filterable=True)  # fmt: skip
@@ -264,7 +265,7 @@ def _in_words(value: object) -> str:
 
 
 def _quality(platform: PlatformResults, page: Path) -> Table | None:
-    rows = platform.table("data_quality.csv")
+    rows = platform.table(DATA_QUALITY)
     if not rows:
         return None
     columns = [Column("File", False), Column("Row"), Column("Column", False),
@@ -282,7 +283,7 @@ def _quality(platform: PlatformResults, page: Path) -> Table | None:
     caption = f"Measurements that were set aside, with the reason: {len(rows)}" + (
         f", the first {len(cells)} shown." if len(rows) > len(cells) else "."
     )
-    path = platform.models_folder / "data_quality.csv"
+    path = platform.models_folder / DATA_QUALITY
     return Table("quality-table", "Measurements set aside", caption, columns, cells,
                  download=linked_download(path, page), filterable=True)  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import CROSS_VALIDATION, MANIFEST, MODELS_INDEX
 from neuralpower.core.files import read_rows, read_text, safe_name
 from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
@@ -97,14 +98,14 @@ class PlatformResults:
     @cached_property
     def models(self) -> dict[str, Any]:
         """The index of the models, ``models.json``."""
-        return optional_json(self.models_folder / "models.json")
+        return optional_json(self.models_folder / MODELS_INDEX)
 
     @cached_property
     def manifest(self) -> dict[str, object]:
         """``manifest.json`` of the measurements."""
         if self.measurements is None:
             return {}
-        return optional_json(self.measurements / "manifest.json")
+        return optional_json(self.measurements / MANIFEST)
 
     @property
     def is_recorded(self) -> bool:
@@ -123,7 +124,7 @@ class PlatformResults:
     def candidates(self) -> list[Row]:
         """What was tried for every model, with its cross-validated error."""
         numbers = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
-        return self.table("cross_validation.csv", numbers)
+        return self.table(CROSS_VALIDATION, numbers)
 
     def model(self, family: str, target: str) -> dict[str, Any]:
         """One model's file."""
@@ -308,7 +309,7 @@ class Results:
                 found[name] = str(error)
         # Results that a stage has lost since are those of an earlier run: they are not shown.
         for name in sorted(set(self.wanted_platforms or ()) - set(found)):
-            kept = (self.folder / "models" / name / "models.json",
+            kept = (self.folder / "models" / name / MODELS_INDEX,
                     self.folder / "accuracy" / f"{name}.json")  # fmt: skip
             if not all(path.is_file() for path in kept):
                 stages = ("checksums", "fit", "evaluate")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import OUT_OF_FOLD
 from neuralpower.core.files import read_pieces
 from neuralpower.modeling.baselines import Baseline, load_baselines
 from neuralpower.modeling.data import Layers, load_dataset
@@ -109,7 +110,7 @@ def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
 
 def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, object]]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
-    path = folder / "out_of_fold.csv"
+    path = folder / OUT_OF_FOLD
     numbers = ("measured", "predicted", "lo", "hi", "visits")
     table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     keys: dict[tuple[str, str], list[str]] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORK_TABLE
 from neuralpower.core.files import csv_text, safe_name, sha256_file, write_text
 from neuralpower.importing.logs.alignment import Match, shares
 from neuralpower.importing.logs.timings import Timing
@@ -199,7 +200,7 @@ def _write(folder: Path, tables: Tables) -> list[str]:
         if many:
             rows = [{**row, "network": row["timed_in"], "timed_in": None} for row in rows]
         write(f"{family}.csv", (*CONFIGURATION_COLUMNS, *_ADDED), rows)
-    write("networks.csv", NETWORK_COLUMNS, tables.networks)
+    write(NETWORK_TABLE, NETWORK_COLUMNS, tables.networks)
     write("network_layers.csv", LAYER_COLUMNS, tables.layers)
     for network, put in sorted(tables.prototxts.items()):
         safe_name(network, "network")

@@ -13,6 +13,7 @@ from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import NETWORK_LAYER_TABLE, NETWORK_TABLE
 from neuralpower.core.files import csv_text, safe_name, write_bytes, write_text
 from neuralpower.records.manifest import Manifest, PowerState, VisitCounts, read_manifest
 from neuralpower.records.merging.compatible import check_compatible
@@ -151,9 +152,9 @@ def _write_tables(out: Path, runs: Sequence[Run], factors: Mapping[str, float]) 
         ((run.run, row) for run in runs for row in run.inside), _pass, _repeats(runs)
     )
     if networks:
-        made["networks.csv"] = ("networks", networks)
+        made[NETWORK_TABLE] = ("networks", networks)
     if inside:
-        made["network_layers.csv.gz"] = ("inside", inside)
+        made[NETWORK_LAYER_TABLE] = ("inside", inside)
     for name, (kind, rows) in made.items():
         for row in rows:
             _level(row, factors)

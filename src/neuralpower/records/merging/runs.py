@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST, VISIT_RECORDS
 from neuralpower.core.files import read_rows, safe_name
 from neuralpower.records.codec import Facts
 from neuralpower.records.folder import (
@@ -20,16 +21,11 @@ from neuralpower.records.folder import (
     load_network_rows,
     load_platform,
 )
-from neuralpower.records.manifest import MANIFEST, Manifest
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.networks import FOLDER as NETWORKS
 from neuralpower.records.publish import NOTES
 from neuralpower.records.sealing import accompanying, checksum_faults
-from neuralpower.records.visits import (
-    VISIT_RECORDS,
-    VisitRecord,
-    read_visit_records,
-    run_identity,
-)
+from neuralpower.records.visits import VisitRecord, read_visit_records, run_identity
 
 Cells = dict[str, str]
 

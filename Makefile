@@ -4,7 +4,7 @@ CORES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: all test test-frameworks test-slow lint bench measure measure-gpu keep-gpu clean help
+.PHONY: all test test-frameworks test-slow fuzz lint bench measure measure-gpu keep-gpu clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test     install the test tools and run the tests with coverage"
 	@echo "make test-frameworks  install PyTorch and JAX (processor) and run the tests that need them"
 	@echo "make test-slow  the tests that take longer: kills at every stage, packages, the gate"
+	@echo "make fuzz     changed inputs for every reader, FUZZ_SECONDS=300 of them from FUZZ_SEED=0 on"
 	@echo "make lint     ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make bench    benchmarks, as ratios to a peer or a floor"
 	@echo "make measure  measure this machine's CPU (platform local) and report on it"
@@ -34,6 +35,13 @@ test-frameworks: $(VENV)/installed-frameworks
 test-slow: $(VENV)/installed-dev
 	NEURALPOWER_SLOW=1 NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/operate tests/standins -m slow
 	NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/profiling -k kill
+
+# Inputs that fail are kept in fuzz-failures/; docs/security.md says what becomes of them.
+FUZZ_SECONDS ?= 300
+FUZZ_SEED ?= 0
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python tests/fuzz/fuzz.py --every-key --seconds 120 --out fuzz-failures
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --out fuzz-failures
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -14,7 +14,9 @@ True
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+# Checkers of types take this name for true; importing it would be a third of this module's time,
+# in which an interrupt is a traceback.
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 

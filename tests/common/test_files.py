@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuralpower.cli import main
 from neuralpower.core import files
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
@@ -133,10 +137,8 @@ def test_csv_text_keeps_every_field(cells: list[list[str]]) -> None:
     columns = ["a", "b"]
     rows = [dict(zip(columns, [*fields, "", ""], strict=False)) for fields in cells]
     text = files.csv_text(columns, rows)
-    import csv
-    import io
-
-    assert list(csv.reader(io.StringIO(text)))[1:] == [[r["a"], r["b"]] for r in rows]
+    stored = map(files._as_meant, list(csv.reader(io.StringIO(text)))[1:])
+    assert list(stored) == [[r["a"], r["b"]] for r in rows]
 
 
 def test_missing_is_empty_and_floats_are_exact() -> None:
@@ -199,3 +201,31 @@ def test_a_long_row_names_its_line_and_a_quoted_newline_splits_nothing(tmp_path:
 
 def test_a_table_without_columns_is_no_text() -> None:
     assert files.aligned_text([], []) == ""
+
+
+@given(st.lists(st.text("'=+-@ ab1,\"\n", max_size=6).map(str.strip), min_size=1, max_size=4))
+def test_no_cell_begins_as_a_formula_and_all_come_back(cells: list[str]) -> None:
+    """Spreadsheets run what begins with = + - @; numbers stay numbers."""
+    columns = [f"c{i}" for i in range(len(cells))]
+    text = files.csv_text(columns, [dict(zip(columns, cells, strict=True))])
+    for cell in list(csv.reader(io.StringIO(text)))[1]:
+        assert not cell.startswith(("=", "+", "-", "@")) or files._is_number(cell)
+    with tempfile.TemporaryDirectory() as folder:
+        files.write_text(path := Path(folder) / "t.csv", text)
+        (row,) = files.read_rows(path)[1]
+    assert list(row.values()) == cells
+
+
+def test_formulas_in_names_reach_no_spreadsheet(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "=HYPERLINK(1)" type: "Input" top: "@x" input_param { shape { dim: 1 } } }\n'
+        'layer { name: "-1+1" type: "ReLU" bottom: "@x" top: "-2" }\n'
+    )
+    out = tmp_path / "out.csv"
+    assert main(["layers", str(net), "--out", str(out)]) == 0
+    rows = list(csv.DictReader(out.open()))
+    assert [row["name"] for row in rows] == ["'=HYPERLINK(1)", "'-1+1"]
+    assert rows[1]["bottoms"] == "'@x"
+    assert rows[1]["tops"] == "-2"  # a number is no formula
+    assert [row["name"] for row in files.read_rows(out)[1]] == ["=HYPERLINK(1)", "-1+1"]

@@ -155,16 +155,20 @@ def read_pieces(
     with the wrong field count.
     """
     with _text_stream(path) as stream:
-        lines = _bounded_lines(stream, path)
+        apostrophes: set[str] = set()
+        lines = _bounded_lines(stream, path, apostrophes)
         first_line = next(lines, "")
         mark = max(marks, key=first_line.count)
         reader = csv.reader(chain([first_line], lines), delimiter=mark)
         try:
-            header = check_header(next(reader, None), required, path)
+            fields = next(reader, None)
+            header = check_header(fields and _as_meant(fields), required, path)
             yield Piece(header, 1, [])
             first = 1
             while taken := list(islice(reader, rows)):
                 records = [fields for fields in taken if fields]
+                if apostrophes:
+                    records = [_as_meant(fields) for fields in records]
                 for number, fields in enumerate(records, first):
                     if len(fields) != len(header):
                         text = f"{len(fields)} fields where the header has {len(header)}"
@@ -176,8 +180,11 @@ def read_pieces(
             raise InputError(f"not a CSV table: {error}", path=path, line=line) from None
 
 
-def _bounded_lines(stream: IO[str], path: str | Path) -> Iterator[str]:
-    """The lines of a stream; ``InputError`` for one that would fill the memory."""
+def _bounded_lines(stream: IO[str], path: str | Path, apostrophes: set[str]) -> Iterator[str]:
+    """The lines of a stream; ``InputError`` for one that would fill the memory.
+
+    ``apostrophes`` is filled with the first of them: tables without one are read faster.
+    """
     for number in count(1):
         line = stream.readline(LONGEST_LINE + 1)
         if len(line) > LONGEST_LINE:
@@ -185,6 +192,8 @@ def _bounded_lines(stream: IO[str], path: str | Path) -> Iterator[str]:
             raise InputError(text, path=path, line=number)
         if not line:
             return
+        if not apostrophes and "'" in line:
+            apostrophes.add("'")
         yield line
 
 
@@ -252,10 +261,14 @@ def read_rows(
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows as CSV text; ``None`` is an empty field, floats have their shortest exact form."""
+    """Rows as CSV text; ``None`` is an empty field, floats have their shortest exact form.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it, which
+    ``read_pieces`` takes away again.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(_field, columns))
     for row in rows:
         writer.writerow([_field(row.get(name)) for name in columns])
     return buffer.getvalue()
@@ -263,7 +276,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
 
 def _field(value: object) -> str:
     if type(value) is str:
-        return value
+        return f"'{value}" if _FORMULA.match(value) and not _is_number(value) else value
     if type(value) is int:
         return str(value)
     if value is None:
@@ -275,6 +288,15 @@ def _field(value: object) -> str:
             return ""
         return repr(float(value))
     return str(value)
+
+
+#: How a cell begins that spreadsheets run (or that had an apostrophe against it).
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def _as_meant(fields: list[str]) -> list[str]:
+    """The fields of a row without apostrophes against formulas."""
+    return [text[1:] if text.startswith("'") and _FORMULA.match(text) else text for text in fields]
 
 
 def write_table(

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, fake_bench, known_ms
+from recorded_fake import record as record_run
 
+from neuralpower.cli import main
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.profiling.design import DesignProtocol
 from neuralpower.profiling.run import Outcome, Settings, run
 from neuralpower.profiling.warm_up import WarmUpProtocol
-from neuralpower.records.folder import load_rows
+from neuralpower.records.folder import load_platform, load_rows
+from neuralpower.records.sealing import checksum_faults
 from neuralpower.records.visits import VisitRecord, read_visit_records
 
 
@@ -219,3 +222,24 @@ def test_what_changes_figures_is_still_refused(tmp_path: Path, change: dict[str,
     (tmp_path / "run.json").write_text(json.dumps(run_record))
     with pytest.raises(InputError, match=f"{name} was {value}"):
         visited(tmp_path, FakeGpu(), n=2)
+
+
+def test_a_call_after_a_sealed_one_publishes_beside_its_logs(tmp_path: Path) -> None:
+    """The manifest lists raw logs in folders: they are no tables of an earlier call to remove."""
+    out = record_run(tmp_path / "out", n=3)
+    board = out / "characterise-power/001.csv.gz"
+    board.parent.mkdir()
+    board.write_bytes((out / "power/001.csv.gz").read_bytes())
+    (out / "characterise.json").write_text("{}")
+    assert main(["measurements", "seal", str(out)]) == 0
+    (out / "old.csv.gz").write_bytes(b"")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {"power/001.csv.gz", "characterise-power/001.csv.gz"} <= manifest["files"].keys()
+    manifest["files"]["old.csv.gz"] = {"rows": 0}
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    record_run(out, n=3)
+    assert board.exists()
+    assert (out / "power/001.csv.gz").exists()
+    assert not (out / "old.csv.gz").exists()
+    # The fake's log is written after the call, once more.
+    assert all("power/001" in fault for fault in checksum_faults(load_platform(out)))

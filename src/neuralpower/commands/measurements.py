@@ -66,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keep = actions.add_parser("keep", help="a finished measurement as a recorded platform")
     keep.add_argument("folder", type=Path, metavar="DIR", help="a platform, as profile wrote it")
     keep.add_argument("--out", required=True, type=Path, metavar="DIR", help="measurements/NAME")
+    keep.add_argument(
+        "--unfinished",
+        action="store_true",
+        help="keep a run that was cut too: what it lacks is in its manifest",
+    )
     seal = actions.add_parser("seal", help="take files that came later into the manifest")
     seal.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="recorded platforms")
 
@@ -81,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "keep":
         from neuralpower.records.sealing import keep
 
-        files = keep(arguments.folder, arguments.out)
+        files = keep(arguments.folder, arguments.out, unfinished=arguments.unfinished)
         sys.stderr.write(f"{arguments.out}: {len(files)} files with their checksums\n")
         return 0
     if arguments.action == "export":

@@ -52,12 +52,13 @@ def seal(platform: Platform) -> list[str]:
 LOCAL = "local"
 
 
-def keep(folder: Path, out: Path) -> list[str]:
+def keep(folder: Path, out: Path, *, unfinished: bool = False) -> list[str]:
     """Copy what belongs to a platform, sealed, to ``out``; returns the names of the files.
 
     What a run only needs to go on (its growing record, logs for people) stays behind. ``out``
     appears whole or not at all. Raises ``InputError`` as ``seal``, for a measurement that is not
-    complete, for an ``out`` that is there and for one of the name ``LOCAL``.
+    complete (unless ``unfinished``: its manifest says so), for an ``out`` that is there and for one
+    of the name ``LOCAL``.
     """
     if out.name == LOCAL:
         raise InputError(
@@ -69,9 +70,11 @@ def keep(folder: Path, out: Path) -> list[str]:
         raise InputError("is there already: give another name, or remove it", path=out)
     seal(load_platform(folder))
     platform = load_platform(folder)
-    if not platform.manifest.complete:
+    if not (platform.manifest.complete or unfinished):
         raise InputError(
-            "not complete: the same command of the measurement goes on; then keep it", path=folder
+            "not complete: the same command of the measurement goes on; then keep it, or keep it "
+            "as it is with --unfinished",
+            path=folder,
         )
     safe_name(out.name, "platform")
     names = sorted({MANIFEST, *(platform.manifest.files or {})})

@@ -144,7 +144,8 @@ def write_tables(
         own += [name for name in _SOMETIMES if any(row.get(name) for row in rows)]
         write_text(folder / name, csv_text((*columns, *own), rows))
     for name in earlier:
-        if name not in written and name.endswith((".csv", ".csv.gz")):
+        # Logs of sensors are tables too, in folders of their own: they stay.
+        if name not in written and "/" not in name and name.endswith((".csv", ".csv.gz")):
             (folder / safe_name(name, "file")).unlink(missing_ok=True)
     return sorted(written)
 

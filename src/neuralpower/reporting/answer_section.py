@@ -258,7 +258,7 @@ def _best(listed: Sequence[Mapping[str, Any]]) -> str:
 
 def _table(platform: str, listed: Sequence[Mapping[str, Any]]) -> Table:
     columns = [Column("Change", False), Column("Saves ms per image"), Column("Saves mJ per image"),
-               Column("Saves %"), Column("May it be trusted?", False, look="note")]  # fmt: skip
+               Column("Saves %"), Column("May it be trusted?", False, look="quiet")]  # fmt: skip
     rows = [
         [word(row["what"]), figure(row["ms"]), figure(row["mj"]),
          per_cent(row["percent"], digits=2), word(row["trust"])]

@@ -135,7 +135,7 @@ def accuracy_table(
         Column("Family", False), Column("Layers"), Column("Terms"), Column("RMSPE %"),
         Column("MAPE %"), Column("Median error %"), Column("Within 10 %, %"),
         Column(f"RMSE {unit}"), Column("R²"), Column("In the 90 % interval, %"),
-        Column("Mark", False),
+        Column("Mark", False, look="note"),
         *(
             Column(f"{BASELINES.get(n, n)} RMSPE %", True, BASELINE_HELP.get(n, ""), "quiet")
             for n in names

@@ -32,7 +32,7 @@ from neuralpower.reporting import (
 )
 from neuralpower.reporting.pages import Leaf, expanded
 from neuralpower.reporting.results import Results, with_power_first
-from neuralpower.reporting.tables import packed
+from neuralpower.reporting.tables import packed, row_html
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -161,6 +161,9 @@ class Report:
         return self._html(leaf, leaf.page.template, context)
 
     def _html(self, leaf: Leaf, template: str, context: Mapping[str, object]) -> str:
+        def leads(href: str) -> bool:
+            return _leads(leaf.path.parent, href, self.written)
+
         html = (
             _templates()
             .get_template(template)
@@ -174,7 +177,8 @@ class Report:
                 script=_script(leaf.page.scripts),
                 faults=self.faults,
                 stored=stored,
-                leads=lambda href: _leads(leaf.path.parent, href, self.written),
+                leads=leads,
+                cells=lambda row: row_html(row, leads),
             )
         )
         return _without_empty_lines(html)

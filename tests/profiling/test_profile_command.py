@@ -87,9 +87,9 @@ def test_the_networks_are_kept_as_they_were_measured(tmp_path: Path) -> None:
     assert [path.stem for path in load_platform(tmp_path / "kept").prototxts] == ["tiny"]
     manifest = json.loads((out / "manifest.json").read_text()) | {"complete": False}
     (out / "manifest.json").write_text(json.dumps(manifest))
-    words = ["measurements", "keep", str(out), "--out", str(tmp_path / "cut")]
-    assert main(words) == 2
-    assert main([*words, "--unfinished"]) == 0
+    keeping = ["measurements", "keep", str(out), "--out", str(tmp_path / "cut")]
+    assert main(keeping) == 2
+    assert main([*keeping, "--unfinished"]) == 0
     assert not load_platform(tmp_path / "cut").manifest.complete
     with pytest.raises(InputError, match="local is the name of what is measured on this machine"):
         keep(out, tmp_path / "local")

@@ -15,6 +15,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.frameworks.inputs import random_input
 from neuralpower.frameworks.onnx.builder import build_network
 from neuralpower.frameworks.onnx.session import open_session
+from neuralpower.frameworks.registry import make_executor
 
 PROTOTXTS = Path(__file__).resolve().parents[2] / "prototxts"
 #: Layers without an ONNX operator; their networks end in one line that names the layer.
@@ -75,3 +76,13 @@ def test_the_parameters_are_those_of_the_layer_table() -> None:
         # of one beside them instead of the factor.
         extra = sum(2 * (layer.params - 1) // 2 - 1 for layer in norms)
         assert floats == counted + extra
+
+
+def test_layers_are_timed_inside_their_network() -> None:
+    network = load_network(PROTOTXTS / "lenet.prototxt", batch=2)
+    rows = make_executor("onnxruntime", 1).network_layers(network, 1)
+    computing = [layer for layer in network.layers if layer.type != "Input"]
+    assert [(row.name, row.type) for row in rows] == [(x.name, x.type) for x in computing]
+    assert [network.layers[row.index].name for row in rows] == [x.name for x in computing]
+    assert all(row.runtime_ms >= 0 and row.n_calls == 5 for row in rows)
+    assert sum(row.runtime_ms for row in rows) > 0

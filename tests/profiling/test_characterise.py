@@ -36,6 +36,9 @@ def test_the_command_writes_facts(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert facts["call_overhead_ms"] > 0
     assert facts["anchor"]["median_ms"] > facts["call_overhead_ms"]
     assert facts["peak_gflops"] > 0
+    assert facts["interference"].keys() == {"alone_ms", "beside_a_busy_process_ms", "slower_by"}
+    ratio = facts["interference"]["beside_a_busy_process_ms"] / facts["interference"]["alone_ms"]
+    assert facts["interference"]["slower_by"] == pytest.approx(ratio - 1)
     for sensor in facts["sensors"]:
         assert sensor["available"] or sensor["reason"]
     assert "anchor" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import math
 from pathlib import Path
 
 import numpy
@@ -10,9 +12,11 @@ import pytest
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.weights import GivenWeights
+from neuralpower.meters.log import compress_logs, next_log
 from neuralpower.meters.samples import BoardState, state_facts
 from neuralpower.meters.window import RawTable, edge_energy
 from neuralpower.profiling.characterise import anchor_facts
+from neuralpower.profiling.sensor_fit import fitted_period_ns, fitted_time_constant_s
 from neuralpower.profiling.subset import spread
 
 S = 1_000_000_000
@@ -113,3 +117,44 @@ def test_layers_without_parameters_are_named_once() -> None:
     for index in (0, 1):
         given.blob("l", index, (2, 2), "filter")
     assert given.filled == ["l"]
+
+
+def test_logs_of_ended_calls_are_the_same_bytes_whenever_they_are_compressed(
+    tmp_path: Path,
+) -> None:
+    assert next_log(tmp_path).name == "001.csv"
+    next_log(tmp_path).write_bytes(b"t_ns,power_w\n1,2\n3,to")
+    (made,) = compress_logs(tmp_path)
+    assert made.name == "001.csv.gz"
+    assert gzip.decompress(made.read_bytes()) == b"t_ns,power_w\n1,2\n", "the torn line goes"
+    # The header of gzip has a time in its bytes 4 to 7.
+    assert made.read_bytes()[4:8] == b"\0\0\0\0"
+    assert next_log(tmp_path).name == "002.csv"
+
+
+@pytest.mark.parametrize(("count", "known"), [(7, False), (8, True)])
+def test_a_period_is_known_from_eight_readings_on(count: int, known: bool) -> None:
+    # Polled every 20 ms: a reading is seen up to 20 ms late; one of them was missed.
+    seen = [(math.ceil(i * 100 / 20 + 0.3) * 20_000_000, 1.0) for i in range(count + 1) if i != 3]
+    period = fitted_period_ns(seen, 90e6)
+    assert (period is not None) is known
+    if period is not None:
+        assert period == pytest.approx(100e6, rel=0.02)
+
+
+@pytest.mark.parametrize(("count", "amplitude", "known"), [
+    (12, 50.0, True), (11, 50.0, False), (40, 2.0, True), (40, 0.5, False),
+])  # fmt: skip
+def test_a_time_constant_is_known_where_the_load_settles(
+    count: int, amplitude: float, known: bool
+) -> None:
+    # 400 W less ``amplitude`` exp(-t / 0.8 s), every 0.1 s from 0.3 s on; 0.3 % of 400 W are 1.2 W.
+    seen = [
+        (round(t * S), 400.0 - amplitude * math.exp(-t / 0.8))
+        for t in (0.3 + 0.1 * i for i in range(count))
+    ]
+    early = [(round(0.1 * i * S), 70.0) for i in range(3)]
+    found = fitted_time_constant_s([*early, *seen], 0, 0.3)
+    assert (found is not None) is known
+    if found is not None:
+        assert found == pytest.approx(0.8, rel=0.05)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-
 RENEW = "if this is meant, NEURALPOWER_OVERWRITE_GOLDEN=1 pytest of this file renews it"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,12 +19,12 @@ from forms import LAYERS, one_layer_network
 from neuralpower.frameworks.program import network_program
 
 GOLDEN = Path(__file__).parent / "golden"
-#: Functions: what they give is in the other table.
-_FUNCTIONS = ("shapes", "operation")
+#: Functions, whose results are in the other table, and what every line has.
+_FUNCTIONS = ("shapes", "operation", "name", "bottoms", "tops")
 
 
-def cell(value: object) -> object:
-    return "by parameters" if callable(value) else value
+def said(value: object) -> str:
+    return "by-parameters" if callable(value) else str(value).replace(" ", "")
 
 
 def computed(operation: Operation) -> str:
@@ -40,15 +38,17 @@ def computed(operation: Operation) -> str:
 
 
 def test_what_layer_types_take_and_make() -> None:
-    """Numbers of bottoms and tops, and the other rules of a type: ``caffe.registry.LayerType``."""
+    """Numbers of bottoms and tops, and the other rules of a type that are not the usual ones."""
     find("Convolution")
-    names = [f.name for f in fields(LayerType) if f.name not in _FUNCTIONS]
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(names)
+    lines = []
     for kind in sorted(LAYER_TYPES.values(), key=lambda kind: kind.name):
-        rows.writerow([cell(getattr(kind, name)) for name in names])
-    check(GOLDEN / "layer_types.csv", out.getvalue())
+        rules = [f"bottoms={said(kind.bottoms)}", f"tops={said(kind.tops)}"]
+        rules += [
+            f"{f.name}={said(value)}" for f in fields(LayerType)
+            if f.name not in _FUNCTIONS and (value := getattr(kind, f.name)) != f.default
+        ]  # fmt: skip
+        lines.append(f"{kind.name}: {' '.join(rules)}\n")
+    check(GOLDEN / "layer_types.txt", "".join(lines))
 
 
 def test_what_layers_are_resolved_to() -> None:

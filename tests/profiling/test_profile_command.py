@@ -133,7 +133,7 @@ def test_every_family_and_a_network_are_measured(
         ("family,wave", "row 1: column family: 'wave' is not a layer family"),
         ("out_height,13", "row 1: conv: an input of 12 gives an output of 12, not 13"),
         ("groups,3", "row 1: conv: 3 groups do not divide the channels"),
-        ("stride_width,0", "row 1: conv: column stride_width cannot be 0"),
+        ("stride_width,0", "row 1: column stride_width: 0 is out of its range"),
     ],
 )
 def test_a_faulty_table_is_one_line(

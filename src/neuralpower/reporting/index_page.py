@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from neuralpower.networks.text import count
 from neuralpower.reporting.answer_section import is_partial
-from neuralpower.reporting.beyond import step
 from neuralpower.reporting.network_page import per_image, total, unknown_layers
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row, with_power_first
@@ -60,7 +59,7 @@ def _far(platform: PlatformResults, networks: Sequence[str]) -> str:
         return ""
     return (
         f"{platform.name} was measured at batch sizes from {low:g} to {high:g}: its figures above, "
-        f"{step('batch', first, low, high).words.replace(':', ',')}, are extrapolations"
+        f"at batch {first:g}, are extrapolations"
     )
 
 

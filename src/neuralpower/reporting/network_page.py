@@ -257,8 +257,8 @@ def _measured_table(platforms: Sequence[PlatformResults], name: str) -> Table | 
     own = [platform.name for platform in platforms if platform.own_prototxt(name)]
     if own:
         caption += (
-            f" On {', '.join(own)} this is the network as that platform ran it, from a prototxt of "
-            "its own, which may differ from the one on this page."
+            f" On {', '.join(own)} this is the network as that platform ran it, from its own "
+            "prototxt, which may differ from the one on this page."
         )
     columns = [Column("Platform", False), Column("Batch"), *SCORE_COLUMNS]
     return slim(Table("measured", "Measured against predicted", caption, columns, rows))

@@ -81,7 +81,7 @@ def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("validation", "networks", "Whole networks"),
         ("selection", "selection", "How the models were chosen"),
         ("learning", "learning", "How many measurements"),
-        ("models", "models", "Models and equations"),
+        ("models", "models", "What drives the cost"),
         ("measurement", "measurement", "How it was measured"),
         ("quality", "quality", "Data quality"),
     )

@@ -116,7 +116,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
             "network-summary",
             "Scores of whole networks",
             "Error of predicted whole passes against their measurements. The row of the paper (Cai "
-            "et al., 2017) is no measurement of ours: five networks on a GTX Titan X with "
+            "et al., 2017) is not a measurement of ours: five networks on a GTX Titan X with "
             "TensorFlow, whose layers were among the rows that were fitted; its “average accuracy” "
             "of 88.24, 88.34 and 97.21 % is 100 less RMSPE.",
             columns,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.commands.arguments import positive
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
+from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 
 
@@ -104,7 +104,7 @@ def _many(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(rows: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> str:
+def _text(rows: Sequence[Row], lines: Sequence[str]) -> str:
     import textwrap
 
     from neuralpower.networks.explaining import CHANGES

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_table
 
@@ -115,7 +116,7 @@ def _must_be_of_one_platform(arguments: argparse.Namespace, now: object, before:
         )
 
 
-def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
+def _summary(rows: Sequence[Row]) -> str:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1

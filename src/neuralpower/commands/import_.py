@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.commands.arguments import positive
+from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -373,7 +374,7 @@ def _shares(log: Mapping[str, Any]) -> str:
     return ", ".join([f"{100 * matched:.1f} % of the time matched", *parts])
 
 
-def _left_over(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _left_over(rows: Sequence[Row]) -> list[str]:
     """The unmatched rows that cost most."""
     left = [row for row in rows if row["matched"] == "unmatched"]
     left.sort(key=lambda row: -row["share"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.families import FAMILIES, FAMILY, POOL_METHODS
@@ -98,6 +98,10 @@ def read_configuration(row: Mapping[str, str]) -> Configuration:
         if value < (0 if name in MAY_BE_ZERO else 1):
             raise ValueError(f"column {name}: {value} is out of its range")
     return Configuration(family, pool_method=method, **values)
+
+
+#: A row of a table as it was read: numbers where its columns are numbers, else text; None: empty.
+Row: TypeAlias = Mapping[str, Any]
 
 
 class Cells(dict[str, Any]):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare, ratio
 from neuralpower.networks.published import ERRORS, published_error
@@ -33,7 +33,6 @@ from neuralpower.reporting.tables import (
     word,
 )
 
-Row = Mapping[str, Any]
 #: A comparison at each network's best batch size.
 BEST = "each at its best"
 _KINDS = {"top5_error": "top-5", "top1_error": "top-1"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.text import number
 from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, Plane, colour
-
-Row = Mapping[str, Any]
 
 
 def pareto(

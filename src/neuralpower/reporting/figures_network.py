@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.networks.text import TOTAL, number
 from neuralpower.reporting.charts import LETTER, LINE, Axis, Chart, Picture, colour, panels
-
-Row = Mapping[str, Any]
 
 _WIDTH = 560.0
 

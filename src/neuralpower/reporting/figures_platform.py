@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.text import number
 from neuralpower.reporting.charts import (
@@ -23,8 +23,6 @@ from neuralpower.reporting.charts import (
     panels,
 )
 from neuralpower.reporting.ticks import padded, thinned
-
-Row = Mapping[str, Any]
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
 MOST_POINTS = 300

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.tables import Cell, Column, figure, round_sort
@@ -27,7 +28,7 @@ def by_batch(
     return dict(sorted(found.items()))
 
 
-def score_cells(score: Mapping[str, Any] | None) -> list[Cell]:
+def score_cells(score: Row | None) -> list[Cell]:
     """The cells of ``SCORE_COLUMNS`` for one target."""
     if score is None:
         return [Cell()] * 4
@@ -49,14 +50,14 @@ SIMPLE_WORDS = {
 }
 
 
-def best_simple(score: Mapping[str, Any]) -> tuple[str, float] | None:
+def best_simple(score: Row) -> tuple[str, float] | None:
     """The simple predictor of least RMSPE (per cent) beside a layer model; None without any."""
     baselines = score.get("baselines", {})
     known = [(value, name) for name in SIMPLE if (value := baselines.get(name)) is not None]
     return (min(known)[1], float(min(known)[0])) if known else None
 
 
-def worse_than_simple(score: Mapping[str, Any]) -> str:
+def worse_than_simple(score: Row) -> str:
     """What beats a layer model that a line of code could replace; empty where nothing does."""
     best, own = best_simple(score), score.get("rmspe")
     if best is None or own is None or best[1] >= own:

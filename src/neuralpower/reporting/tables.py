@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from neuralpower.core.cells import Row
 from neuralpower.core.files import csv_text
 from neuralpower.networks.text import number, percent
 
@@ -186,7 +186,7 @@ def figure(value: float | None, digits: int = 3, mark: str = "", help: str = "")
     return Cell(number(value, digits), round_sort(value), "", mark, help)
 
 
-def ends(row: Mapping[str, Any], target: str) -> Cell:
+def ends(row: Row, target: str) -> Cell:
     """The interval of a target; sorts by its upper end."""
     lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")
     if lo is None or hi is None:

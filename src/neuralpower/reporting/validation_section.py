@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
@@ -192,7 +193,7 @@ def _factors(composition: Mapping[str, Any]) -> Table | None:
 
 def _parts(decomposition: Mapping[str, Any]) -> Table | None:
     """Layer-model, composition and measurement error of each pair."""
-    entries: Sequence[Mapping[str, Any]] = decomposition.get("entries", [])
+    entries: Sequence[Row] = decomposition.get("entries", [])
     if not entries:
         return None
     columns = [

@@ -271,3 +271,27 @@ def test_sizes_beyond_reason_are_a_row_or_a_line(tmp_path: Path) -> None:
         path.write_bytes(model.SerializeToString())
         with contextlib.suppress(InputError):
             assert len(layers(path)) == 1
+
+
+def test_layers_of_one_name_are_numbered(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [
+        ("Relu", ["x"], ["a"], {}), ("Relu", ["a"], ["b"], {}), ("Relu", ["b"], ["y"], {}),
+    ])  # fmt: skip
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        node.name = "same"
+    path.write_bytes(model.SerializeToString())
+    assert [layer.name for layer in layers(path)] == ["same", "same_1", "same_2"]
+
+
+def test_values_that_are_known_are_no_layer(tmp_path: Path) -> None:
+    nodes: list[Node] = [
+        ("Relu", ["x"], ["a"], {}),
+        ("Concat", ["c", "d"], ["s"], {"axis": 0}),
+        ("Concat", ["a", "x"], ["j"], {"axis": -3}),
+        ("Reshape", ["j", "s"], ["y"], {}),
+    ]
+    weights = {"c": np.array([2], np.int64), "d": np.array([648], np.int64)}
+    found = layers(save(tmp_path / "m.onnx", nodes, weights=weights))
+    assert [layer.type for layer in found][:2] == ["ReLU", "Concat"]
+    assert found[1].top_shapes == ((2, 8, 9, 9),)

@@ -117,7 +117,7 @@ def unknown_layers(layers: Sequence[Row]) -> list[tuple[str, str]]:
     return found
 
 
-def per_image(row: Row, target: str) -> float | None:
+def per_image(row: Mapping[str, Any], target: str) -> float | None:
     """A total's runtime or energy divided by its batch size."""
     value, batch = row.get(target), row.get("batch")
     return None if value is None or not batch else value / batch

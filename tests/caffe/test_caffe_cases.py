@@ -149,7 +149,10 @@ PADS = [
     ("Convolution", "pad_l: 2 pad_r: 2 pad_t: 1 pad_b: 1", 3, "1x4x224x226"),
     ("Convolution", "pad_type: 1 stride: 3", 3, "1x4x75x75"),
     ("Convolution", "pad_type: SAME stride: 2", 7, "1x4x112x112"),
+    # Pads of sides win over "SAME", which its deconvolution does not read.
+    ("Convolution", "pad_type: SAME pad_r: 2", 3, "1x4x222x224"),
     ("Deconvolution", "pad_b: 1 pad_r: 1 stride: 2", 3, "1x4x448x448"),
+    ("Deconvolution", "pad_type: SAME stride: 2", 4, "1x4x450x450"),
 ]
 
 
@@ -164,6 +167,8 @@ def test_pads_of_a_side(kind: str, fields: str, kernel: int, top: str) -> None:
 POOL_PADS = [
     ("pad_r: 1 pad_b: 1 kernel_size: 3 stride: 2", "1x2x5x5"),
     ("pad_type: 1 kernel_size: 3 stride: 2", "1x2x5x5"),
+    ("pad_type: VALID kernel_size: 3 stride: 2", "1x2x4x4"),
+    ("ceil_mode: false kernel_size: 3 stride: 2", "1x2x4x4"),
     ("pad_t: 1 kernel_size: 2 stride: 2", "1x2x6x5"),
     # ceil((10 + 1 - 3) / 1) + 1, the last window inside.
     ("pad_l: 1 kernel_size: 3 stride: 1", "1x2x8x9"),

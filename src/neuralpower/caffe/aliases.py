@@ -34,6 +34,9 @@ def normalise(layer: LayerParameter) -> None:
             getattr(layer, new).CopyFrom(getattr(layer, old))
             layer.ClearField(old)
     if layer.HasField("convolution_param"):
+        if layer.type.startswith("Deconvolution"):
+            # The fork that has it reads it in its convolution only.
+            layer.convolution_param.ClearField("pad_type")
         _dilation(layer.convolution_param)
         _window(layer.convolution_param)
     if layer.HasField("pooling_param"):

@@ -81,13 +81,13 @@ def window(param: ConvolutionParameter, sizes: Sequence[int]) -> Window:
     pad = _sizes(param, "pad", "pad", n_axes, 0)
     dilation = _repeated(param.dilation, "dilation", n_axes, 1)
     result = Window(kernel, stride, pad, dilation, pad)
-    if param.pad_type == pb.SAME:
+    if any(sides := (param.pad_t, param.pad_l, param.pad_b, param.pad_r)):
+        check(n_axes == 2, f"pads of four sides are for two spatial axes, not {n_axes}")
+        result.pad, result.pad_end = sides[:2], sides[2:]
+    elif param.pad_type == pb.SAME:
         totals = same_padding(sizes, result.extent, stride)
         result.pad = tuple(total // 2 for total in totals)
         result.pad_end = tuple(total - total // 2 for total in totals)
-    elif any(sides := (param.pad_t, param.pad_l, param.pad_b, param.pad_r)):
-        check(n_axes == 2, f"pads of four sides are for two spatial axes, not {n_axes}")
-        result.pad, result.pad_end = sides[:2], sides[2:]
     return result
 
 

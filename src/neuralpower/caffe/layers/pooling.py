@@ -67,7 +67,7 @@ def pool_sides(
 def _rounds_down(param: PoolingParameter) -> bool:
     if param.HasField("ceil_mode"):
         return not param.ceil_mode
-    return bool(param.round_mode == param.FLOOR)
+    return bool(param.round_mode == param.FLOOR or param.pad_type == pb.VALID)
 
 
 def pool_geometry(bottom: Shape, param: PoolingParameter) -> tuple[Shape, Shape, Shape]:

@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list_folder(arguments: argparse.Namespace) -> int:
-    """List every network of a folder; what cannot be read is told and no fault."""
+    """List every network of a folder; what cannot be read has a line with the reason."""
     from neuralpower.networks.overview import list_networks, write_overview
     from neuralpower.project.fingerprint import code_hash
 

@@ -27,7 +27,7 @@ def readme_text(
     """
     command = "measurements merge" if facts.runs is not None else "profile"
     parts = [
-        f"# {facts.platform}: {facts.software or 'software not told'}",
+        f"# {facts.platform}: {facts.software or 'software not recorded'}",
         _origin(facts),
         facts.notes,
         _power(facts),
@@ -51,7 +51,7 @@ def _origin(facts: Manifest) -> str:
     )
     by = f" with NeuralPower {facts.neuralpower}" if facts.neuralpower else ""
     seed = f" Seed {facts.seed}." if facts.seed is not None else ""
-    device = facts.device or "a device that is not told"
+    device = facts.device or "a device that is not recorded"
     return f"Measured{when}{by} on {device}. {facts.description}{seed}"
 
 
@@ -61,7 +61,7 @@ def _power(facts: Manifest) -> str:
         meter = f" by {facts.meter}" if facts.meter else ""
         return f"Power{meter}, in the same regime as the runtime."
     return (
-        f"**Power was not measured**: {power.reason or 'no reason is told'}. Power and "
+        f"**Power was not measured**: {power.reason or 'no reason is recorded'}. Power and "
         "energy fields are empty."
     )
 
@@ -79,11 +79,11 @@ def _runs(facts: Manifest) -> str:
     for run in facts.runs:
         level = (facts.runtime_levels or {}).get(run["run"]) or {}
         days, boards = (", ".join(run.get(name) or []) for name in ("measured_on", "boards"))
-        told = f"{days} | {boards or 'not told'} | {run['rows']}"
+        told = f"{days} | {boards or 'not recorded'} | {run['rows']}"
         lines.append(f"| {run['run']} | {told} | {_level(level)} |")
     if facts.allowed_differences:
         kinds = ", ".join(sorted(facts.allowed_differences))
-        lines += ["", f"The runs differ in {kinds}, which was allowed; the manifest tells how."]
+        lines += ["", f"The runs differ in {kinds}, which was allowed; the manifest says how."]
     return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ def _boards(facts: Manifest) -> str:
 
 
 GAIN_SENTENCE = (
-    "A sensor's gain and a board's own draw cannot be told apart this way; the absolute gain stays "
+    "A sensor's gain and a board's own draw cannot be separated this way; the absolute gain stays "
     "uncertain by about 5 % however many boards and visits there are."
 )
 

@@ -81,9 +81,9 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
                 Column("mJ per image", group=platform.name),
             ]
             header += [f"{platform.name}:power_w", f"{platform.name}:energy_mj_per_image"]
-    columns += [Column("Parameters"), Column("MACs per image"), Column("Top-1 error %"),
-                Column("Top-5 error %")]  # fmt: skip
-    header += ["parameters", "macs_per_image", "top1_error", "top5_error"]
+    columns += [Column("Top-1 error %"), Column("Top-5 error %"), Column("Parameters"),
+                Column("MACs per image")]  # fmt: skip
+    header += ["top1_error", "top5_error", "parameters", "macs_per_image"]
     rows, records, batches = [], [], set()
     for name in results.networks:
         layers = results.layers(name)
@@ -101,14 +101,14 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             values += costs
             cells += [_cost(c, partial and i != 1) for i, c in enumerate(costs)]
         facts: list[Any] = [
-            total(layers, "params"),
-            _macs_per_image(layers),
             _float(published, "top1_error"),
             _float(published, "top5_error"),
+            total(layers, "params"),
+            _macs_per_image(layers),
         ]
         values += facts
-        cells += [Cell(count(value), value) if value else Cell() for value in facts[:2]]
-        cells += [figure(value) for value in facts[2:]]
+        cells += [figure(value) for value in facts[:2]]
+        cells += [Cell(count(value), value) if value else Cell() for value in facts[2:]]
         rows.append(cells)
         records.append(dict(zip(header, [name, *values], strict=True)))
     at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))

@@ -105,4 +105,4 @@ def _difference(one: object, other: object, place: str = "") -> str:
 
 
 def _short(value: object) -> str:
-    return "nothing told" if value is None else " ".join(str(value).split())[:80]
+    return "nothing recorded" if value is None else " ".join(str(value).split())[:80]

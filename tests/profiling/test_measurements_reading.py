@@ -67,7 +67,7 @@ def test_shards_and_extra_columns_pass(tmp_path: Path) -> None:
 def test_the_same_shard_twice_is_refused(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, CONV, name="conv.csv")
     (folder / "conv.csv.gz").write_bytes(gzip.compress((HEADER + "\n" + CONV + "\n").encode()))
-    with pytest.raises(InputError, match=r"conv\.csv: stands beside conv\.csv\.gz"):
+    with pytest.raises(InputError, match=r"conv\.csv: is beside conv\.csv\.gz"):
         load_platform(folder)
 
 

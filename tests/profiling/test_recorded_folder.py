@@ -137,7 +137,7 @@ def test_a_row_without_a_visit_and_a_visit_without_a_row_are_errors(folder: Path
     lines = read_text(folder / "fc.csv.gz").splitlines(keepends=True)
     write_text(folder / "fc.csv.gz", "".join(lines[:-1]))
     assert [text.partition(": visit ")[2].split(" ", 1)[1] for text in found(folder)] == [
-        "stands in no table"
+        "is in no table"
     ]
     records = read_text(folder / "visits.jsonl.gz").splitlines(keepends=True)
     write_text(folder / "fc.csv.gz", "".join(lines))

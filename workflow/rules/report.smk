@@ -1,4 +1,4 @@
-# tables -> pages, all by one process. What each page reads stands with the page
+# tables -> pages, all by one process. What each page reads is declared with the page
 # (neuralpower.reporting.pages); a page that cannot be written says why and costs no other.
 from neuralpower.project.questions import declared
 from neuralpower.reporting.site import report_inputs

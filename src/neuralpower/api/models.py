@@ -169,7 +169,7 @@ def fit(
 
 
 def _folder(data: Any, work: Path) -> Path:
-    """The data as a folder of measurements; a table or frame gets one of its own."""
+    """The data as a folder of measurements; a table or frame gets a new one."""
     if not isinstance(data, str | Path):
         place = work / "frame"
         place.mkdir()

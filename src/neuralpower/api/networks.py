@@ -26,7 +26,7 @@ class Network(Table):
     params : int
         Elements of all parameters; shared ones count once.
     notes : list of str
-        What was passed over or taken for granted while reading.
+        What was ignored or assumed while reading.
     """
 
     kind = "layers"

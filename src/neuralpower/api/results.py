@@ -64,11 +64,11 @@ class Table:
         return list(self.columns), right, [[cell(r.get(c)) for c in self.columns] for r in self]
 
     def _title(self) -> str:
-        """What stands above the table."""
+        """What is above the table."""
         return ""
 
     def _note(self) -> str:
-        """What stands below it."""
+        """What is below it."""
         return ""
 
     def __repr__(self) -> str:

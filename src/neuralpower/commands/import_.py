@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _nothing(sub: argparse.ArgumentParser) -> None:
-    """A format without options of its own."""
+    """A format without further options."""
 
 
 def _caffe_time(sub: argparse.ArgumentParser) -> None:

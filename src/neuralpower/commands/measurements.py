@@ -106,12 +106,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _template(family: str, out: Path | None) -> int:
-    """The header of a table; what may stand in it besides goes to standard error."""
+    """The header of a table; what else may be in it goes to standard error."""
     needed = (*SIZE_COLUMNS, *FAMILY[family].cells, "runtime_ms")
     optional = [name for name in _OPTIONAL.get(family, ()) if name not in needed]
     write_table(out, needed, []) if out is not None else sys.stdout.write(csv_text(needed, []))
     sys.stderr.write(
-        f"a row a measurement; may be added: {', '.join([*optional, 'power_w', 'repeat'])} "
+        f"one row per measurement; may be added: {', '.join([*optional, 'power_w', 'repeat'])} "
         "(docs/measurements_format.md)\n"
     )
     return 0

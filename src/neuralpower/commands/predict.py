@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measured_batches(wanted: Sequence[int], measured: object) -> list[int]:
     """The wanted batch sizes that a platform measured; all it measured if none is wanted.
 
-    ``measured``: as the models' index tells them; without any, all that are wanted.
+    ``measured``: from the models' index; without any, all that are wanted.
     """
     if not isinstance(measured, list) or not measured:
         return list(wanted)

@@ -309,7 +309,7 @@ def _items(
 
 
 def _own_batches(table: str) -> tuple[Path, tuple[int, ...]]:
-    """``NET.prototxt@1,16`` as its path and batch sizes; any other name as it stands."""
+    """``NET.prototxt@1,16`` as its path and batch sizes; any other name as it is."""
     match = re.fullmatch(r"(.*\.(?:prototxt|onnx))@(\d+(?:,\d+)*)", table)
     if not match:
         return Path(table), ()

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a table a family; nothing is written unless all families can be drawn."""
+    """Write one table per family; nothing is written unless all families can be drawn."""
     from neuralpower.core.errors import InputError
     from neuralpower.core.files import write_table
     from neuralpower.sweep.design import SWEEP_COLUMNS, build_design, read_real_layers

@@ -1,6 +1,6 @@
 """JSON and YAML files of strangers as plain, bounded values.
 
-What comes out is made of dictionaries with keys that stand once, lists, text without lone
+What comes out is made of dictionaries with keys that are there once, lists, text without lone
 surrogates, finite floats, integers of at most 64 bits, booleans and None; nothing is deeper than
 ``MAX_DEPTH``. Everything else is an ``InputError`` with the file, and the line where it is known.
 """

@@ -1,4 +1,4 @@
-"""The one exception that users see: a fault in what they gave, told in one line."""
+"""The one exception that users see: a fault in what they gave, in one line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What to install where an optional package is absent: a line that works without any index of ours.
 
-The extras of this package stand in pyproject.toml; what they need is read from the installed
+The extras of this package are in pyproject.toml; what they need is read from the installed
 package, or from the checkout that runs.
 """
 

@@ -20,7 +20,7 @@ class Fact:
 
     @property
     def text(self) -> str:
-        """The value with its unit; per cent stand after a space, as units do."""
+        """The value with its unit; per cent come after a space, as units do."""
         return f"{self.value} {self.unit}" if self.unit else self.value
 
 

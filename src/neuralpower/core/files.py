@@ -138,7 +138,7 @@ MOST_FIELDS = 10_000_000
 
 
 class Piece(NamedTuple):
-    """Consecutive rows of a table, fields as they stand; ``first`` counts data rows from 1."""
+    """Consecutive rows of a table, fields as they are; ``first`` counts data rows from 1."""
 
     header: list[str]
     first: int
@@ -221,7 +221,7 @@ def _text_stream(path: str | Path) -> Iterator[IO[str]]:
         with _opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig") as stream:
             yield stream
     except UnicodeDecodeError:
-        read_text(path)  # counts the bytes up to the fault, and tells it
+        read_text(path)  # counts the bytes up to the fault, and names it
         raise
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(error, path) from None

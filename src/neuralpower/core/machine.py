@@ -1,4 +1,4 @@
-"""Facts of the machine, from the system's own files; what is not told is ``None``."""
+"""Facts of the machine, from the system's own files; what is not known is ``None``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def machine_facts() -> dict[str, Any]:
 
 
 def board_context(uuid: str) -> dict[str, str]:
-    """``board``: a digest of a board's UUID, which tells boards apart.
+    """``board``: a digest of a board's UUID, by which boards differ.
 
     The UUID itself is never recorded. Empty where the device has none.
     """
@@ -60,7 +60,7 @@ def memory_available() -> int | None:
 
 
 def pin(core: int | None) -> list[int] | None:
-    """Bind this process to one core and return the cores it may use; ``None`` if not told."""
+    """Bind this process to one core and return the cores it may use; ``None`` if not known."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     if core is not None:

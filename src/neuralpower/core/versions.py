@@ -59,7 +59,7 @@ def git_state(project: Path) -> dict[str, Any] | None:
     """Commit and changed files of the checkout whose root ``project`` is, else ``None``.
 
     ``changed`` lists tracked and new files that decide about results and differ from the commit;
-    None where the checkout configures filters, programs of its own that looking would run.
+    None where the checkout configures filters: programs that looking would run.
     """
     root = _git(project, "rev-parse", "--show-toplevel")
     commit = _git(project, "rev-parse", "HEAD")

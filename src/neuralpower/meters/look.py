@@ -22,13 +22,13 @@ from neuralpower.meters.window import (
     window_stats,
 )
 
-#: Samples before a window that tell the sensor's period.
+#: Samples before a window, for the sensor's period.
 _BEFORE_NS = 5_000_000_000
-#: Energy and power of one window may differ by this much before they are told apart.
+#: Energy and power of one window may differ by this much before that is said.
 _MISMATCH = 0.05
 #: Periods for which no working sensor repeats one value, to the last bit, under a load.
 _STALE_PERIODS, _USUAL_PERIOD_NS = 6, 100_000_000
-#: Power of a layer and power that it settles to differ by so much before it is told.
+#: Power of a layer and power that it settles to differ by so much before it is said.
 _CORRECTION = 0.01
 
 #: Publications of a window that no board can give, beyond which it has no power.
@@ -55,7 +55,7 @@ class Look:
     def repeats(self, previous: Sequence[float]) -> bool:
         """Whether the sensor has stood still for several periods, or repeats what it published.
 
-        Never told of sensors that publish whole watts: those repeat themselves rightly.
+        Never said of sensors that publish whole watts: those repeat themselves rightly.
         """
         if all(value == round(value) for value in self.values):
             return False

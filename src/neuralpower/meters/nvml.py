@@ -37,7 +37,7 @@ NO_GPU = "the NVIDIA driver shows no GPU: is there one in this machine or contai
 NO_MODULE = "Python's module for NVML is not here: pip install nvidia-ml-py"
 #: A board's gain is off by about 5 %, the same at every load (Yang et al., SC'24).
 GAIN_UNCERTAINTY = 0.05
-#: Energy and power of one window may differ by this much before they are told apart.
+#: Energy and power of one window may differ by this much before that is said.
 _MISMATCH = 0.05
 #: No board draws more than this many times its enforced limit, nor, where that is not known, more
 #: than so many watts: such a reading is a fault of the sensor.
@@ -100,7 +100,7 @@ class NvmlMeter:
         """Nothing to end: polling is the caller's."""
 
     def read(self) -> float | None:
-        """Poll once; ``None`` when the sensor gives nothing (told by the window's flags)."""
+        """Poll once; ``None`` when the sensor gives nothing (the window's flags say so)."""
         power = average = energy = error = None
         try:
             power, average, energy = self._poll()
@@ -187,7 +187,7 @@ class NvmlMeter:
         return f"NVML shows no GPU with UUID {self._uuid}; it shows: {shown}"
 
     def _look(self) -> tuple[Availability, bool]:
-        """Whether the GPU is there and tells its power, and whether a fault of it may pass."""
+        """Whether the GPU is there and gives its power, and whether a fault of it may pass."""
         nvml = self._nvml
         try:
             nvml.nvmlInit()
@@ -259,14 +259,14 @@ class NvmlMeter:
         try:
             answers = nvml.nvmlDeviceGetFieldValues(self._handle, wanted)
         except (nvml.NVMLError, AttributeError) as error:
-            # Old drivers, virtual GPUs and WSL lack the call itself; power may still be told.
+            # Old drivers, virtual GPUs and WSL lack the call itself; power may still be known.
             if not first or _code(error) in (*_TRANSIENT, GPU_IS_LOST):
                 raise
             self._no_fields = True
             return [None, None, None]
         found: list[int | None] = []
         for answer, name in zip(answers, ("uiVal", "uiVal", "ullVal"), strict=True):
-            # Each field has a return code of its own.
+            # Each field has its own return code.
             code = int(answer.nvmlReturn)
             if code in (GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED) or (
                 first and code in _TRANSIENT
@@ -343,7 +343,7 @@ _MIG = "the GPU is partitioned (MIG): a part of it has no power sensor"
 
 
 def processes(nvml: Nvml, handle: object) -> int | None:
-    """How many processes compute on a GPU; ``None`` where NVML does not tell."""
+    """How many processes compute on a GPU; ``None`` where NVML does not say."""
     try:
         return len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     except (nvml.NVMLError, AttributeError):

@@ -19,13 +19,13 @@ IMPOSSIBLE = 20_000
 _RESET_REQUIRED = 16
 #: Clocks that differ by more than this within a window have changed.
 _CLOCK_STEP = 0.01
-#: Share of a window that a limit held the board back, from which it is told.
+#: Share of a window that a limit held the board back, from which it is said.
 _HELD_BACK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """State at a time; ``None`` where the board does not tell. ``reasons``: NVML's bits.
+    """State at a time; ``None`` where the board does not say. ``reasons``: NVML's bits.
 
     ``power_held_ns`` and ``thermal_held_ns``: how long the power limit and the temperature have
     held the board back, since the driver was loaded.

@@ -35,7 +35,7 @@ class RawTable:
 
 @dataclass(frozen=True, slots=True)
 class WindowStats:
-    """Power between ``t0_ns`` and ``t1_ns``; ``None`` where there is nothing to tell it from.
+    """Power between ``t0_ns`` and ``t1_ns``; ``None`` where it is not known.
 
     ``mean_w``: mean of the publications (or of the energy, for a counter); ``half_width_w``: its
     95 % half-width within the window; ``slope_per_s``: relative drift; ``n_eff``: publications

@@ -35,7 +35,7 @@ _BEYOND = 1e6
 SCHEMA_VERSION = 3
 ALL = "all"
 
-#: Fewer networks than this do not tell a factor.
+#: Fewer networks than this do not give a factor.
 FEWEST_NETWORKS = 2
 #: What a family is taken to have shown before it was measured: the common factor, over half a pass.
 PRIOR = 0.5
@@ -181,7 +181,7 @@ def _own_sum(value: Mapping[str, Any]) -> str:
 
 
 def _stamp(models_dir: str | Path) -> str:
-    """What tells one fit from another: the checksum of the models' index."""
+    """By what one fit differs from another: the checksum of the models' index."""
     return sha256_file(Path(models_dir) / MODELS_INDEX)
 
 

@@ -1,6 +1,6 @@
 """From a network's layers and a platform's models to the prediction table.
 
-A row a layer in execution order, then the row ``TOTAL``; several networks or batch sizes follow
+One row per layer in execution order, then the row ``TOTAL``; several networks or batch sizes follow
 one another. Layers run one after the other, as Caffe runs them; a layer without a model has
 empty figures and says so, and the total says what it covers.
 """

@@ -1,6 +1,6 @@
 """What to change in many networks: one table for a platform, each network explained once.
 
-Explaining takes longer than predicting (every change is a network of its own), so what was
+Explaining takes longer than predicting (every change is another network), so what was
 explained is kept, and done again only when the network, the models or the code have changed.
 """
 

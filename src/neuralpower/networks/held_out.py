@@ -59,7 +59,7 @@ def hold_out(
 ) -> HeldOut:
     """Fit models without each network's configurations, where that makes a difference.
 
-    ``tell`` hears of each network that is fitted. Raises ``InputError`` for faulty tables.
+    ``tell`` is called with each network that is fitted. Raises ``InputError`` for faulty tables.
     """
     if not trials:
         return HeldOut(0.0)
@@ -158,7 +158,7 @@ def _fit(layers: Layers, options: FitOptions, like: Model, stamp: str) -> Model 
 
 
 def _options(models: ModelSet) -> FitOptions:
-    """The options that the models were fitted with, as their index tells them."""
+    """The options that the models were fitted with, from their index."""
     told = models.facts.get("options")
     try:
         if not isinstance(told, Mapping):

@@ -13,7 +13,7 @@ their work is that of their bytes (``traffic``). Which of these holds on a platf
 by leaving out one network after the other.
 
 A launch-bound layer by itself leaves the GPU waiting in between; inside a pass its neighbours fill
-the gaps. So power needs terms of its own,
+the gaps. So power needs further terms,
 
     E = power * sum of P t + busy_w * launch-bound time + waiting_w * (T - sum of work)
 """

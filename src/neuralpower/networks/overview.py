@@ -1,6 +1,6 @@
 """All networks of a folder in one table: how each is read, what it holds, or why it cannot be.
 
-The table is what later stages take their networks from, so that a file at fault is told once and
+The table is what later stages take their networks from, so that a file at fault is named once and
 costs no other network.
 """
 
@@ -52,7 +52,7 @@ class Listed:
     refused: str = ""
 
     def as_row(self) -> dict[str, Any]:
-        """The row of the table; how it is read stands there as JSON."""
+        """The row of the table; how it is read is there as JSON."""
         facts = self.reading.as_facts()
         row = {name: getattr(self, name) for name in COLUMNS}
         return {**row, "reading": json.dumps(facts, sort_keys=True) if facts else ""}

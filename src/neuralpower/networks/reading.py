@@ -1,4 +1,4 @@
-"""How a network's file is read, where it does not tell by itself: phase, stages, outside shapes.
+"""How a network's file is read, where it does not say so itself: phase, stages, outside shapes.
 
 Three places may say so, the later ones over the earlier ones: the network's entry in
 ``networks.yaml`` beside the file, the section ``reading`` of a configuration, the command line.

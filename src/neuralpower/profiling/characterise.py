@@ -129,7 +129,7 @@ def interference_facts(executor: Executor, seed: int, rounds: int = 3) -> dict[s
 
 
 def _spin(ready: Event, stop: Event) -> None:
-    """Keep a processor busy with arithmetic and memory until told to stop (at most a minute)."""
+    """Keep a processor busy with arithmetic and memory until asked to stop (at most a minute)."""
     block = bytearray(8 << 20)
     end = time.monotonic() + 60
     ready.set()

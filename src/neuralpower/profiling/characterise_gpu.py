@@ -187,7 +187,7 @@ def sampler_interference(executor: Executor, seed: int, meter: PowerMeter) -> di
     ``meter`` has ended; samplers of the same sensor are started. The reason where it has none.
     """
     if not isinstance(meter, SampledMeter):
-        return {"reason": "no sampler of a process of its own"}
+        return {"reason": "no sampler in another process"}
     found: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
         for poll_ms in (20, 5):

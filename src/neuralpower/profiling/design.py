@@ -87,7 +87,7 @@ def plan(
     """The visits of a run in order.
 
     ``items``: key to item; ``configurations``: key to how often the tables name it (a row that
-    stands twice asks for two visits). The same arguments give the same plan on every machine.
+    is there twice asks for two visits). The same arguments give the same plan on every machine.
     """
     repeats = _repeats(configurations, items, protocol, seed)
     places: list[tuple[float, str, int]] = []

@@ -153,7 +153,7 @@ class PowerPhase:
         return self._queue, self._queue.switch(workload, ahead)
 
     def _settle(self, queue: ReplayQueue, start: int) -> None:
-        """Run until the load's power stands still, at most ``settle_cap_s``.
+        """Run until the load's power is steady, at most ``settle_cap_s``.
 
         Never less than the sensor averages over, so that nothing of the load before is left.
         """

@@ -78,7 +78,7 @@ def other_processes(uuid: str = "", nvml: Nvml = None) -> int | None:
 
 
 def software_facts(nvml: Nvml, handle: object) -> dict[str, object]:
-    """Driver, VBIOS, modes and limits; ``None`` where the board does not tell."""
+    """Driver, VBIOS, modes and limits; ``None`` where the board does not say."""
     asked: dict[str, Callable[[], object]] = {
         "driver": lambda: nvml.nvmlSystemGetDriverVersion(),
         "vbios": lambda: nvml.nvmlDeviceGetVbiosVersion(handle),

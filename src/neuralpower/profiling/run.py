@@ -74,7 +74,7 @@ class Settings:
     calibration: Calibration | None = None
     #: Record the names of the kernels that run.
     kernels: bool = True
-    #: Power of the board before the framework was loaded, as ``adaptive.idle_power`` tells it.
+    #: Power of the board before the framework was loaded, as ``device_power.idle_power`` gives it.
     idle_no_context: Mapping[str, object] | None = None
     #: The clock of the sampler, and how to wait on it; fakes bring their own.
     clock: Callable[[], int] = time.monotonic_ns

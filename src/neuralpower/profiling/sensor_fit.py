@@ -18,7 +18,7 @@ Span = tuple[int, int]
 
 #: Share of the load's step that is left unexplained, above which a fit is none.
 _MISFIT = 0.12
-#: A settling smaller than this share of the level is not told from noise.
+#: A settling smaller than this share of the level cannot be seen in noise.
 _LEAST_AMPLITUDE = 0.003
 
 

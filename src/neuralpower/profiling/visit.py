@@ -86,7 +86,7 @@ class Visitor:
         self._collect = False
         #: Calls in a replay of each item.
         self._calls: dict[str, int] = {}
-        #: Why the device can do no more, once a visit has broken it; that visit is told as failed.
+        #: Why the device can do no more, once a visit has broken it; that visit counts as failed.
         self.broken: RunError | None = None
 
     def remember(self, record: VisitRecord) -> None:

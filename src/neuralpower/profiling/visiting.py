@@ -27,7 +27,7 @@ from neuralpower.profiling.visit import Visitor
 from neuralpower.records.journal import VisitLog
 from neuralpower.records.visits import POWER_MISSED, VisitRecord
 
-#: A run whose first visits all fail has a fault of its own, not of its layers.
+#: A run whose first visits all fail is itself at fault, not its layers.
 _HOPELESS = 5
 
 Report = Callable[[str, int, int, float | None], None]
@@ -172,7 +172,7 @@ class Visiting:
         assert isinstance(source, SampleSource)
         replayed = visitor.replayed
         phase = PowerPhase(source, replayed.power, replayed.clock, replayed.sleep)
-        # In the plan's order: it is random, and its anchors stand at equal distances.
+        # In the plan's order: it is random, and its anchors are at equal distances.
         for place, (visit, record, workload) in enumerate(block.kept):
             if self._late(0.0):
                 break

@@ -58,7 +58,7 @@ def warm_up(
 ) -> WarmUp:
     """Run ``load``; whether and when the board stood still, and what each part saw.
 
-    Without a meter nothing tells that it does: the load then runs for two parts. Raises
+    Without a meter that is not known: the load then runs for two parts. Raises
     ``RunError`` when the sampler has died or the GPU is lost.
     """
     begin = clock()

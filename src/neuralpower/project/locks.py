@@ -1,7 +1,8 @@
 """Locks that a killed Snakemake left behind: ``python -m neuralpower.project.locks [FOLDER]``.
 
-Snakemake cannot tell a lock of a run that was killed from one of a run that goes on, and asks for
-``--unlock``. Linux tells: where no Snakemake of this user works in the folder, its locks are stale.
+Snakemake cannot know whether a lock is of a run that was killed or of one that goes on, and asks
+for ``--unlock``. Linux knows: where no Snakemake of this user works in the folder, its locks are
+stale.
 Elsewhere, and where a process cannot be looked at, nothing is removed.
 """
 

@@ -68,7 +68,7 @@ def project_of(path: str | Path) -> tuple[Path, str]:
     if homes:
         return homes[0].parent, absolute.relative_to(homes[0].parent).as_posix()
     raise InputError(
-        "stands in no results/, measurements/, published/ or prototxts/ folder of a project",
+        "is in no results/, measurements/, published/ or prototxts/ folder of a project",
         path=path,
     )
 

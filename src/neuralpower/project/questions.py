@@ -184,7 +184,7 @@ def measured_networks(platform: str, found: NetworkFiles, local: Iterable[str]) 
 
     Passes at a stated input size are taken for torchvision's networks, as benchmarks of GPUs run
     them, where these are known (``published/prototxts``), else for ours at that size. A table
-    that cannot be read gives none: fitting the platform tells its fault. Networks that are kept
+    that cannot be read gives none: fitting the platform says why. Networks that are kept
     beside the measurements are taken from there (``records.networks``), not from here.
     """
     folder = measurement_folder(platform)
@@ -224,7 +224,7 @@ def reading_of(config: Mapping[str, Any], files: Iterable[str]) -> str:
     """How these networks are read, as the section ``reading`` on one line.
 
     It holds what ``networks.yaml`` says of them too, so that an edit of it makes again what
-    depends on these networks and nothing else. What is at fault is left out here: it is told where
+    depends on these networks and nothing else. What is at fault is left out here: it is said where
     the network is read.
     """
     found: dict[str, object] = {}

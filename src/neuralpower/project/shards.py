@@ -32,7 +32,7 @@ def split(
 ) -> list[float]:
     """Write ``<k>.csv`` (k from 0) below ``out``; returns the expected seconds of each shard.
 
-    A row stands as often in its table as its configuration is visited. Configurations are dealt
+    A row is as often in its table as its configuration is visited. Configurations are dealt
     from the longest to the shortest, each to the shard that has least to do; the same tables give
     the same shards on every machine. Raises ``InputError`` for faulty tables or fewer
     configurations than shards.

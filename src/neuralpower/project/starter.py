@@ -34,7 +34,7 @@ _README = """# A NeuralPower project
 - `measurements/caffe-cpu/` is a recorded platform to begin with; remove it when you have your own.
 - To measure this machine: `INSTALL_ONNX`, then
   `snakemake --cores 1 all --config platforms='["local"]'`.
-- Every setting stands in `config/config.yaml`, explained in `config/README.md`.
+- Every setting is in `config/config.yaml`, explained in `config/README.md`.
 
 Or leave `Snakefile` and `workflow/` away and use the workflow of a checkout as a module:
 

@@ -1,7 +1,7 @@
 """Drift of a run, from its anchors: a smoothed curve, and what it takes out of other visits.
 
 A reference layer is visited again and again; what its level does over the run is the board's
-drift. The curve is smoothed, since single anchors have noise of their own, and it is flat unless
+drift. The curve is smoothed, since single anchors are noisy, and it is flat unless
 a bent one foretells anchors that it has not seen better (measurement protocol, section 5).
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 #: Place in the run (order or time) and level (ms or W) of an anchor or another visit.
 Point = tuple[float, float]
 
-#: Fewer anchors tell no drift from noise.
+#: With fewer anchors drift cannot be seen in noise.
 LEAST_ANCHORS = 5
 #: Shares of the anchors that a local line is drawn through.
 _SPANS = (1.0, 0.75, 0.5, 0.35)

@@ -1,6 +1,6 @@
 """Layer tables as columns, a piece at a time: large tables are read within a bounded memory.
 
-What a row means is told in ``measurement_rows``. A piece with an odd row is read row by row, which
+What a row means is said in ``measurement_rows``. A piece with an odd row is read row by row, which
 raises the error that names it; all others are read a column at a time, ten times as fast.
 """
 
@@ -134,7 +134,7 @@ def _numbers(texts: Sequence[str]) -> np.ndarray:
 
 
 def _filled(power: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """Where a power stands, "nan" among them."""
+    """Where a power is given, "nan" among them."""
     filled = ~np.isnan(power)
     for i in np.flatnonzero(~filled).tolist():
         filled[i] = bool(texts[i].strip())

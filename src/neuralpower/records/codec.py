@@ -36,7 +36,7 @@ def decode(kind: type[T], values: object) -> T:
 
 
 def take(kind: type, values: Facts) -> tuple[dict[str, Any], dict[str, object]]:
-    """What of ``values`` are fields of the dataclass ``kind``, and all the rest as it stands."""
+    """What of ``values`` are fields of the dataclass ``kind``, and all the rest as it is."""
     known, other = {}, {}
     hints = _hints(kind)
     for name, value in values.items():

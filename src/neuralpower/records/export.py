@@ -20,7 +20,7 @@ from neuralpower.records.sealing import refuse_changed
 from neuralpower.records.visits import read_visit_records
 
 Table = list[dict[str, object]]
-#: Lists of objects are tables of their own.
+#: Lists of objects are further tables.
 _APART = frozenset({"layers"})
 
 

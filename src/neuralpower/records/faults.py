@@ -16,7 +16,7 @@ from neuralpower.records.folder import Row
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A value that cannot be trusted: where it stands, what is wrong, what is done with it."""
+    """A value that cannot be trusted: where it is, what is wrong, what is done with it."""
 
     file: str
     row: int

@@ -99,7 +99,7 @@ class Platform:
         return (*self.layer_files, *self.network_files, *self.network_layer_files)
 
     def fact(self, name: str) -> object:
-        """An entry of the manifest as it stands; ``None`` where there is none."""
+        """An entry of the manifest as it is; ``None`` where there is none."""
         return self.manifest.as_dict().get(name)
 
     def number(self, name: str) -> float | None:
@@ -135,7 +135,7 @@ def load_platform(folder: str | Path) -> Platform:
     for path in tables:
         other = shards.setdefault(_shard(path), path)
         if other is not path:
-            raise InputError(f"stands beside {path.name}: keep one of the two", path=other)
+            raise InputError(f"is beside {path.name}: keep one of the two", path=other)
     kinds: dict[str, list[Path]] = {"networks": [], "network_layers": [], "": []}
     for path in tables:
         kinds.get(path.name.split(".")[0], kinds[""]).append(path)

@@ -132,7 +132,7 @@ _UNTOLD: Mapping[str, tuple[object, ...]] = {
 
 
 def words(value: object) -> str:
-    """A value of a manifest for people: text as it stands, an object as its names and values."""
+    """A value of a manifest for people: text as it is, an object as its names and values."""
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {v}" for k, v in value.items() if isinstance(v, str | int | float))
     return value if isinstance(value, str) else ""

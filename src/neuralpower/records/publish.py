@@ -45,7 +45,7 @@ def describe(folder: Path, facts: Manifest, tables: Sequence[str]) -> None:
     """Write README and manifest of a folder whose tables are written."""
     if (folder / NOTES).exists():
         facts = replace(facts, notes=" ".join(read_text(folder / NOTES).split()))
-    # The tables are read back: what is told of them is what anyone will read in them.
+    # The tables are read back: what is said of them is what anyone will read in them.
     write_manifest(folder, facts, tables)
     platform = load_platform(folder)
     rows = load_rows(platform)

@@ -95,7 +95,7 @@ class _Log(NoMeter):
         self._table = table
 
     def check(self) -> None:
-        """As ``SampleSource.check``: a log has no faults of its own."""
+        """As ``SampleSource.check``: a log itself has no faults."""
 
     def samples(self, t0_ns: int, t1_ns: int) -> Samples:
         """As ``SampleSource.samples``."""

@@ -22,7 +22,7 @@ def readme_text(
 ) -> str:
     """Markdown for a person: what was measured, how, and how far to trust it.
 
-    ``facts`` of a manifest; what it does not tell is left out. ``rows`` and ``networks`` of the
+    ``facts`` of a manifest; what it does not say is left out. ``rows`` and ``networks`` of the
     tables.
     """
     command = "measurements merge" if facts.runs is not None else "profile"

@@ -1,4 +1,4 @@
-"""Do manifest, records of visits, tables and raw power logs of a folder tell the same?"""
+"""Do manifest, records of visits, tables and raw power logs of a folder say the same?"""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def record_findings(folder: Path, rows: Sequence[Row], networks: Sequence[Row]) 
         row = by_visit.pop(_visit_of_record(record), None)
         if record.timing is None:
             if row is not None:
-                text = f"visit {record.visit} failed but stands in {_place(row)}"
+                text = f"visit {record.visit} failed but is in {_place(row)}"
                 found.append(Finding("error", place, text))
             continue
         if row is None:
-            text = f"visit {record.visit} stands in no table"
+            text = f"visit {record.visit} is in no table"
             found.append(Finding("error", place, text))
             continue
         found += [Finding("error", place, text) for text in _differences(record, row)]
@@ -105,7 +105,7 @@ def log_findings(folder: Path) -> list[Finding]:
 
 
 def _visit(values: Mapping[str, object], repeat: float) -> tuple[object, ...]:
-    # Shards of one run number their anchors alike: the order tells them apart.
+    # Shards of one run number their anchors alike: they differ in their order.
     return (values.get("run") or "", values.get("config_key"), repeat, values.get("order"))
 
 
@@ -114,7 +114,7 @@ def _visit_of_record(record: VisitRecord) -> tuple[object, ...]:
 
 
 def _number(row: Row, name: str) -> float:
-    # In a merged folder the repeat of the run itself is in a column of its own.
+    # In a merged folder the repeat of the run itself is in another column.
     value = row.values.get("run_repeat") or row.values.get(name)
     return float(value) if value not in (None, "") else 1.0
 

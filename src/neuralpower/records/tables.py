@@ -1,6 +1,6 @@
 """From the record of visits to the tables of a platform: the same visits give the same bytes.
 
-A column stands once: its name, and what it is of a visit. The lists below are the order of the
+A column is named once: its name, and what it is of a visit. The lists below are the order of the
 files; ``numbers`` tells ``rows`` which columns are read back as numbers.
 """
 
@@ -92,7 +92,7 @@ _NETWORK: Columns = {
 _MEASURED: Columns = {**_FIGURES, **_REPEAT, **_TIMING, **_PLACE}
 
 POWER_COLUMNS = tuple(_POWER)
-#: Columns of a layer table in the full form; the power columns stand only where power was measured.
+#: Columns of a layer table in the full form; the power columns are for where it was measured.
 LAYER_TABLE_COLUMNS = (*CONFIGURATION_COLUMNS, *_MEASURED)
 NETWORK_TABLE_COLUMNS = (*_NETWORK, *_TIMING, *_PLACE)
 NETWORK_LAYER_COLUMNS = (
@@ -144,7 +144,7 @@ def write_tables(
         own += [name for name in _SOMETIMES if any(row.get(name) for row in rows)]
         write_text(folder / name, csv_text((*columns, *own), rows))
     for name in earlier:
-        # Logs of sensors are tables too, in folders of their own: they stay.
+        # Logs of sensors are tables too, in other folders: they stay.
         if name not in written and "/" not in name and name.endswith((".csv", ".csv.gz")):
             (folder / safe_name(name, "file")).unlink(missing_ok=True)
     return sorted(written)

@@ -69,7 +69,7 @@ class Power:
     """Power of a visit, ``meters.window.WindowStats`` first; ``None``: missing or not asked for.
 
     What follows ``average_w`` is of replays: the settled level (``corrected_w``), the half-width
-    as it is told, the sensor's period, the load before, spans that were left out, ranges of the
+    as it is stated, the sensor's period, the load before, spans that were left out, ranges of the
     board's state in the window, how long replays ran before it, their calls and milliseconds a
     call in it, and how often and for which share of the window the device rested.
     """

@@ -7,7 +7,7 @@ a model), S' the part of S of layers with a model, and W what the prediction add
        error            layer models     composition          not modelled
 
 Layers are measured inside the same passes (``network_layers.csv``) or by themselves: the very
-configuration stands in the layer tables, if need be at another batch size, from which the model's
+configuration is in the layer tables, if need be at another batch size, from which the model's
 ratio of measured to predicted is carried over. Then P and S are of layers by themselves, and the
 composition is all the rest: factors, launches, what a pass does otherwise. A layer that has neither
 adds to no model's error; a pass of which these are more than ``GUESSED`` has no parts.

@@ -30,7 +30,7 @@ Figures = dict[Key, float]
 
 
 #: Smaller changes, in the figure's own unit (points of an error), are those of another order of
-#: additions: nobody is told of them.
+#: additions: they are not reported.
 NOTICED = 0.001
 
 

@@ -82,7 +82,7 @@ def evaluate(
 def score_layers(
     platform: Platform | str | Path, models_dir: str | Path, models: ModelSet | None = None
 ) -> dict[str, dict[str, object]]:
-    """Scores of stored models and baselines on a platform's measurements, as they stand.
+    """Scores of stored models and baselines on a platform's measurements, as they are.
 
     Nothing is fitted here; families without a model are left out.
     """

@@ -2,7 +2,7 @@
 
 Every network is predicted with a composition learnt from the *other* measured networks, so the
 scores are those of a network that was never measured. The scores without anything learnt from
-passes stand beside.
+passes are beside them.
 """
 
 from __future__ import annotations

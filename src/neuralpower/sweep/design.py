@@ -1,8 +1,8 @@
 """A space-filling design of configurations: seeded, and the same bytes on every machine.
 
-Each family has two scrambled Sobol sequences of its own, one over its ranges and one around the
+Each family has two scrambled Sobol sequences, one over its ranges and one around the
 layers of real networks, so families do not touch each other. Points that stand for impossible,
-too large or repeated configurations are passed over. Rows are taken in the sequences' order: the
+too large or repeated configurations are skipped. Rows are taken in the sequences' order: the
 first rows of a design are a good design too, and asking for more keeps those there are.
 """
 

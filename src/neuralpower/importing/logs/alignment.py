@@ -42,7 +42,7 @@ class Match:
     """A row and its layers by their index in the network, the one that does the work first.
 
     ``how``: exact, fused, blob, order; empty where the row is not matched. ``parallel``: the layers
-    run side by side in one kernel, so that none of them has a time of its own. ``missing``: joined
+    run side by side in one kernel, so that none of them has its own time. ``missing``: joined
     names that the network does not have.
     """
 
@@ -109,7 +109,7 @@ class _Finder:
         return self.by_blob(row)
 
     def find(self, name: str) -> int | None:
-        """A free layer of this name, as it stands or without what tools put around it."""
+        """A free layer of this name, as it is or without what tools put around it."""
         for text in _forms(name):
             index = self.names.get(text)
             if index is not None and index in self.free:

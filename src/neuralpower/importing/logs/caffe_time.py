@@ -1,7 +1,7 @@
 """The log of BVLC Caffe's ``caffe time``: the network at its head, then the average of each layer.
 
 Lines of glog begin with severity and date (``I1125`` or ``I20261125``), time, thread and source.
-The network is what stands between "Initializing net from parameters" and the next such line.
+The network is what is between "Initializing net from parameters" and the next such line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time and energy of whole runs: the logs of Zeus and of CodeCarbon.
 
-Both tell of a stretch of the program, not of an inference: how many inferences it held is the
+Both are about a stretch of the program, not an inference: how many inferences it held is the
 user's to say.
 """
 

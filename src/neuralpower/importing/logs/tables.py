@@ -27,7 +27,7 @@ def read_foreign(path: str | Path) -> tuple[list[str], Rows]:
 def number(text: str) -> float:
     """A number with a point or a comma before its decimals; ``ValueError`` for anything else.
 
-    Where both stand the last one is the decimal mark: 1.234,5 and 1,234.5 are the same.
+    Where both are there the last one is the decimal mark: 1.234,5 and 1,234.5 are the same.
     """
     plain = text.strip().replace("\u00a0", "").replace(" ", "")
     comma, point = plain.rfind(","), plain.rfind(".")

@@ -26,7 +26,7 @@ ACCOUNT = "import.json"
 ACCOUNT_VERSION = 1
 _ADDED = ("runtime_ms", "power_w", "repeat", "n_calls", "fused", "network", "timed_in", "layer")
 #: From so many networks on cross-validation leaves out whole networks (the column ``network``);
-#: fewer could not tell a model.
+#: fewer are not enough for a model.
 _NETWORKS = 5
 NETWORK_COLUMNS = (
     *("network", "batch", "runtime_ms", "power_w", "energy_j", "runs", "repeat", "basis"),
@@ -60,7 +60,7 @@ class Tables:
     prototxts: dict[str, Callable[[Path], None]] = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     passes: dict[tuple[str, int], int] = field(default_factory=dict)
-    #: Names of the layers of every network, to tell two networks of one name apart.
+    #: Names of the layers of every network, by which two networks of one name differ.
     networks_seen: dict[str, list[str]] = field(default_factory=dict)
     #: Windows of a power log: samples, power, or why there is none.
     windows: list[dict[str, object]] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Tables:
 def add_log(tables: Tables, log: ImportedLog) -> None:
     """The rows of a log: its pass, its layers, and those that have a configuration as visits.
 
-    Layers that run side by side in one kernel have no time of their own: they are in the account
+    Layers that run side by side in one kernel have no times by themselves: they are in the account
     only. A row of 0 ms is below the resolution of its log and no visit.
     """
     timing = log.timing

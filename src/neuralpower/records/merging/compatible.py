@@ -29,7 +29,7 @@ def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, 
     """Refuse runs that differ in a way that is not ``allowed``; return the allowed differences.
 
     Which visits a run makes (shares, block size, seed) may differ: it changes no figure of a
-    visit. What no run tells cannot differ. Raises ``InputError`` naming the first difference.
+    visit. What no run says cannot differ. Raises ``InputError`` naming the first difference.
     """
     differences: dict[str, object] = {}
     for kind, told in KINDS.items():

@@ -17,8 +17,8 @@ Values = Mapping[Hashable, Mapping[str, Sequence[float]]]
 class Level:
     """A unit's ``factor`` over the geometric mean of the units that it shares configurations with.
 
-    ``lo`` and ``hi``: 95 % interval; ``shared``: configurations that tell. ``reason`` where there
-    is no factor.
+    ``lo`` and ``hi``: 95 % interval; ``shared``: configurations of several runs. ``reason``
+    where there is no factor.
     """
 
     factor: float | None = None

@@ -40,7 +40,7 @@ from neuralpower.records.tables import (
 )
 from neuralpower.records.visits import write_visit_records
 
-#: Relative uncertainty of a board's gain where no run tells another (Yang et al., SC'24).
+#: Relative uncertainty of a board's gain where no run says another (Yang et al., SC'24).
 _U_GAIN = 0.05
 #: Facts that are at the top of the manifest where all runs agree on them.
 _SHARED = (
@@ -222,7 +222,7 @@ def _level(row: Cells, factors: Mapping[str, float]) -> None:
 
 
 def _columns(kind: str, rows: Sequence[Cells]) -> list[str]:
-    """Columns that must stand, those that some row fills in their usual order, others by name."""
+    """Columns that are needed, those that some row fills in their usual order, others by name."""
     filled = {name for row in rows for name in row}
     usual = dict.fromkeys((*_ORDER[kind], *POWER_COLUMNS))
     known = [name for name in usual if name in filled or name in _LEAST[kind]]
@@ -325,7 +325,7 @@ def _manifest(platform: str, runs: Sequence[Run]) -> Manifest:
 
 
 def _agreed(values: Sequence[object]) -> Any:
-    """What all runs tell alike; ``None`` where they differ."""
+    """What all runs say alike; ``None`` where they differ."""
     return values[0] if all(other == values[0] for other in values) else None
 
 

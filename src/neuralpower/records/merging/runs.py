@@ -52,7 +52,7 @@ class Run:
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def content(self) -> str:
-        """A digest of facts and rows, whatever the order of the rows; it tells states apart."""
+        """A digest of facts and rows, in any order of the rows: other content, another one."""
         rows = [sorted_rows(part) for part in (self.layers, self.networks, self.inside)]
         return hashlib.sha256(
             json.dumps([self.facts.as_dict(), rows], sort_keys=True).encode()
@@ -69,7 +69,7 @@ def read_runs(folder: Path) -> list[Run]:
     faults = checksum_faults(platform)
     if faults:
         raise InputError(f"{faults[0]}: restore it before merging", path=folder / MANIFEST)
-    # Read strictly once, so that a fault of a table is told with its row.
+    # Read strictly once, so that a fault of a table is named with its row.
     deque(iter_rows(platform), maxlen=0)
     load_network_rows(platform)
     load_network_layer_rows(platform)

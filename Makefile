@@ -87,9 +87,13 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m compileall -q src
 	@touch $@
 
+# Pins alone: with hashes pip would ask for those of what is installed beside the lock, too.
+CONSTRAIN = sed '/--hash=/d; s/ \\$$//' envs/requirements-dev.lock > $(VENV)/constraints.txt
+
 $(VENV)/installed-measure: envs/requirements-dev.lock $(VENV)/installed
+	$(CONSTRAIN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint envs/requirements-dev.lock onnx onnxruntime
+	  --constraint $(VENV)/constraints.txt onnx onnxruntime
 	@touch $@
 
 $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
@@ -97,8 +101,9 @@ $(VENV)/installed-dev: envs/requirements-dev.lock $(VENV)/installed
 	@touch $@
 
 $(VENV)/installed-frameworks: envs/frameworks.txt $(VENV)/installed-dev
+	$(CONSTRAIN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
-	  -c envs/requirements-dev.lock -r envs/frameworks.txt
+	  -c $(VENV)/constraints.txt -r envs/frameworks.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  -e plugins/jax -e plugins/amd -e plugins/ina3221
 	@touch $@
@@ -111,7 +116,7 @@ clean:
 # Renew the pins after a change of pyproject.toml; the result is committed.
 .PHONY: lock
 lock: $(VENV)/installed-dev
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  pyproject.toml envs/build.in -o envs/requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --extra onnx --extra dev pyproject.toml envs/build.in -o envs/requirements-dev.lock

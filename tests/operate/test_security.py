@@ -142,10 +142,15 @@ def test_a_table_larger_than_memory_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_every_pin_is_one_version_from_the_index() -> None:
-    for path in (ROOT / "envs").glob("*.lock"):
-        for line in path.read_text().splitlines():
-            assert re.fullmatch(r"[A-Za-z0-9._-]+==[^ ;@/]+( ; .*)?", line.strip()), line
+def test_every_pin_is_one_version_with_its_hashes() -> None:
+    """``pip`` then takes no other file, whatever index or mirror it is told to ask."""
+    pin = r"[A-Za-z0-9._-]+==[^ ;@/\\]+( ; [^\\]*)?( \\\n {4}--hash=sha256:[0-9a-f]{64})+\n"
+    paths = sorted((ROOT / "envs").glob("*.lock"))
+    assert len(paths) == 2
+    for path in paths:
+        text = path.read_text()
+        assert re.fullmatch(f"({pin})+", text), re.sub(pin, "", text)[:300]
+        assert "://" not in text
 
 
 def test_every_direct_dependency_is_reviewed_in_the_documentation() -> None:

@@ -22,7 +22,7 @@ def locked(name: str, python: str = "3.12") -> dict[str, str]:
     """The pins of a lock file for one Python version."""
     pins = {}
     for line in (ROOT / "envs" / name).read_text().splitlines():
-        found = PIN.fullmatch(line.strip())
+        found = PIN.fullmatch(line.removesuffix(" \\"))
         if not found:
             continue
         older = "python_full_version < '3.12'" in (found[3] or "")

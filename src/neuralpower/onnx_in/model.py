@@ -159,7 +159,11 @@ def _attribute(attribute: AttributeProto) -> object:
 
     if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
         return None  # the body of an If or Loop is not read
-    value = helper.get_attribute_value(attribute)
+    try:
+        value = helper.get_attribute_value(attribute)
+    except ValueError:
+        # Of no type, or a reference, which has a value inside a function only.
+        raise InputError(f"attribute '{attribute.name[:60]}' has no value") from None
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if attribute.type == AttributeProto.STRINGS:

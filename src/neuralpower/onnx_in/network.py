@@ -44,8 +44,8 @@ def load_onnx(
     model = read_model(path)
     given = {name: tuple(shape) for name, shape in (blob_shapes or {}).items()}
     marked = marked_layers(model)
-    nodes, values = read_graph(model, batch=batch, given=given, path=path)
     try:
+        nodes, values = read_graph(model, batch=batch, given=given, path=path)
         built = _by_operators(translate(nodes, values))
         if marked:
             built = _by_marks(marked, values, built)

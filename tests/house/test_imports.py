@@ -172,3 +172,30 @@ def test_the_workflow_asks_its_questions_without_numpy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+#: Who reads documents and tables: every other module asks these, so that bounds hold everywhere.
+READERS = {
+    "json": {"core.documents", "frameworks.onnx.times", "project.provenance"},
+    "yaml": {"core.documents"},
+    "csv": {"core.files", "importing.logs.power_logs"},
+}
+_READS = {"json": {"load", "loads"}, "yaml": {"load", "safe_load", "parse"}, "csv": {"reader"}}
+
+
+def test_documents_and_tables_are_read_in_one_place() -> None:
+    """ONNX Runtime's own profile, and a copy of a configuration, come from no stranger."""
+    found: dict[str, set[str]] = {name: set() for name in READERS}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                package_, name = node.value.id, node.attr
+                if name in _READS.get(package_, ()):
+                    found[package_].add(module.removeprefix("neuralpower."))
+                assert (package_, name) != ("csv", "DictReader"), module
+    assert found == READERS
+
+
+def test_no_page_depends_on_matplotlib() -> None:
+    """Its configuration is read from the working folder: figures are drawn without it."""
+    assert not [m for m, path in MODULES.items() if "matplotlib" in path.read_text("utf-8")]

@@ -164,7 +164,18 @@ def test_every_direct_dependency_is_reviewed_in_the_documentation() -> None:
         )
     }
     table = re.findall(
-        r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| [^|]+ \|$", SECURITY.read_text(), re.MULTILINE
+        r"^\| ([^|]+) \| [^|]+ \| ([^|;]+)[^|]* \| [^|]+ \| [^|]+ \|$",
+        SECURITY.read_text(),
+        re.MULTILINE,
     )
-    reviewed = {name.strip() for cell in table for name in re.sub(r"\(.*\)", "", cell).split(",")}
-    assert wanted <= reviewed, wanted - reviewed
+    reviewed = {
+        name.strip(): version
+        for cell, version in table
+        for name in re.sub(r"\(.*\)", "", cell).split(",")
+    }
+    assert wanted <= set(reviewed), wanted - set(reviewed)
+    lock = (ROOT / "envs/requirements-dev.lock").read_text()
+    for name in wanted:
+        pins = re.findall(rf"^{re.escape(name)}==(\S+)", lock, re.MULTILINE)
+        told = re.findall(r"\d+(?:\.\d+)+", re.sub(r"Python \S+", "", reviewed[name]))
+        assert told == pins, name

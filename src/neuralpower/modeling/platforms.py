@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from neuralpower import __version__
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES
 from neuralpower.core.file_names import (
@@ -37,7 +37,7 @@ from neuralpower.modeling.fitting import (
     Fitted,
     fit_layers,
 )
-from neuralpower.modeling.models import SCHEMA_VERSION
+from neuralpower.modeling.models import SCHEMA_VERSION, Model
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.faults import refuse_negative
 from neuralpower.records.folder import Platform, load_platform
@@ -191,11 +191,11 @@ def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -
     }
     if path.exists():
         try:
-            part = json.loads(path.read_text())
-            if part["stamp"] == stamp and part["fitted"]["model"]:
+            part = read_json(path)
+            if part["stamp"] == stamp and Model.from_json(part["fitted"]["model"]):
                 work.parts[layers.family, layers.target] = path
                 return
-        except (OSError, ValueError, KeyError, TypeError):
+        except (InputError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             pass  # a foreign or damaged part is fitted again
     try:
         fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
@@ -226,7 +226,7 @@ def write_models(
     outs = [csv_text(OUT_OF_FOLD_COLUMNS, ())]
     baselines: dict[str, dict[str, Any]] = {}
     for (family, target), path in sorted(work.parts.items()):
-        fitted = json.loads(path.read_text())["fitted"]
+        fitted = read_json(path)["fitted"]
         write_json(root / f"{family}.{target}.json", fitted["model"])
         cross.extend(fitted["cross_validation"])
         outs.append(csv_text(OUT_OF_FOLD_COLUMNS, fitted["out_of_fold"]).partition("\n")[2])

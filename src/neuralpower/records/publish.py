@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import MANIFEST
 from neuralpower.core.files import read_text, write_text
 from neuralpower.records.codec import Facts
 from neuralpower.records.folder import load_network_rows, load_platform, load_rows
 from neuralpower.records.journal import RunRecord
-from neuralpower.records.manifest import Failure, Manifest, PowerState, VisitCounts, write_manifest
+from neuralpower.records.manifest import (
+    Failure,
+    Manifest,
+    PowerState,
+    VisitCounts,
+    read_manifest,
+    write_manifest,
+)
 from neuralpower.records.readme import readme_text
 from neuralpower.records.repeatability import Repeatability, repeatability
 from neuralpower.records.sealing import accompanying, seal
@@ -59,10 +66,10 @@ def describe(folder: Path, facts: Manifest, tables: Sequence[str]) -> None:
 def _earlier(folder: Path) -> list[str]:
     """Files that an earlier call wrote, as its manifest lists them."""
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return [str(name) for name in files]
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = read_manifest(folder)
+    except InputError:
         return []
+    return sorted(manifest.files or ()) if manifest is not None else []
 
 
 def manifest_of(run: RunRecord, records: Sequence[VisitRecord], planned: int) -> Manifest:

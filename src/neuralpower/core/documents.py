@@ -46,7 +46,7 @@ def parse_json(
     line: int | None = None,
     what: str = "JSON of ours",
     foreign: bool = False,
-) -> Any:
+) -> object:
     """Any JSON value in a text; ``line`` is where the text is, for a file of JSON lines.
 
     ``foreign``: a file that another tool wrote. There a key may be there twice (the last counts),
@@ -144,7 +144,7 @@ def read_yaml(path: str | Path) -> Any:
     return parse_yaml(read_text(path), path)
 
 
-def parse_yaml(text: str, path: str | Path | None = None) -> Any:
+def parse_yaml(text: str, path: str | Path | None = None) -> object:
     """As ``read_yaml``, from text."""
     import yaml
 

@@ -49,7 +49,7 @@ class MadeFolder:
         self._now[name] = entry
         return entry.get("facts")
 
-    def write(self, name: str, key: str, text: str, facts: Any) -> None:
+    def write(self, name: str, key: str, text: str, facts: object) -> None:
         """Make a file, whole or not at all."""
         path = self.folder / safe_name(name, "file")
         write_text(path, text)

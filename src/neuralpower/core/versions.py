@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from neuralpower import __version__
 
@@ -31,7 +30,7 @@ _CODE_SUFFIXES = (".py", ".proto", ".html", ".css", ".js")
 _DECIDING = ("Snakefile", "config", "measurements", "prototxts", "src", "workflow")
 
 
-def package_versions() -> dict[str, Any]:
+def package_versions() -> dict[str, object]:
     """Versions of NeuralPower, Python and the installed packages that results depend on."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -55,7 +54,7 @@ def code_checksum() -> str:
     return digest.hexdigest()
 
 
-def git_state(project: Path) -> dict[str, Any] | None:
+def git_state(project: Path) -> dict[str, object] | None:
     """Commit and changed files of the checkout whose root ``project`` is, else ``None``.
 
     ``changed`` lists tracked and new files that decide about results and differ from the commit;

@@ -102,7 +102,7 @@ def look_at(
 def _without(raw: RawTable, pauses: Sequence[Span]) -> RawTable:
     keep = [i for i, t in enumerate(raw.t_ns) if not any(a <= t <= b for a, b in pauses)]
 
-    def pick(column: Sequence[Any]) -> list[Any]:
+    def pick(column: Sequence[object]) -> list[Any]:
         return [column[i] for i in keep] if column else []
 
     columns = (pick(c) for c in (raw.power_w, raw.average_w, raw.energy_j))

@@ -39,7 +39,7 @@ class SampledMeter:
         factory: str,
         log: str | Path,
         poll_s: float = POLL_S,
-        arguments: tuple[Any, ...] = (),
+        arguments: tuple[object, ...] = (),
     ) -> None:
         self._factory = factory
         self._arguments = arguments
@@ -47,7 +47,7 @@ class SampledMeter:
         self._log = RawLog(self._path)
         self._poll_s = poll_s
         self._process: Any = None
-        self._stop: Any = None
+        self._stop: Event | None = None
         #: The GPU that is read; empty where it is not known or was not asked yet.
         self.uuid = ""
         self.info: MeterInfo = _make(factory, arguments).info
@@ -145,13 +145,15 @@ class PolledMeter(PowerMeter, Protocol):
         ...
 
 
-def _make(factory: str, arguments: tuple[Any, ...] = ()) -> PolledMeter:
+def _make(factory: str, arguments: tuple[object, ...] = ()) -> PolledMeter:
     module, _, name = factory.partition(":")
     meter: PolledMeter = getattr(importlib.import_module(module), name)(*arguments)
     return meter
 
 
-def _sample(factory: str, arguments: tuple[Any, ...], log: str, poll_s: float, stop: Any) -> None:
+def _sample(
+    factory: str, arguments: tuple[object, ...], log: str, poll_s: float, stop: Any
+) -> None:
     """The sampler's process: one line per poll, flushed, until it is stopped."""
     # Ctrl-C reaches every process of a terminal: the one that measures says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -18,7 +18,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -107,7 +106,7 @@ class Composition:
         """The factor of a total's distance from the value to its interval's ends."""
         return self.scales.get(target, 1.0)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The composition as JSON values."""
         return {
             "schema_version": SCHEMA_VERSION,
@@ -175,7 +174,7 @@ def save_composition(
     write_json(target, {**value, "sha256": _own_sum(value)})
 
 
-def _own_sum(value: Mapping[str, Any]) -> str:
+def _own_sum(value: Mapping[str, object]) -> str:
     """The checksum of all other entries: the index is written before, and cannot hold it."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

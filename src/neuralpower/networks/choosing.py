@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import TOTAL, interval, number
 
@@ -65,12 +66,12 @@ def commonest_error(
 
 
 def compare(
-    rows: Sequence[Mapping[str, Any]],
-    published: Mapping[str, Mapping[str, Any]] | None = None,
+    rows: Sequence[Row],
+    published: Mapping[str, Mapping[str, object]] | None = None,
     *,
     error: str | None = None,
     batch: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """A row (``COLUMNS``) for every network and batch size of prediction rows.
 
     ``error``: the kind of published error to compare (``ERRORS``), that of most networks where none
@@ -115,13 +116,11 @@ def compare(
     )
 
 
-def _whole(row: Mapping[str, Any]) -> bool:
+def _whole(row: Row) -> bool:
     return row["coverage"] is None or row["coverage"] >= MIN_COVERAGE
 
 
-def _per_image(
-    row: Mapping[str, Any], facts: Mapping[str, Any], error: str | None
-) -> dict[str, Any]:
+def _per_image(row: Row, facts: Mapping[str, object], error: str | None) -> dict[str, Any]:
     result: dict[str, object] = dict.fromkeys(COLUMNS)
     for target in ("runtime_ms", "energy_mj"):
         for end in ("", "_lo", "_hi"):
@@ -142,7 +141,7 @@ def _per_image(
     }
 
 
-def _mark_best(rows: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
+def _mark_best(rows: Sequence[dict[str, Any]], cost: str) -> list[dict[str, object]]:
     best: dict[str, dict[str, object]] = {}
     for row in rows:
         other = best.get(row["network"])
@@ -162,7 +161,7 @@ def _rank(rows: list[dict[str, object]], cost: str) -> None:
             row["probability_before_next"] = probability_less(row, rows[rank], cost)
 
 
-def probability_less(a: Mapping[str, Any], b: Mapping[str, Any], cost: str) -> float:
+def probability_less(a: Row, b: Row, cost: str) -> float:
     """The probability that ``a`` costs less than ``b``, from their intervals.
 
     Each cost is log-normal with the interval's ratio as its 90 % range; errors of the two count
@@ -175,7 +174,7 @@ def probability_less(a: Mapping[str, Any], b: Mapping[str, Any], cost: str) -> f
     return 0.5 * (1 + math.erf(ratio / math.sqrt(2 * variance)))
 
 
-def _log_sd(row: Mapping[str, Any], cost: str) -> float:
+def _log_sd(row: Row, cost: str) -> float:
     lo, hi = row[f"{cost}_per_image_lo"], row[f"{cost}_per_image_hi"]
     # A lower end of 0 says that the error is as large as the value.
     lo = max(lo, 0.05 * row[f"{cost}_per_image"])
@@ -194,14 +193,14 @@ def _mark_pareto(rows: Sequence[dict[str, object]], cost: str) -> None:
             row["pareto"] = int(not any(_dominates(other, row, cost) for other in rivals))
 
 
-def _dominates(a: Mapping[str, Any], b: Mapping[str, Any], cost: str) -> bool:
+def _dominates(a: Row, b: Row, cost: str) -> bool:
     mine = (a["error_percent"], a[f"{cost}_per_image"])
     others = (b["error_percent"], b[f"{cost}_per_image"])
     return mine != others and mine[0] <= others[0] and mine[1] <= others[1]
 
 
 def comparison_cells(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
     """Headings, which of them are numbers, and cells of a comparison, for people."""
     kind = next((row["error_kind"] for row in rows if row["error_kind"]), "")

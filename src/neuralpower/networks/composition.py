@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.adding import Total, in_networks, sums_of, total
 from neuralpower.networks.calibration import Composition
@@ -44,7 +45,7 @@ def predict_networks(
     ``composition`` is what the platform's measured passes taught (``load_composition``).
     """
     composition = composition or Composition()
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for network, estimates in zip(networks, estimate_networks(networks, models), strict=True):
         rows += network_rows(network, estimates, composition)
     return rows
@@ -82,7 +83,7 @@ def _scattered(layers: Sequence[Layer], models: Models) -> Estimates:
 
 def network_rows(
     network: Network, estimates: Estimates, composition: Composition
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One network's prediction rows from the estimates of its layers by themselves."""
     batch = network_batch(network)
     estimates = in_networks(estimates, composition)
@@ -113,7 +114,7 @@ def network_rows(
     return [*rows, last | {"note": "; ".join(notes)}]
 
 
-def included(network: Network, facts: Mapping[str, Any]) -> dict[int, str]:
+def included(network: Network, facts: Mapping[str, object]) -> dict[int, str]:
     """Layers whose cost another layer's figure holds on this platform, and the note that says so.
 
     ``facts["included"]``: ``{"scale": "batchnorm"}`` for a framework whose batch normalisation
@@ -133,7 +134,7 @@ def included(network: Network, facts: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _remarks(
-    rows: Sequence[Mapping[str, Any]], whole: Total, waiting_ms: float, facts: Mapping[str, Any]
+    rows: Sequence[Row], whole: Total, waiting_ms: float, facts: Mapping[str, object]
 ) -> list[str]:
     """What a total rests on beside models of its layers."""
     found = []
@@ -181,7 +182,7 @@ def computes(layer: Layer) -> bool:
     return not (kind is not None and kind.free) and "no computation" not in layer.note
 
 
-def _note(layer: Layer, row: Mapping[str, Any], estimates: Estimates) -> str:
+def _note(layer: Layer, row: Row, estimates: Estimates) -> str:
     if row["runtime_ms"] is None:
         if layer.family in _IDLE_AT_INFERENCE:
             own = "no computation at inference"
@@ -200,14 +201,14 @@ def _note(layer: Layer, row: Mapping[str, Any], estimates: Estimates) -> str:
 
 
 def _total_row(
-    network: Network, batch: int | None, rows: Sequence[Mapping[str, Any]], whole: Total
+    network: Network, batch: int | None, rows: Sequence[Row], whole: Total
 ) -> dict[str, Any]:
     needed = [
         row
         for row, layer in zip(rows, network.layers, strict=True)
         if computes(layer) and row["source"] != "included"
     ]
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         "network": network.name,
         "index": None,
         "name": TOTAL,
@@ -229,7 +230,7 @@ def _total_row(
     return row
 
 
-def coverage(needed: Sequence[Mapping[str, Any]]) -> float:
+def coverage(needed: Sequence[Row]) -> float:
     """The share (0 to 1) of a network's work that has a runtime, of prediction rows that compute.
 
     The share of the multiply-accumulates (of the layers, where there are none), times the share of
@@ -244,7 +245,7 @@ def coverage(needed: Sequence[Mapping[str, Any]]) -> float:
     return float(part * len(known) / len(needed))
 
 
-def _total_note(network: Network, needed: Sequence[Mapping[str, Any]]) -> str:
+def _total_note(network: Network, needed: Sequence[Row]) -> str:
     """What the total covers, of the layers that compute and of their MACs."""
     timed = [row for row in needed if row["runtime_ms"] is not None]
     powered = [row for row in needed if row["energy_mj"] is not None]
@@ -271,7 +272,7 @@ def _nothing(network: Network) -> str:
     return "no runtime model covers any of its layers"
 
 
-def _coverage(covered: Sequence[Mapping[str, Any]], needed: Sequence[Mapping[str, Any]]) -> str:
+def _coverage(covered: Sequence[Row], needed: Sequence[Row]) -> str:
     unknown = sum(row["macs"] is None for row in needed)
     macs = sum(row["macs"] or 0 for row in needed)
     part = sum(row["macs"] or 0 for row in covered)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Models(Protocol):
     @property
     def platform(self) -> str: ...  # noqa: D102
     @property
-    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def facts(self) -> Mapping[str, object]: ...  # noqa: D102
     def get(self, family: str, target: str) -> Model | None: ...  # noqa: D102
 
 
@@ -119,7 +119,7 @@ class Estimates:
     #: What the board draws at least and at most.
     limits: Limits = (None, None)
     #: What is known of the platform (the index of its models).
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def sources(self) -> list[str]:
         """Where each runtime comes from: ``model``, ``estimate`` (from bytes) or ``none``."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import predict_networks
@@ -154,7 +155,7 @@ def explain(
     batch: int | None = None,
     most: int = MOST,
     readings: Readings | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """A row (``COLUMNS``) for each of the ``most`` layers that cost most, the costliest first.
 
     Cost is energy where every modelled layer has it, else runtime. ``bound`` is ``compute`` or
@@ -179,8 +180,8 @@ def explain_network(
     models_dir: str | Path,
     composition: Composition | None = None,
     most: int = MOST,
-    options: Mapping[str, Any] | None = None,
-) -> list[dict[str, Any]]:
+    options: Mapping[str, object] | None = None,
+) -> list[dict[str, object]]:
     """``explain`` for a network that is loaded; ``options`` are those that it was loaded with."""
     composition = composition or Composition()
     rows = predict_networks([network], models, composition)
@@ -191,7 +192,7 @@ def explain_network(
     known.sort(key=lambda row: (-row[cost], row["index"]))
     roof = Roof(models_dir, models)
 
-    def saved(layer: Layer, change: Change) -> dict[str, Any]:
+    def saved(layer: Layer, change: Change) -> dict[str, object]:
         found: dict[str, object] = dict.fromkeys(change.columns)
         try:
             other = _changed(path, network, layer, change.apply, options or {})
@@ -216,14 +217,12 @@ def explain_network(
     ]
 
 
-def _covered(rows: Sequence[Mapping[str, Any]]) -> list[tuple[bool, bool]]:
+def _covered(rows: Sequence[Row]) -> list[tuple[bool, bool]]:
     """Which layers have a runtime and an energy: totals of other layers cannot be compared."""
     return [(row["runtime_ms"] is None, row["energy_mj"] is None) for row in rows[:-1]]
 
 
-def _newly_beyond(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> str | None:
+def _newly_beyond(before: Sequence[Row], after: Sequence[Row]) -> str | None:
     """Which sizes leave the measured range by a change of the network; None where none do."""
     columns = [
         name
@@ -249,7 +248,7 @@ class Roof:
             if baseline.name == "roofline"
         }
 
-    def bound(self, layer: Layer, row: Mapping[str, Any]) -> dict[str, Any]:
+    def bound(self, layer: Layer, row: Row) -> dict[str, object]:
         """``bound``, ``compute_ms``, ``memory_ms`` and ``macs_per_byte`` of a predicted layer."""
         from neuralpower.modeling.models import Model as FittedModel
 
@@ -260,7 +259,7 @@ class Roof:
             found["bound"] = "launch"
         return found
 
-    def _work(self, layer: Layer) -> dict[str, Any]:
+    def _work(self, layer: Layer) -> dict[str, object]:
         from neuralpower.modeling.features import FeatureTable
         from neuralpower.modeling.terms import TermTable
 
@@ -341,7 +340,7 @@ def _given_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 BOUNDS = {"compute": "arithmetic", "memory": "memory", "launch": "the launch of its kernel"}
 
 
-def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def sentences(rows: Sequence[Row]) -> list[str]:
     """A line for each layer in words, for people."""
     from neuralpower.networks.text import number, percent
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
@@ -60,7 +59,7 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _stored(file: Path, key: str) -> list[dict[str, Any]] | None:
+def _stored(file: Path, key: str) -> list[dict[str, object]] | None:
     """The rows that were kept under the key; a file that is torn or of another key gives none."""
     try:
         value = read_json(file) if file.is_file() else {}

@@ -58,7 +58,7 @@ class Launch:
     busy_w: float = 0.0
     waiting_w: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The values as JSON."""
         return {
             "by_traffic": list(self.by_traffic),

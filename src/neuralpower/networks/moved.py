@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import TARGETS
 
 COLUMNS = (
@@ -21,9 +22,7 @@ COLUMNS = (
 BEYOND, WITHIN, NEW, GONE = "beyond its interval", "within its interval", "new", "gone"
 
 
-def moved(
-    platform: str, before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def moved(platform: str, before: Iterable[Row], after: Iterable[Row]) -> list[dict[str, object]]:
     """A row (``COLUMNS``) for every network, batch size and target of two runs' total rows.
 
     A figure moved when each of the two lies outside the 90 % interval of the other: a change that
@@ -48,7 +47,7 @@ def moved(
 
 
 def _figures(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
 ) -> dict[tuple[str, float, str], tuple[float, float, float]]:
     found = {}
     for row in rows:
@@ -59,7 +58,7 @@ def _figures(
     return found
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
+def _verdict(row: Row) -> str:
     inside = (
         row["before_lo"] <= row["after"] <= row["before_hi"]
         or row["after_lo"] <= row["before"] <= row["after_hi"]

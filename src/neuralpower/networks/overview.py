@@ -51,7 +51,7 @@ class Listed:
     warnings: str = ""
     refused: str = ""
 
-    def as_row(self) -> dict[str, Any]:
+    def as_row(self) -> dict[str, object]:
         """The row of the table; how it is read is there as JSON."""
         facts = self.reading.as_facts()
         row = {name: getattr(self, name) for name in COLUMNS}
@@ -121,7 +121,7 @@ def layer_table(network: Network) -> str:
     return csv_text(LAYER_COLUMNS, (layer_row(network, layer) for layer in network.layers))
 
 
-def _facts(network: Network) -> dict[str, Any]:
+def _facts(network: Network) -> dict[str, object]:
     names = ("layers", "layers_known", "layers_supported", "macs", "macs_supported_share")
     covered = network.coverage()
     warnings = " | ".join(" ".join(line.split()) for line in network.warnings)

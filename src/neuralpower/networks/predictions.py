@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
@@ -25,7 +24,7 @@ def predict_listed(
     out: str | Path,
     *,
     made_of: str = "",
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Write ``<network>.csv`` of every network that could be read; returns the total rows.
 
     A network that cannot be predicted at a batch size has a total row without figures there,
@@ -51,7 +50,7 @@ def predict_listed(
 
 def _rows(
     entry: Listed, batches: Sequence[int], models: Models, composition: Composition
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     from neuralpower.onnx_in.loading import load_network
 
     networks, faults = [], []

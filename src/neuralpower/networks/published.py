@@ -13,7 +13,7 @@ from neuralpower.core.errors import InputError
 ERRORS = ("top5_error", "top1_error")
 
 
-def read_published(path: str | Path) -> dict[str, dict[str, Any]]:
+def read_published(path: str | Path) -> dict[str, dict[str, object]]:
     """Facts of networks by name: title, paper, dataset, top1_error, top5_error and others.
 
     Raises ``InputError`` for a file that is not YAML, a network that is not a list of facts, or

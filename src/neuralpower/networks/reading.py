@@ -62,7 +62,7 @@ class Reading:
             options["blob_shapes"] = dict(options["blob_shapes"])
         return options
 
-    def as_facts(self) -> dict[str, Any]:
+    def as_facts(self) -> dict[str, object]:
         """What is said, in the form of the files."""
         facts: dict[str, Any] = self.options()
         if "stages" in facts:
@@ -114,7 +114,7 @@ def _section(path: str | Path) -> dict[str, Reading]:
     }
 
 
-def _entries(path: Path) -> dict[str, Any]:
+def _entries(path: Path) -> dict[str, object]:
     text = read_text(path)
     # Most say nothing of reading: loading YAML would be a quarter of the command's time.
     if "\\" not in text and not any(key in text for key in KEYS):

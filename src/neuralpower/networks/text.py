@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+
+from neuralpower.core.cells import Row
 
 #: Widest line of a table printed to a terminal.
 WIDTH = 100
@@ -54,13 +55,13 @@ def percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def interval(row: Mapping[str, Any], target: str) -> str:
+def interval(row: Row, target: str) -> str:
     """The 90 % interval of a target of a prediction row, as ``lo-hi``."""
     lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")
     return "" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
 
 
-def _remarks(row: Mapping[str, Any]) -> str:
+def _remarks(row: Row) -> str:
     """What the figures of a row do not say, in short; the table's note says it in full."""
     if row["name"] == TOTAL:
         return ""
@@ -70,7 +71,7 @@ def _remarks(row: Mapping[str, Any]) -> str:
     return f"beyond {row['extrapolates']}" if row["extrapolates"] else ""
 
 
-_Field = tuple[str, bool, Callable[[Mapping[str, Any]], str]]
+_Field = tuple[str, bool, Callable[[Row], str]]
 
 #: Heading, right-aligned, and the text of a prediction row.
 _PREDICTION_FIELDS: tuple[_Field, ...] = (
@@ -97,7 +98,7 @@ def cell(value: object) -> str:
     return number(value, 4) if isinstance(value, float) else str(value)
 
 
-def rows_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+def rows_text(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """Any table as aligned text in blocks of whole columns, so that no line passes 100."""
     cells = {name: [cell(row.get(name)) for row in rows] for name in columns}
     shown = [name for name in columns if any(cells[name])]
@@ -125,22 +126,22 @@ def _is_number(text: str) -> bool:
     return not text or text.replace(".", "", 1).replace("-", "", 1).isdecimal()
 
 
-def prediction_text(rows: Sequence[Mapping[str, object]]) -> str:
+def prediction_text(rows: Sequence[Row]) -> str:
     """Prediction rows as aligned tables, one a network and batch size, at most 100 columns."""
     return "\n".join(_one_network(part) for part in by_network(rows))
 
 
-def _one_network(rows: Sequence[Mapping[str, object]]) -> str:
+def _one_network(rows: Sequence[Row]) -> str:
     last = rows[-1]
     title = f"{last['network']}{_at_batch(last)}"
     return f"{title}\n{table_text(*prediction_cells(rows), _SPARE)}{last['note']}\n"
 
 
-def _at_batch(row: Mapping[str, object]) -> str:
+def _at_batch(row: Row) -> str:
     return "" if row["batch"] is None else f", batch {row['batch']}"
 
 
-def prediction_markdown(rows: Sequence[Mapping[str, object]]) -> str:
+def prediction_markdown(rows: Sequence[Row]) -> str:
     """Prediction rows as Markdown tables, one a network and batch size."""
     parts = []
     for part in by_network(rows):
@@ -151,7 +152,7 @@ def prediction_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(parts)
 
 
-def by_network(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, object]]]:
+def by_network(rows: Sequence[Row]) -> list[list[Mapping[str, object]]]:
     """Prediction rows cut after every ``TOTAL``."""
     parts: list[list[Mapping[str, object]]] = [[]]
     for row in rows:
@@ -162,7 +163,7 @@ def by_network(rows: Sequence[Mapping[str, object]]) -> list[list[Mapping[str, o
 
 
 def prediction_cells(
-    rows: Sequence[Mapping[str, object]],
+    rows: Sequence[Row],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
     """Headings, which of them are numbers, and cells of prediction rows."""
     headings = [heading for heading, _, _ in _PREDICTION_FIELDS]
@@ -235,7 +236,7 @@ _LAYER_FIELDS = ("index", "name", "type", "family", "top_shapes", "params", "mac
 
 
 def layer_cells(
-    rows: Sequence[Mapping[str, object]],
+    rows: Sequence[Row],
 ) -> tuple[list[str], list[bool], list[list[str]]]:
     """Headings, which of them are numbers, and cells of a layer table: what people look for."""
     right = [name in ("index", "params", "macs") for name in _LAYER_FIELDS]

@@ -47,7 +47,7 @@ class _Facts:
     def __init__(self, keep: Keep, deadline: float | None, report: Callable[[str], None]) -> None:
         self._failed: dict[str, str] = {}
         self._skipped: list[str] = []
-        self.told: dict[str, Any] = {
+        self.told: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "failed": self._failed,
             "skipped": self._skipped,

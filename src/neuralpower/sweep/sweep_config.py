@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
@@ -159,7 +158,7 @@ class _Reader:
         near_share = self.share(values, place, "near_share")
         return FamilySweep(family, count, near_share, bounds, numbers, words, shares)
 
-    def mapping(self, value: object, place: str, known: tuple[str, ...]) -> Mapping[str, Any]:
+    def mapping(self, value: object, place: str, known: tuple[str, ...]) -> Mapping[str, object]:
         if not isinstance(value, dict):
             raise self.fail(place, "a mapping of keys to values is needed")
         for key in value:
@@ -188,7 +187,7 @@ class _Reader:
             raise self.fail(f"{place}.{key}", f"a share from 0 to 1 is needed, not {value!r}")
         return float(value)
 
-    def grid(self, key: str, value: object) -> tuple[Any, ...]:
+    def grid(self, key: str, value: object) -> tuple[object, ...]:
         if isinstance(value, list):
             cells = tuple(value)
         elif not isinstance(value, dict):

@@ -46,7 +46,7 @@ def test_a_strangers_checkout_runs_no_program(tmp_path: Path, kind: str) -> None
     (project / "src/a.py").write_text("a = 2\n")
     state = git_state(project)
     assert state is not None
-    assert len(state["commit"]) == 40
+    assert len(str(state["commit"])) == 40
     assert state["changed"] == (None if kind == "filter" else ["src/a.py"])
     assert not ran.exists()
 

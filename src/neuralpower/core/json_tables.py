@@ -25,7 +25,7 @@ VERSIONS: dict[str, int] = {
 
 def document(
     kind: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """A table as JSON values: its schema and version, the columns in order, the rows.
 
     A missing value is null; NaN and infinities are missing. Units are in the names of the columns.

@@ -10,6 +10,7 @@ import importlib
 import multiprocessing
 import signal
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,7 +102,7 @@ class SampledMeter:
 
     def end(self) -> None:
         """End the sampler, whatever became of it."""
-        if self._process is not None:
+        if self._process is not None and self._stop is not None:
             self._stop.set()
             self._process.join(5)
             self._process = None

@@ -71,7 +71,7 @@ def compare(
     *,
     error: str | None = None,
     batch: int | None = None,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """A row (``COLUMNS``) for every network and batch size of prediction rows.
 
     ``error``: the kind of published error to compare (``ERRORS``), that of most networks where none

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_table
+
+if TYPE_CHECKING:
+    from neuralpower.scoring.gate import Figures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +96,7 @@ def _short(row: Mapping[str, object]) -> dict[str, object]:
 
 def _baseline(
     arguments: argparse.Namespace, accepting: bool
-) -> tuple[dict[Any, float], Mapping[str, object]]:
+) -> tuple[Figures, Mapping[str, object]]:
     from neuralpower.scoring.gate import load_figures
 
     if arguments.baseline.exists():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.errors import InputError
 from neuralpower.core.extras import not_installed
 from neuralpower.core.files import write_bytes
+
+if TYPE_CHECKING:
+    from neuralpower.frameworks.onnx.ops.graph import Built
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run_once(built: Any, seed: int) -> dict[str, tuple[int, ...]]:
+def _run_once(built: Built, seed: int) -> dict[str, tuple[int, ...]]:
     """The shapes that ONNX Runtime computes; ``InputError`` where they differ from Caffe's."""
     import onnxruntime
 

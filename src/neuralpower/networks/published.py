@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
@@ -41,7 +40,7 @@ def _check_error(name: str, key: str, error: object, path: str | Path) -> None:
         raise InputError(f"network {name!r}: {key} must be from 0 to 100 per cent", path=path)
 
 
-def published_error(facts: Mapping[str, Any], kind: str) -> float | None:
+def published_error(facts: Mapping[str, object], kind: str) -> float | None:
     """A published error in per cent; None where none is known."""
     value = facts.get(kind)
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None

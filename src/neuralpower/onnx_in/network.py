@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower.caffe.build import BuiltNetwork, Layer, build
 from neuralpower.caffe.network import Network
@@ -20,6 +20,9 @@ from neuralpower.onnx_in.model import Shape, read_model
 from neuralpower.onnx_in.operators import arithmetic, dense, pointwise, shaping, windows
 from neuralpower.onnx_in.shapes import Values, read_graph
 from neuralpower.onnx_in.translator import Entry, Translator, by_hand_type, translate
+
+if TYPE_CHECKING:
+    from neuralpower.caffe.caffe_pb2 import LayerParameter
 
 _REGISTERED = (arithmetic, dense, pointwise, shaping, windows)
 #: Layers whose result turns out to differ from the model's are listed by hand; more rounds than
@@ -85,7 +88,7 @@ def _by_operators(translator: Translator) -> BuiltNetwork:
     return built
 
 
-def _set_up(messages: Sequence[Any], known: Mapping[str, Shape]) -> BuiltNetwork:
+def _set_up(messages: Sequence[LayerParameter], known: Mapping[str, Shape]) -> BuiltNetwork:
     return build(messages, [-1] * len(messages), _STATE, Options(blob_shapes=known))
 
 
@@ -137,7 +140,9 @@ def _complete(entry: Entry, layer: Layer) -> None:
     layer.note = "; ".join(notes)
 
 
-def _by_marks(marked: Sequence[object], values: Values, operators: BuiltNetwork) -> BuiltNetwork:
+def _by_marks(
+    marked: Sequence[LayerParameter], values: Values, operators: BuiltNetwork
+) -> BuiltNetwork:
     """The layers that the marks name, if they are what the operators compute."""
     try:
         built = _set_up(marked, values.inputs)

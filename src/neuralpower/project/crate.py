@@ -12,12 +12,15 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower import __version__
 from neuralpower.core.errors import InputError
 from neuralpower.core.extras import not_installed
 from neuralpower.project.provenance import Node
+
+if TYPE_CHECKING:
+    from rocrate.rocrate import ROCrate
 
 PROFILES = {
     "process": "https://w3id.org/ro/wfrun/process/0.5",
@@ -60,7 +63,7 @@ def write_crate(project: Path, nodes: Mapping[str, Node], targets: list[str], ou
 class _Builder:
     """Entities of a crate by their path in the project."""
 
-    def __init__(self, crate: Any, project: Path) -> None:
+    def __init__(self, crate: ROCrate, project: Path) -> None:
         self.crate = crate
         self.project = project
         self.files: dict[str, object] = {}

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from neuralpower.core import cost
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
@@ -38,15 +38,30 @@ _MOST_WATTS = 5e3
 _SLIP = 100.0
 
 
+class FamilySummary(TypedDict):
+    """What a family's table holds: rows, runtimes and powers of the sound ones."""
+
+    family: str
+    rows: int
+    configurations: int
+    fastest_ms: float | None
+    median_ms: float | None
+    slowest_ms: float | None
+    with_power: int
+    lowest_w: float | None
+    highest_w: float | None
+    flagged: int
+
+
 @dataclass(frozen=True)
 class Report:
-    """What ``check`` found: findings, a summary row a family, repeatability, counts.
+    """What ``check`` found: findings, a summary of each family, repeatability, counts.
 
     ``power`` is ``None`` where no row holds any; ``flags``: rows that carry each.
     """
 
     findings: tuple[Finding, ...]
-    families: tuple[dict[str, Any], ...]
+    families: tuple[FamilySummary, ...]
     repeatability: Repeatability
     networks: int
     network_rows: int
@@ -200,8 +215,8 @@ def _macs(row: Row) -> int:
     )
 
 
-def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[dict[str, object]]:
-    summary: list[dict[str, object]] = []
+def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[FamilySummary]:
+    summary: list[FamilySummary] = []
     for family in sorted({row.values["family"] for row in rows}):
         good = [row for row in sound if row.values["family"] == family and not is_anchor(row)]
         times = sorted(row.values["runtime_ms"] for row in good)

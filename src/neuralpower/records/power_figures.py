@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from neuralpower.core.statistics import quantile
 from neuralpower.meters.window import BOARD_STEPS as BOARD_STEPS
@@ -92,11 +91,13 @@ def power_figures(rows: Sequence[Row]) -> PowerFigures | None:
     )
 
 
-def positive(value: Any) -> float | None:
+def positive(value: object) -> float | None:
     """A finite positive number, of a cell that may still be text; ``None`` for anything else."""
+    if not isinstance(value, int | float | str):
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     return number if 0 < number < math.inf else None
 

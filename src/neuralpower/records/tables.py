@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.file_names import NETWORK_LAYER_TABLE, NETWORK_TABLE
@@ -155,9 +154,8 @@ def _cells(made: Made, columns: Columns) -> dict[str, Cell]:
 
 
 def _inside_rows(record: VisitRecord) -> list[Row]:
-    own: dict[str, Any] = {"network": record.network, "batch": record.batch}
-    own["repeat"] = record.repeat
-    return [own | asdict(layer) for layer in record.layers or ()]
+    own = {"network": record.network, "batch": record.batch, "repeat": record.repeat}
+    return [{**own, **asdict(layer)} for layer in record.layers or ()]
 
 
 def _percent(share: float | None) -> float | None:

@@ -20,7 +20,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.documents import parse_json
@@ -205,10 +204,11 @@ class VisitRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON; what does not apply to this kind of visit is left out."""
-        told: dict[str, Any] = encode(self)
+        told: dict[str, object] = encode(self)
         told["power"] = None if self.power is None else self.power.as_dict()
         if self.timing is not None:
-            del told["timing"]["flags"]
+            times: dict[str, object] = encode(self.timing)
+            told["timing"] = {name: times[name] for name in times if name != "flags"}
         return {k: v for k, v in told.items() if v is not None or k in _NULL_IF_MISSING}
 
 

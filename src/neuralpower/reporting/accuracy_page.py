@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
+from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, colour, panels
@@ -171,9 +171,7 @@ def _overview(platforms: list[PlatformResults], target: str) -> Picture | None:
     )
 
 
-def _panel(
-    platform: PlatformResults, scores: Mapping[str, Mapping[str, Any]], target: str
-) -> Chart:
+def _panel(platform: PlatformResults, scores: Mapping[str, Row], target: str) -> Chart:
     families = sorted(scores, key=lambda family: scores[family]["rmspe"])
     left, wide = 20 + LETTER * max(9, *(len(family) for family in families)), 17.0
     chart = Chart(392, 66 + wide * len(families) + 2 * LINE)

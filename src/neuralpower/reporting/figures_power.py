@@ -6,8 +6,8 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from neuralpower.core.cells import Row
 from neuralpower.networks.text import number
 from neuralpower.records.raw_windows import RawWindow
 from neuralpower.reporting.charts import (
@@ -42,7 +42,7 @@ def _plane(x: Axis, y: Axis, title: str = "") -> Plane:
     return Chart(*_SIZE).plane(x, y, _BOX, title)
 
 
-def step_response(steps: Sequence[Mapping[str, Any]]) -> Picture | None:
+def step_response(steps: Sequence[Row]) -> Picture | None:
     """Publications of the sensor around a step from idle to a heavy load and on to a light one."""
     series = [(n, step["published"]) for n, step in enumerate(steps) if step.get("published")]
     if not series:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import MutableSequence, Sequence
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.onnx_in.model import Node, Shape
@@ -120,7 +119,7 @@ def _even_padding(
     return pad, f"padded by {before} before and {after} after: listed as {text} on both sides"
 
 
-def _fill(repeated: Any, sizes: Sequence[int]) -> None:
+def _fill(repeated: MutableSequence[int], sizes: Sequence[int]) -> None:
     """One size where all axes have the same, as prototxts are written."""
     repeated.extend(sizes[:1] if len(set(sizes)) == 1 else sizes)
 

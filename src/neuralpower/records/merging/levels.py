@@ -6,9 +6,13 @@ import math
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralpower.core.statistics import student_t
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
 
 Values = Mapping[Hashable, Mapping[str, Sequence[float]]]
 
@@ -83,7 +87,10 @@ def relative_levels(values: Values, units: Sequence[str]) -> dict[str, Level]:
 
 
 def _error(
-    cells: Sequence[Mapping[int, Sequence[float]]], level: Any, leverage: float, units: int
+    cells: Sequence[Mapping[int, Sequence[float]]],
+    level: NDArray[numpy.float64],
+    leverage: float,
+    units: int,
 ) -> float | None:
     """The 95 % half-width of a unit's logarithm."""
     squares, freedom = 0.0, -(units - 1)

@@ -50,7 +50,7 @@ def _errors_by_fold(path: Path) -> dict[tuple[str, str], str]:
     for row in read_rows(path)[1]:
         error = abs(float(row["predicted"]) / float(row["measured"]) - 1.0)
         folds = sums.setdefault((row["family"], row["target"]), {})
-        folds.setdefault(row["fold"], []).append(100.0 * error)
+        folds.setdefault(f"{row['deal']} {row['fold']}", []).append(100.0 * error)
     found = {}
     for key, folds in sums.items():
         means = sorted(sum(errors) / len(errors) for errors in folds.values())

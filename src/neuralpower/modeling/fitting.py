@@ -29,17 +29,21 @@ from neuralpower.modeling.forms import launch_level
 from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import (
     calibrate,
+    coverage_by_kind,
     coverage_by_size,
     cross_fitted,
+    interval_score,
     intraclass_correlation,
 )
-from neuralpower.modeling.metrics import coverage, scores
+from neuralpower.modeling.metrics import coverage, mean_scores, scores
 from neuralpower.modeling.models import Anchor, Correction, Equation, Model, within
 from neuralpower.modeling.selection import (
     DEFAULT_CANDIDATES,
     Deal,
+    Option,
     Selection,
     TooFewError,
+    frontier,
     select,
 )
 
@@ -54,7 +58,7 @@ CROSS_VALIDATION_COLUMNS = (
     *("family", "target", "candidate", "n_terms", "rmspe", "standard_error", "chosen"),
 )
 OUT_OF_FOLD_COLUMNS = (
-    *("family", "target", "key", "fold", *CONFIGURATION_COLUMNS[1:], "visits", "spread"),
+    *("family", "target", "key", "deal", "fold", *CONFIGURATION_COLUMNS[1:], "visits", "spread"),
     *("measured", "predicted", "lo", "hi"),
 )
 
@@ -191,7 +195,7 @@ def fit_layers(
         choice,
         layers,
         model,
-        within(choice.selection.predicted, model.limits),
+        [within(predicted, model.limits) for predicted in choice.selection.dealt],
         baselines,
         {
             "inference": infer_all(layers, choice.selection.equations),
@@ -204,33 +208,61 @@ def finish(
     choice: Choice,
     layers: Layers,
     model: Model,
-    predicted: Array,
+    dealt: Sequence[Array],
     baselines: dict[str, Any],
     facts: Mapping[str, Any],
 ) -> Fitted:
-    """Scores and tables of a model from its out-of-fold predictions (n,)."""
-    folds = choice.problem.folds
-    lo, hi = (within(end, model.limits) for end in cross_fitted(layers.measured, predicted, folds))
-    figures = scores(layers.measured, predicted)
-    figures["interval_coverage"] = coverage(layers.measured, lo, hi)
-    figures["interval_width"] = float(100.0 * np.median((hi - lo) / predicted))
-    figures["coverage_by_size"] = coverage_by_size(layers.measured, predicted, lo, hi)
+    """Scores and tables of a model from its out-of-fold predictions, (n,) a deal of the folds.
+
+    The figures are means over the deals, with the range that a deal moves them by.
+    """
+    figures = []
+    rows: list[dict[str, Any]] = []
+    kinds = {}
+    for number, (deal, predicted) in enumerate(zip(choice.deals, dealt, strict=False)):
+        folds = deal.problem.folds
+        lo, hi = (within(end, model.limits) for end in cross_fitted(layers, predicted, folds))
+        found = scores(layers.measured, predicted)
+        found["interval_coverage"] = coverage(layers.measured, lo, hi)
+        found["interval_width"] = float(100.0 * np.median((hi - lo) / predicted))
+        found["interval_score"] = interval_score(layers.measured, lo, hi)
+        found["coverage_by_size"] = coverage_by_size(layers.measured, predicted, lo, hi)
+        figures.append(found)
+        kinds = kinds or coverage_by_kind(layers, lo, hi)
+        rows += _out_of_fold(layers, number, folds, predicted, lo, hi)
     fitted = scores(layers.measured, model.predict(layers.columns).value)
+    names = [str(trial.candidate) for trial in choice.trials]
     stored = {
-        "scores": figures,
+        "scores": {**mean_scores(figures), "coverage_by_kind": kinds},
         "in_sample": {"rmspe": fitted["rmspe"], "mape": fitted["mape"]},
         "baselines": {name: b["scores"]["rmspe"] for name, b in baselines.items()},
         "noise": _noise(layers),
+        "trade_off": _trade_off(names, choice.selection),
         "equation": to_text(model),
         **facts,
         **model.to_json(),
     }
-    names = [str(trial.candidate) for trial in choice.trials]
-    return Fitted(
-        stored,
-        _cross_validation(layers, names, choice.selection),
-        _out_of_fold(layers, folds, predicted, lo, hi),
-        baselines,
+    return Fitted(stored, _cross_validation(layers, names, choice.selection), rows, baselines)
+
+
+def _trade_off(names: Sequence[str], selection: Selection) -> list[dict[str, Any]]:
+    """What more terms buy: the best of every number of terms, where it is better than fewer."""
+    return [
+        {
+            "n_terms": score.terms,
+            "rmspe": score.rmspe,
+            "standard_error": score.standard_error,
+            "candidate": _text(names, score.option),
+            "chosen": int(score.option == selection.option),
+        }
+        for score in frontier(selection.scores)
+    ]
+
+
+def _text(names: Sequence[str], option: Option) -> str:
+    return " + ".join(
+        names[t] if len(option.members) == 1 else f"{weight:.2g} x ({names[t]})"
+        for (t, _), weight in zip(option.members, option.weights, strict=True)
     )
 
 
@@ -257,7 +289,7 @@ def build_model(
         target=layers.target,
         equations=equations,
         anchor=anchor,
-        interval=calibrate(layers.measured, predicted),
+        interval=calibrate(layers, predicted),
         ranges=ranges,
         methods=tuple(methods),
         relative_sd=float(np.std(ratio - 1.0)),
@@ -283,16 +315,11 @@ def _cross_validation(
 ) -> list[dict[str, Any]]:
     rows = []
     for score in selection.scores:
-        option = score.option
-        text = " + ".join(
-            names[t] if len(option.members) == 1 else f"{weight:.2g} x ({names[t]})"
-            for (t, _), weight in zip(option.members, option.weights, strict=True)
-        )
         rows.append(
             {
                 "family": layers.family,
                 "target": layers.target,
-                "candidate": text,
+                "candidate": _text(names, score.option),
                 "n_terms": score.terms,
                 "rmspe": score.rmspe,
                 "standard_error": score.standard_error,
@@ -303,7 +330,7 @@ def _cross_validation(
 
 
 def _out_of_fold(
-    layers: Layers, folds: np.ndarray, predicted: Array, lo: Array, hi: Array
+    layers: Layers, deal: int, folds: np.ndarray, predicted: Array, lo: Array, hi: Array
 ) -> list[dict[str, Any]]:
     rows = []
     for i, configuration in enumerate(layers.rows()):
@@ -311,6 +338,7 @@ def _out_of_fold(
         row.update(
             target=layers.target,
             key=key_of(configuration),
+            deal=deal,
             fold=int(folds[i]),
             visits=int(layers.visits[i]),
             spread=float(layers.spread[i]),

@@ -1,35 +1,78 @@
 """Prediction intervals from out-of-fold errors (split conformal, locally scaled).
 
 Lei et al., "Distribution-free predictive inference for regression" (2018): errors are divided by
-a scale that varies with the prediction, and their empirical quantiles, with the finite-sample
-correction (n + 1), give bounds that hold whatever the errors' distribution.
+a scale that varies with the layer, and their empirical quantiles, with the finite-sample
+correction (n + 1), give bounds that hold whatever the errors' distribution. A scale that knows the
+shape has seen the errors that it scales, so the quantiles are of scales from other layers: each
+part's scale is learnt from the other parts. Coverage is checked by doing all of it again without
+the fold that is checked.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from neuralpower.modeling.features import Array
-from neuralpower.modeling.models import Interval
+from neuralpower.modeling.bands import Forest, Interval, Tree, inputs_of
+from neuralpower.modeling.crossvalidation import assign_folds
+from neuralpower.modeling.data import Layers
+from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.libraries import varying, vocabulary
+from neuralpower.modeling.terms import Factor
 
 LEVEL = 0.9
 _BIN = 40
 _MOST_BINS = 12
 _SHRINK = 10.0
+#: Fewer layers than this do not tell how errors depend on the shape.
+FEWEST_FOR_TREES = 60
+#: More layers than this are not needed to tell: so many are drawn, the same ones every time.
+MOST_FOR_TREES = 2000
+TREES, LEAVES, FEWEST_IN_LEAF = 24, 16, 8
+#: Parts that scales are learnt apart of.
+PARTS = 5
+#: No scale is smaller than this share of the mean error.
+FLOOR = 0.25
 
 
-def calibrate(measured: Array, predicted: Array) -> Interval:
-    """The 90 % interval of ln(measured / predicted) from out-of-fold predictions, (n,) each.
+def calibrate(layers: Layers, predicted: Array) -> Interval:
+    """The 90 % interval of ln(measured / predicted) from out-of-fold predictions (n,).
 
     With fewer than 19 rows the bounds are the extreme errors: all that the data can say.
     """
-    error = np.log(measured / predicted)
-    position = np.log(predicted)
-    n = len(error)
+    _, scale, interval = scales_of(layers, predicted)
+    low, high = _quantiles(np.log(layers.measured / predicted) / scale)
+    return replace(interval, lower=low, upper=high)
+
+
+def scales_of(layers: Layers, predicted: Array) -> tuple[Array, Array, Interval]:
+    """What the scale depends on (n, inputs), every layer's scale (n,), and the interval of them.
+
+    A layer's scale is learnt from other layers, the interval's from all; its bounds are not set.
+    """
+    error = np.log(layers.measured / predicted)
+    knots, scales = _by_size(error, np.log(predicted))
+    factors = _inputs(layers)
+    columns = inputs_of(layers.table(), predicted, factors)
+    interval = Interval(knots, scales, 0.0, 0.0)
+    if len(error) < FEWEST_FOR_TREES:
+        return columns, interval.scale(predicted), interval
+    size = np.abs(error)
+    parts = assign_folds(layers.groups, PARTS, seed=-1)
+    scale = np.empty(len(error))
+    for part in np.unique(parts):
+        inside = parts == part
+        scale[inside] = _grow(columns[~inside], size[~inside], factors).scale(columns[inside])
+    return columns, scale, replace(interval, forest=_grow(columns, size, factors))
+
+
+def _by_size(error: Array, position: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Places on the axis of ln(predicted), and the mean absolute error around each."""
     overall = max(float(np.mean(np.abs(error))), 1e-9)
-    bins = max(1, min(_MOST_BINS, n // _BIN))
+    bins = max(1, min(_MOST_BINS, len(error) // _BIN))
     order = np.argsort(position, kind="stable")
     knots: list[float] = []
     scales: list[float] = []
@@ -40,23 +83,107 @@ def calibrate(measured: Array, predicted: Array) -> Interval:
         if not knots or knot > knots[-1]:
             knots.append(knot)
             scales.append(max(scale, 1e-9))
-    ratio = np.sort(error / np.interp(position, knots, scales))
+    return tuple(knots), tuple(scales)
+
+
+def _quantiles(ratio: Array) -> tuple[float, float]:
+    """Both ends of the middle ``LEVEL`` with the finite-sample correction; 0 is inside."""
+    ratio, n = np.sort(ratio), len(ratio)
     tail = (1.0 - LEVEL) / 2.0
     low = max(math.floor((n + 1) * tail), 1) - 1
     high = min(math.ceil((n + 1) * (1.0 - tail)), n) - 1
-    return Interval(
-        tuple(knots), tuple(scales), min(float(ratio[low]), 0.0), max(float(ratio[high]), 0.0)
+    return min(float(ratio[low]), 0.0), max(float(ratio[high]), 0.0)
+
+
+def _inputs(layers: Layers) -> tuple[Factor | None, ...]:
+    """What the scale may depend on: logarithms of sizes and work, flags, the prediction."""
+    table, words = layers.table(), vocabulary(layers.family)
+    sizes = dict.fromkeys(
+        (*words.scales, *words.sizes, "in_channels", "out_channels", "group_in", "group_out")
+    )
+    flags = varying(table, (*words.flags, *words.regimes))
+    return (
+        *(Factor(name, "log") for name in varying(table, tuple(sizes))),
+        *(Factor(name) for name in flags),
+        None,
     )
 
 
-def cross_fitted(measured: Array, predicted: Array, folds: np.ndarray) -> tuple[Array, Array]:
+def _grow(columns: Array, size: Array, factors: tuple[Factor | None, ...]) -> Forest:
+    """A forest of the sizes of errors (n,); numbers rounded, so that files differ less."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    floor = max(FLOOR * float(size.mean()), 1e-9)
+    if len(size) > MOST_FOR_TREES:
+        drawn = np.random.default_rng(0).choice(len(size), MOST_FOR_TREES, replace=False)
+        columns, size = columns[np.sort(drawn)], size[np.sort(drawn)]
+    model = ExtraTreesRegressor(
+        TREES,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=FEWEST_IN_LEAF,
+        max_features=0.8,
+        random_state=0,
+    ).fit(columns, size)
+    trees = []
+    for grown in model.estimators_:
+        tree = grown.tree_
+        trees.append(
+            Tree(
+                np.maximum(tree.feature, -1).astype(np.int64),
+                np.where(tree.feature >= 0, np.round(tree.threshold, 6), 0.0),
+                tree.children_left.astype(np.int64),
+                tree.children_right.astype(np.int64),
+                _rounded(tree.value[:, 0, 0]),
+            )
+        )
+    return Forest(factors, tuple(trees), floor)
+
+
+def _rounded(values: Array) -> Array:
+    return np.array([float(f"{x:.6g}") for x in values.tolist()])
+
+
+def cross_fitted(layers: Layers, predicted: Array, folds: np.ndarray) -> tuple[Array, Array]:
     """Bounds of every row from an interval calibrated on the other folds only: (lo, hi)."""
     lo, hi = np.empty_like(predicted), np.empty_like(predicted)
     for fold in np.unique(folds):
         inside = folds == fold
-        interval = calibrate(measured[~inside], predicted[~inside])
-        lo[inside], hi[inside] = interval.bounds(predicted[inside])
+        interval = calibrate(layers.take(np.flatnonzero(~inside)), predicted[~inside])
+        table = layers.take(np.flatnonzero(inside)).table()
+        lo[inside], hi[inside] = interval.bounds(predicted[inside], table)
     return lo, hi
+
+
+#: Kinds of layers whose coverage is told apart, where there are enough of them.
+KINDS: dict[str, Callable[[FeatureTable], np.ndarray]] = {
+    "depthwise": lambda t: t["depthwise"] == 1.0,
+    "grouped": lambda t: (t["grouped"] == 1.0) & (t["depthwise"] == 0.0),
+    "1x1": lambda t: t["window"] == 1.0,
+    "batch 1": lambda t: t["batch"] == 1.0,
+    "at most 16 outputs": lambda t: t["out_channels"] <= 16.0,
+}
+#: Fewer layers than this give no share to speak of.
+FEWEST_OF_A_KIND = 30
+
+
+def coverage_by_kind(layers: Layers, lo: Array, hi: Array) -> dict[str, dict[str, float]]:
+    """Layers and coverage (%) of every kind with ``FEWEST_OF_A_KIND`` layers, but not all."""
+    table, found = layers.table(), {}
+    held = (layers.measured >= lo) & (layers.measured <= hi)
+    for name, belongs in KINDS.items():
+        inside = np.asarray(belongs(table))
+        if FEWEST_OF_A_KIND <= int(inside.sum()) < len(held):
+            found[name] = {"n": int(inside.sum()), "coverage": float(100 * held[inside].mean())}
+    return found
+
+
+def interval_score(measured: Array, lo: Array, hi: Array) -> float:
+    """Mean interval score in per cent of the measurement (Gneiting and Raftery, 2007).
+
+    The width, and 2 / (1 - level) times what a measurement lies outside by: lower is better.
+    """
+    outside = np.maximum(lo - measured, 0.0) + np.maximum(measured - hi, 0.0)
+    return float(100.0 * np.mean((hi - lo + 2.0 / (1.0 - LEVEL) * outside) / measured))
 
 
 def coverage_by_size(measured: Array, predicted: Array, lo: Array, hi: Array) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,29 @@ def scores(measured: Array, predicted: Array) -> dict[str, Any]:
         "within_10": float(100.0 * np.mean(relative <= 0.1)),
         "r2": 1.0 - residual / variation if variation > 0 else None,
     }
+
+
+def mean_scores(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Figures of several deals of the folds as their means; ranges of RMSPE and MAPE beside.
+
+    A figure that is a list is averaged place by place; one that any deal lacks is None.
+    """
+    result: dict[str, Any] = {}
+    for name in each[0]:
+        values = [scored[name] for scored in each]
+        if any(value is None for value in values):
+            result[name] = None
+        elif name == "n" or not isinstance(values[0], int | float | list):
+            result[name] = values[0]
+        else:
+            mean = np.mean(values, axis=0)
+            result[name] = mean.tolist() if isinstance(values[0], list) else float(mean)
+    if len(each) > 1:
+        for name in ("rmspe", "mape"):
+            figures = [scored[name] for scored in each]
+            result[f"{name}_range"] = [min(figures), max(figures)]
+    result["deals"] = len(each)
+    return result
 
 
 def coverage(measured: Array, lo: Array, hi: Array) -> float:

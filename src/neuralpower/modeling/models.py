@@ -23,14 +23,16 @@ from neuralpower.core.file_names import MODELS_INDEX
 from neuralpower.core.files import sha256_file, write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling import soundness
+from neuralpower.modeling.bands import Interval, interval_from_json
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
 
 #: 2: equations may have a ``form``. 3: work as ``core.cost`` counts it; up to five equations, kept
-#: near their middle; an anchor of logarithms; the lean. Older files mean other things: fit again.
-SCHEMA_VERSION = 3
-READ_VERSIONS = (3,)
+#: near their middle; an anchor of logarithms; the lean. 4: intervals may know the shape. Files of
+#: version 1 and 2 mean other things: fit again.
+SCHEMA_VERSION = 4
+READ_VERSIONS = (3, 4)
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
 #: Logarithms beyond this cannot come from measurements; keeps ``exp`` finite.
@@ -96,24 +98,6 @@ class Anchor:
     equation: Equation
     lowest: float
     highest: float
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Conformal 90 % bounds of ln(measured / predicted), in units of a scale that varies.
-
-    The scale is interpolated in ln(predicted) between ``knots``.
-    """
-
-    knots: tuple[float, ...]
-    scales: tuple[float, ...]
-    lower: float
-    upper: float
-
-    def bounds(self, value: Array) -> tuple[Array, Array]:
-        """Interval of a positive prediction, same unit and shape."""
-        scale = np.interp(np.log(value), self.knots, self.scales)
-        return value * np.exp(self.lower * scale), value * np.exp(self.upper * scale)
 
 
 @dataclass(frozen=True)
@@ -191,13 +175,14 @@ class Model:
         for start in range(0, rows, CHUNK):
             part = slice(start, min(start + CHUNK, rows))
             piece = {name: values[part] for name, values in arrays.items()}
-            value[part] = self._value(piece, part.stop - part.start)
-            lo[part], hi[part] = self.interval.bounds(value[part])
+            table = FeatureTable(piece, self.family, part.stop - part.start)
+            value[part] = self._value(table)
+            lo[part], hi[part] = self.interval.bounds(value[part], table)
         value, lo, hi = (within(part, self.limits) for part in (value, lo, hi))
         return Prediction(value, lo, hi, self._extrapolates(arrays, rows))
 
-    def _value(self, columns: Columns, rows: int) -> Array:
-        table = TermTable(FeatureTable(columns, self.family, rows))
+    def _value(self, features: FeatureTable) -> Array:
+        table, rows = TermTable(features), features.rows
         base = self.anchor.equation.raw(table)
         lowest, highest = base * self.anchor.lowest, base * self.anchor.highest
         values = np.empty((rows, len(self.equations)))
@@ -247,13 +232,7 @@ class Model:
                 "highest": self.correction.highest,
                 "source": self.correction.source,
             },
-            "interval": {
-                "level": 0.9,
-                "knots": list(self.interval.knots),
-                "scales": list(self.interval.scales),
-                "lower": self.interval.lower,
-                "upper": self.interval.upper,
-            },
+            "interval": self.interval.to_json(),
             "ranges": {name: list(pair) for name, pair in self.ranges.items()},
             "range_order": list(self.ranges),
             "pool_methods": list(self.methods),
@@ -275,19 +254,15 @@ class Model:
             raise ValueError(f"schema_version {found!r}, this program reads {SCHEMA_VERSION}")
         if value["target"] not in UNITS:
             raise ValueError(f"unknown target {value['target']!r}")
-        band = value["interval"]
         known = {
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
             *("error_correlation", "mean_ratio", "lean", "correction"),
             *("limits", "launch_ms"),
         }
-        knots, anchor = band["knots"], value["anchor"]
-        if not knots or len(knots) != len(band["scales"]) or knots != sorted(knots):
-            raise ValueError("the interval needs knots in order, each with a scale")
-        ends = [_number(band["lower"]), _number(band["upper"])]
-        ends_of_anchor = [_number(anchor["lowest"]), _number(anchor["highest"])]
-        if ends != sorted(ends) or ends_of_anchor != sorted(ends_of_anchor):
+        anchor = value["anchor"]
+        ends = [_number(anchor["lowest"]), _number(anchor["highest"])]
+        if ends != sorted(ends):
             raise ValueError("ends of a range are not in order")
         if not value["equations"]:
             raise ValueError("there is no equation")
@@ -301,12 +276,7 @@ class Model:
                 _positive(value["anchor"]["lowest"]),
                 _positive(value["anchor"]["highest"]),
             ),
-            interval=Interval(
-                tuple(_number(x) for x in band["knots"]),
-                tuple(_number(x) for x in band["scales"]),
-                _number(band["lower"]),
-                _number(band["upper"]),
-            ),
+            interval=interval_from_json(value["interval"]),
             ranges={
                 name: (_number(value["ranges"][name][0]), _number(value["ranges"][name][1]))
                 for name in value["range_order"]

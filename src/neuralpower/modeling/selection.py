@@ -38,6 +38,9 @@ DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
 )
 #: Terms that each member of a mean may have at most: means are tried at every one of these.
 CAPS = (6, 12, 20, 30, 50, 100)
+#: Terms that one leading equation and two small ones beside it may have at most each: much of what
+#: a mean of large ones gains, in terms that a person can read.
+GUARDED = ((12, 5), (20, 8), (30, 10), (40, 10))
 #: Equations of a mean at most, and at least: the middle of fewer than three protects nothing.
 MOST_MEMBERS, FEWEST_MEMBERS = 5, 3
 #: A smaller model may be at most this much worse than the best, whatever its standard error.
@@ -158,13 +161,45 @@ class _View:
             options.extend(Option(((t, s),), (1.0,)) for s in range(values.shape[1]))
         single = [self.sizes @ part for part in errors]
         tried: set[tuple[tuple[int, int], ...]] = set()
+        means: list[list[tuple[int, int]]] = []
         for cap in CAPS:
-            best = [self._best(t, error, cap) for t, error in enumerate(single)]
-            found = self._mean(best, [float(single[t][s]) for t, s in best], tried)
+            means.append([self._best(t, error, cap) for t, error in enumerate(single)])
+        if len(single) >= FEWEST_MEMBERS:
+            means += [self._guarded(single, lead, side) for lead, side in GUARDED]
+        for members in means:
+            found = self._mean(members, [float(single[t][s]) for t, s in members], tried)
             if found is not None:
                 options.append(found[0])
                 errors.append(found[1])
         return options, np.concatenate(errors, axis=1)
+
+    def _guarded(self, single: Sequence[Array], lead: int, side: int) -> list[tuple[int, int]]:
+        """One equation of at most ``lead`` terms and two of at most ``side``: the best such mean."""
+        leads = [self._best(t, error, lead) for t, error in enumerate(single)]
+        sides = [self._best(t, error, side) for t, error in enumerate(single)]
+        columns = [*leads, *sides]
+        ratios = np.stack([self.values[t][:, s] for t, s in columns], axis=1)
+        ratios /= self.measured[:, None]
+        gram, moment = ratios.T @ ratios, ratios.sum(axis=0)
+
+        def solved(places: Sequence[int]) -> tuple[Array, float]:
+            part = gram[np.ix_(places, places)]
+            weights = _weights(part, moment[places])
+            return weights, float(weights @ part @ weights - 2.0 * weights @ moment[places])
+
+        found: tuple[float, list[int]] | None = None
+        for first in range(len(leads)):
+            pool = [first, *(len(leads) + t for t in range(len(sides)) if t != first)]
+            weights, _ = solved(pool)
+            order = sorted(
+                range(1, len(pool)),
+                key=lambda j: (-weights[j], single[pool[j] - len(leads)][columns[pool[j]][1]]),
+            )
+            places = [first, *(pool[j] for j in order[: FEWEST_MEMBERS - 1])]
+            _, error = solved(places)
+            if found is None or error < found[0]:
+                found = error, places
+        return [] if found is None else [columns[j] for j in found[1]]
 
     def _best(self, trial: int, error: Array, cap: int) -> tuple[int, int]:
         allowed = np.where(self.trials[trial].counts <= cap, error, np.inf)

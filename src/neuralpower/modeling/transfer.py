@@ -57,12 +57,12 @@ def transfer_layers(
     anchor = choice.problem.anchor()
     middle = math.exp(anchor.equation.coefficients[0])
     correction = Correction(equation, middle * anchor.lowest, middle * anchor.highest, source_name)
-    predicted = base * choice.selection.predicted
+    dealt = [base * factor for factor in choice.selection.dealt]
     model = build_model(
         layers,
         source.equations,
         source.anchor,
-        predicted,
+        dealt[0],
         f"{source_name} x ({equation.candidate})",
         correction,
     )
@@ -71,7 +71,7 @@ def transfer_layers(
         choice,
         layers,
         model,
-        predicted,
+        dealt,
         {**direct.baselines, "direct": _direct(direct)},
         {
             "inference": [],

@@ -92,6 +92,9 @@ def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:
     """Out-of-fold predictions: target -> family -> rows; larger families first."""
     found: dict[str, dict[str, list[Row]]] = {}
     for row in platform.table(OUT_OF_FOLD, _OUT_OF_FOLD_NUMBERS):
+        # Small families are dealt several times; a picture has each layer once.
+        if row.get("deal", "0") != "0":
+            continue
         if row["measured"] and row["predicted"] and row["predicted"] > 0:
             found.setdefault(row["target"], {}).setdefault(row["family"], []).append(row)
     return {

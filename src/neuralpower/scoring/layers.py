@@ -15,7 +15,7 @@ from neuralpower.modeling.baselines import Baseline, load_baselines
 from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.intervals import coverage_by_size
-from neuralpower.modeling.metrics import coverage, rmspe, scores
+from neuralpower.modeling.metrics import coverage, mean_scores, rmspe, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models
 from neuralpower.modeling.platforms import created, data_checksum
 from neuralpower.networks.reading import Readings
@@ -111,45 +111,52 @@ def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
 def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, object]]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
     path = folder / OUT_OF_FOLD
-    numbers = ("measured", "predicted", "lo", "hi", "visits")
-    table: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-    keys: dict[tuple[str, str], list[str]] = {}
-    for piece in read_pieces(path, ("family", "target", "key", *numbers)):
-        at = [piece.header.index(name) for name in ("family", "target", "key", *numbers)]
-        for number, fields in enumerate(piece.records, piece.first):
-            family, target, key, *texts = (fields[i] for i in at)
-            try:
-                values = tuple(map(float, texts))
-            except ValueError:
-                raise InputError("a number is damaged: fit again", path=path, row=number) from None
-            table.setdefault((family, target), []).append(values)
-            keys.setdefault((family, target), []).append(key)
+    table = _stored_rows(path)
     result: dict[str, dict[str, object]] = {}
     for (family, target), model in sorted(models.models.items()):
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)
-        measured, predicted, lo, hi, visits = np.array(table[family, target]).T
-        entry = _entry(model, measured, predicted, lo, hi, visits)
+        deals = table[family, target]
+        entries = [_entry(model, *np.array(list(rows.values())).T) for rows in deals.values()]
+        entry = {**mean_scores(entries), "visits": entries[0]["visits"]}
         entry["baselines"] = dict(model.facts.get("baselines", {}))
+        kinds = (model.facts.get("scores") or {}).get("coverage_by_kind")
+        entry["coverage_by_kind"] = dict(kinds or {})
         if target == "energy_mj":
-            products = _products(family, table, keys)
-            derived = np.array([products[key] for key in keys[family, target]])
-            entry["derived_rmspe"] = rmspe(measured, derived)
+            entry["derived_rmspe"] = _derived(family, table)
         result.setdefault(family, {})[target] = entry
     return result
 
 
-def _products(
-    family: str,
-    table: Mapping[tuple[str, str], list[tuple[float, ...]]],
-    keys: Mapping[tuple[str, str], list[str]],
-) -> dict[str, float]:
-    """Predicted runtime times predicted power, by configuration: energy without its own model."""
-    parts = [
-        {key: row[1] for key, row in zip(keys[family, t], table[family, t], strict=True)}
-        for t in ("runtime_ms", "power_w")
-    ]
-    return {key: value * parts[1][key] for key, value in parts[0].items() if key in parts[1]}
+#: By the key of a configuration: measured, predicted, lo, hi, visits.
+_Rows = dict[str, tuple[float, ...]]
+
+
+def _stored_rows(path: Path) -> dict[tuple[str, str], dict[str, _Rows]]:
+    """The table of out-of-fold predictions: (family, target) -> deal of the folds -> rows."""
+    numbers = ("measured", "predicted", "lo", "hi", "visits")
+    table: dict[tuple[str, str], dict[str, _Rows]] = {}
+    for piece in read_pieces(path, ("family", "target", "key", "deal", *numbers)):
+        at = [piece.header.index(name) for name in ("family", "target", "key", "deal", *numbers)]
+        for number, fields in enumerate(piece.records, piece.first):
+            family, target, key, deal, *texts = (fields[i] for i in at)
+            try:
+                values = tuple(map(float, texts))
+            except ValueError:
+                raise InputError("a number is damaged: fit again", path=path, row=number) from None
+            table.setdefault((family, target), {}).setdefault(deal, {})[key] = values
+    return table
+
+
+def _derived(family: str, table: Mapping[tuple[str, str], Mapping[str, _Rows]]) -> float:
+    """RMSPE of predicted runtime times predicted power: energy without its own model."""
+    found = []
+    for deal, rows in table[family, "energy_mj"].items():
+        times, powers = (table[family, t][deal] for t in ("runtime_ms", "power_w"))
+        keys = [key for key in rows if key in times and key in powers]
+        measured = np.array([rows[key][0] for key in keys])
+        found.append(rmspe(measured, np.array([times[k][1] * powers[k][1] for k in keys])))
+    return float(np.mean(found))
 
 
 def _entry(

@@ -1,0 +1,188 @@
+"""Intervals around predictions: quantiles of relative errors, in units of a scale that varies.
+
+The scale is the size of error that layers of a kind have. It varies with the prediction, and where
+enough layers were measured with the shape too: a forest of small trees (Geurts, Ernst and Wehenkel,
+2006), which are data here, comparisons and numbers, and computed with numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.terms import Factor, term_from_json, term_to_json
+
+#: What a tree may look at beside factors of features: the logarithm of the prediction.
+PREDICTED = "predicted"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A binary tree: node i sends a layer to ``left[i]`` where its input is at most ``cut[i]``.
+
+    ``inputs[i]`` is the place of the input, -1 at a leaf, whose value is ``value[i]``. Children
+    come after their parents.
+    """
+
+    inputs: np.ndarray
+    cut: Array
+    left: np.ndarray
+    right: np.ndarray
+    value: Array
+
+    def values(self, table: Array) -> Array:
+        """The leaf of every layer, (n,), from the inputs (n, inputs)."""
+        rows = np.arange(len(table))
+        at = np.zeros(len(table), dtype=np.int64)
+        while True:
+            looked_at = self.inputs[at]
+            inner = looked_at >= 0
+            if not inner.any():
+                return np.asarray(self.value[at])
+            below = table[rows, np.maximum(looked_at, 0)] <= self.cut[at]
+            at = np.where(inner, np.where(below, self.left[at], self.right[at]), at)
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Mean absolute logarithm of measured over predicted, by trees; at least ``floor``."""
+
+    inputs: tuple[Factor | None, ...]
+    trees: tuple[Tree, ...]
+    floor: float
+
+    def scale(self, columns: Array) -> Array:
+        """The scale of every layer, (n,), from what trees look at (n, inputs)."""
+        total = np.zeros(len(columns))
+        for tree in self.trees:
+            total += tree.values(columns)
+        return np.maximum(total / len(self.trees), self.floor)
+
+    def to_json(self) -> dict[str, Any]:
+        """The forest as JSON values."""
+        return {
+            "inputs": [PREDICTED if f is None else term_to_json((f,))[0] for f in self.inputs],
+            "floor": self.floor,
+            "trees": [
+                {
+                    "inputs": tree.inputs.tolist(),
+                    "cut": tree.cut.tolist(),
+                    "left": tree.left.tolist(),
+                    "right": tree.right.tolist(),
+                    "value": tree.value.tolist(),
+                }
+                for tree in self.trees
+            ],
+        }
+
+
+def inputs_of(table: FeatureTable, value: Array, inputs: Sequence[Factor | None]) -> Array:
+    """What trees look at, (n, inputs)."""
+    columns = np.empty((len(value), len(inputs)))
+    for j, factor in enumerate(inputs):
+        columns[:, j] = np.log(value) if factor is None else factor.values(table)
+    return columns
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Conformal 90 % bounds of ln(measured / predicted), in units of a scale that varies.
+
+    The scale is the forest's; without one it is interpolated in ln(predicted) between ``knots``.
+    """
+
+    knots: tuple[float, ...]
+    scales: tuple[float, ...]
+    lower: float
+    upper: float
+    forest: Forest | None = None
+
+    def inputs(self, value: Array, table: FeatureTable) -> Array:
+        """What the forest looks at, (n, inputs), of predictions (n,) and the layers' features."""
+        return inputs_of(table, value, self.forest.inputs if self.forest else ())
+
+    def scale(self, value: Array, table: FeatureTable | None = None) -> Array:
+        """The size of error of every layer, (n,); without ``table`` from the predictions alone."""
+        if self.forest is None or table is None:
+            return np.asarray(np.interp(np.log(value), self.knots, self.scales))
+        return self.forest.scale(self.inputs(value, table))
+
+    def bounds(self, value: Array, table: FeatureTable | None = None) -> tuple[Array, Array]:
+        """Interval of positive predictions (n,), same unit; ``table`` has the layers' features."""
+        scale = self.scale(value, table)
+        return value * np.exp(self.lower * scale), value * np.exp(self.upper * scale)
+
+    def to_json(self) -> dict[str, Any]:
+        """The interval as JSON values."""
+        return {
+            "level": 0.9,
+            "knots": list(self.knots),
+            "scales": list(self.scales),
+            "lower": self.lower,
+            "upper": self.upper,
+            "forest": None if self.forest is None else self.forest.to_json(),
+        }
+
+
+def interval_from_json(value: Any) -> Interval:
+    """The interval of ``Interval.to_json``; errors as of ``models.Model.from_json``."""
+    knots, scales = _numbers(value["knots"]), _numbers(value["scales"])
+    if not knots or len(knots) != len(scales) or knots != sorted(knots) or min(scales) < 0.0:
+        raise ValueError("the interval needs knots in order, each with a scale")
+    lower, upper = _numbers([value["lower"], value["upper"]])
+    if lower > upper:
+        raise ValueError("ends of a range are not in order")
+    forest = value.get("forest")
+    return Interval(
+        tuple(knots),
+        tuple(scales),
+        lower,
+        upper,
+        None if forest is None else _forest_from_json(forest),
+    )
+
+
+def _forest_from_json(value: Mapping[str, Any]) -> Forest:
+    inputs: list[Factor | None] = []
+    for entry in value["inputs"]:
+        inputs.append(None if entry == PREDICTED else term_from_json([entry])[0])
+    trees = tuple(_tree_from_json(tree, len(inputs)) for tree in value["trees"])
+    [floor] = _numbers([value["floor"]])
+    if not trees or floor <= 0.0:
+        raise ValueError("a scale needs trees and a positive floor")
+    return Forest(tuple(inputs), trees, floor)
+
+
+def _tree_from_json(value: Mapping[str, Any], inputs: int) -> Tree:
+    looked_at, left, right = (_places(value[name]) for name in ("inputs", "left", "right"))
+    cut, leaf = (np.array(_numbers(value[name])) for name in ("cut", "value"))
+    count = len(looked_at)
+    if not count or any(len(part) != count for part in (left, right, cut, leaf)):
+        raise ValueError("the parts of a tree differ in length")
+    for i, j in enumerate(looked_at.tolist()):
+        # Children after their parents: whatever a file says, no walk goes round in circles.
+        if j >= inputs or (
+            j >= 0 and not i < min(left[i], right[i]) <= max(left[i], right[i]) < count
+        ):
+            raise ValueError("a tree's branches lead nowhere")
+    if leaf.min() < 0.0:
+        raise ValueError("a scale is below 0")
+    return Tree(looked_at, cut, left, right, leaf)
+
+
+def _places(value: Any) -> np.ndarray:
+    if not all(type(x) is int and -1 <= x < 1_000_000 for x in value):
+        raise ValueError("whole numbers are needed in a tree")
+    return np.array(value, dtype=np.int64)
+
+
+def _numbers(values: Any) -> list[float]:
+    for x in values:
+        if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
+            raise ValueError(f"{x!r} stands where a finite number is needed")
+    return [float(x) for x in values]

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from neuralpower.core.configuration import Configuration
-from neuralpower.modeling.models import Anchor, Equation, Interval, Model
+from neuralpower.modeling.bands import Interval
+from neuralpower.modeling.models import Anchor, Equation, Model
 from neuralpower.modeling.terms import Factor
 from neuralpower.scoring.drivers import drivers, stored_drivers
 

@@ -232,7 +232,7 @@ def test_interval_score_by_hand() -> None:
 
 
 def test_means_over_deals_have_their_range() -> None:
-    each = [
+    each: list[dict[str, Any]] = [
         {"n": 4, "rmspe": 10.0, "mape": 8.0, "r2": None, "coverage_by_size": [80.0, 90.0]},
         {"n": 4, "rmspe": 20.0, "mape": 9.0, "r2": 0.5, "coverage_by_size": [90.0, 90.0]},
     ]

@@ -18,6 +18,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.modeling import data as data_module
 from neuralpower.modeling import visits as visits_module
 from neuralpower.modeling.data import Dataset, dataset, load_dataset
+from neuralpower.modeling.fitting import DEALS
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.modeling.visits import Collected, collect
 from neuralpower.records.blocks import iter_blocks
@@ -173,7 +174,7 @@ def test_a_sampled_family_is_told(
     assert line.endswith("configurations: the models are of 100 of them, drawn by checksum")
     assert "relu: about 4" in line
     assert "the models are of 100 of them" in (tmp_path / "m/data_quality.csv").read_text()
-    assert (tmp_path / "m/out_of_fold.csv").read_text().count("\nrelu,") == 100
+    assert (tmp_path / "m/out_of_fold.csv").read_text().count("\nrelu,") == 100 * DEALS
 
 
 def test_of_very_many_faulty_values_the_first_are_listed_and_all_are_counted(

@@ -42,7 +42,7 @@ def test_better_than_the_best_known(name: str, family: str, target: str, best_kn
     choice = choose(layers, OPTIONS)
     predicted = choice.selection.predicted
     assert rmspe(layers.measured, predicted) <= best_known
-    lo, hi = cross_fitted(layers.measured, predicted, choice.problem.folds)
+    lo, hi = cross_fitted(layers, predicted, choice.problem.folds)
     # 200 rows have a standard error of 2 %; from 500 on the coverage is 88-92 %.
     slack = 2.0 if len(layers) >= 500 else 5.0
     assert abs(coverage(layers.measured, lo, hi) - 90.0) <= slack

@@ -13,7 +13,8 @@ import numpy as np
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
 from neuralpower.core.files import write_json, write_table, write_text
-from neuralpower.modeling.models import Anchor, Equation, Interval, Model
+from neuralpower.modeling.bands import Interval
+from neuralpower.modeling.models import Anchor, Equation, Model
 from neuralpower.modeling.terms import Factor
 from neuralpower.networks.explaining import COLUMNS as CHANGE_COLUMNS
 from neuralpower.scoring.learning_curve import COLUMNS as LEARNING_COLUMNS

@@ -218,7 +218,7 @@ def finish(
     """
     figures = []
     rows: list[dict[str, Any]] = []
-    kinds = {}
+    kinds: dict[str, dict[str, float]] = {}
     for number, (deal, predicted) in enumerate(zip(choice.deals, dealt, strict=False)):
         folds = deal.problem.folds
         lo, hi = (within(end, model.limits) for end in cross_fitted(layers, predicted, folds))

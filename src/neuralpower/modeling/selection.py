@@ -40,7 +40,7 @@ DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
 CAPS = (6, 12, 20, 30, 50, 100)
 #: Terms that one leading equation and two small ones beside it may have at most each: much of what
 #: a mean of large ones gains, in terms that a person can read.
-GUARDED = ((12, 5), (20, 8), (30, 10), (40, 10))
+GUARDED = ((12, 5), (20, 8), (30, 12), (40, 10))
 #: Equations of a mean at most, and at least: the middle of fewer than three protects nothing.
 MOST_MEMBERS, FEWEST_MEMBERS = 5, 3
 #: A smaller model may be at most this much worse than the best, whatever its standard error.
@@ -174,7 +174,7 @@ class _View:
         return options, np.concatenate(errors, axis=1)
 
     def _guarded(self, single: Sequence[Array], lead: int, side: int) -> list[tuple[int, int]]:
-        """One equation of at most ``lead`` terms and two of at most ``side``: the best such mean."""
+        """The best mean of an equation of at most ``lead`` terms and two of at most ``side``."""
         leads = [self._best(t, error, lead) for t, error in enumerate(single)]
         sides = [self._best(t, error, side) for t, error in enumerate(single)]
         columns = [*leads, *sides]

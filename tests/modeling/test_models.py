@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modeling_tables import QUICK, conv_records, layers_of, measured, write_platform
+from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured, write_platform
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
@@ -181,3 +181,25 @@ def test_the_file_tells_where_it_comes_from(folder: Path) -> None:
     assert inference["condition_number"] >= 1.0
     assert all(term["standard_error"] >= 0.0 for term in inference["terms"])
     assert len(value["provenance"]["data_sha256"]) == 64
+
+
+def test_the_distance_outside_of_the_measured_range_is_given(tmp_path: Path) -> None:
+    records = measured(fc_records(120), lambda t: 0.01 + 1e-8 * t["macs"])
+    fit_platform(write_platform(tmp_path / "p", {"fc.csv": records}), tmp_path / "m", QUICK)
+    model = load_models(tmp_path / "m").get("fc", "runtime_ms")
+    assert model is not None
+    columns = {
+        name: np.repeat(v[:1], 4) for name, v in layers_of(tmp_path / "p", "fc").columns.items()
+    }
+    (low, high), (_, widest) = model.ranges["in_channels"], model.ranges["out_channels"]
+    columns["in_channels"] = np.array([high, 2.0 * high, low / 4.0, 2.0 * high])
+    columns["out_channels"] = np.array([widest, widest, widest, 3.0 * widest])
+    columns["bias"] = np.array([1.0, 1.0, 1.0, 1.0])
+    guess = model.predict(columns)
+    # The farther one is named; within the range nothing is.
+    assert guess.extrapolates == ["", "in_channels", "in_channels", "out_channels"]
+    np.testing.assert_array_equal(guess.extrapolates_by, [np.nan, 2.0, 0.25, 3.0])
+    # No bias of 0 was measured: outside, but no number of times.
+    bare = model.predict({**columns, "bias": np.zeros(4)})
+    assert bare.extrapolates == ["bias", "in_channels", "in_channels", "out_channels"]
+    assert np.isnan(bare.extrapolates_by[0])

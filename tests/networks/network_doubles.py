@@ -18,6 +18,7 @@ class PlainPrediction:
     lo: Floats
     hi: Floats
     extrapolates: Sequence[str]
+    extrapolates_by: Floats
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class LinearModel:
             value * (1 - self.down),
             value * (1 + self.up),
             ["out_channels" if x else "" for x in outside],
+            np.where(outside, np.asarray(columns["out_channels"]) / self.widest, np.nan),
         )
 
 

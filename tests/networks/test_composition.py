@@ -107,7 +107,10 @@ def test_extrapolation_is_flagged_on_the_layer_and_the_total() -> None:
     rows = rows_of(models)
     assert rows["conv1"]["extrapolates"] is None
     assert rows["conv3"]["extrapolates"] == "out_channels"
+    assert rows["conv3"]["extrapolates_by"] == pytest.approx(20 / 15)
     assert rows["TOTAL"]["extrapolates"] == "out_channels"
+    assert rows["TOTAL"]["extrapolates_by"] == pytest.approx(20 / 15)
+    assert rows["conv1"]["extrapolates_by"] is None
 
 
 def test_several_networks_follow_one_another() -> None:

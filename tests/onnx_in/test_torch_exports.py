@@ -40,6 +40,7 @@ class Guess:
     lo: Any
     hi: Any
     extrapolates: list[str]
+    extrapolates_by: Any
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class Everything:
         value = self.weight + sum(
             (i + 1) * np.log1p(np.asarray(columns[name])) for i, name in enumerate(numbers)
         )
-        return Guess(value, 0.9 * value, 1.2 * value, [""] * len(value))
+        return Guess(
+            value, 0.9 * value, 1.2 * value, [""] * len(value), np.full(len(value), np.nan)
+        )
 
 
 class Models:

@@ -71,6 +71,7 @@ PREDICTION_COLUMNS: tuple[str, ...] = (
     "runtime_share",
     "energy_share",
     "extrapolates",
+    "extrapolates_by",
     "source",
     "coverage",
     "macs",

@@ -77,6 +77,7 @@ _SPECIAL = {
     "cost": "what ranks the networks: energy_mj or runtime_ms",
     "coverage": "of a total: share of the work that has a runtime, 0 to 1",
     "extrapolates": "columns that are beyond what was measured, with spaces between",
+    "extrapolates_by": "the first such column over the largest (smallest) measured value",
     "family": "layer family; null where no model family fits",
     "index": "place in the order of execution; null for a total",
     "macs": "multiply-accumulates of one forward pass of the whole batch; never called FLOPs",

@@ -43,7 +43,6 @@ from neuralpower.modeling.selection import (
     Option,
     Selection,
     TooFewError,
-    frontier,
     select,
 )
 
@@ -237,26 +236,11 @@ def finish(
         "in_sample": {"rmspe": fitted["rmspe"], "mape": fitted["mape"]},
         "baselines": {name: b["scores"]["rmspe"] for name, b in baselines.items()},
         "noise": _noise(layers),
-        "trade_off": _trade_off(names, choice.selection),
         "equation": to_text(model),
         **facts,
         **model.to_json(),
     }
     return Fitted(stored, _cross_validation(layers, names, choice.selection), rows, baselines)
-
-
-def _trade_off(names: Sequence[str], selection: Selection) -> list[dict[str, Any]]:
-    """What more terms buy: the best of every number of terms, where it is better than fewer."""
-    return [
-        {
-            "n_terms": score.terms,
-            "rmspe": score.rmspe,
-            "standard_error": score.standard_error,
-            "candidate": _text(names, score.option),
-            "chosen": int(score.option == selection.option),
-        }
-        for score in frontier(selection.scores)
-    ]
 
 
 def _text(names: Sequence[str], option: Option) -> str:

@@ -57,13 +57,16 @@ def within_middle(values: Array) -> Array:
 class Prediction:
     """Predicted values with a 90 % interval, arrays of n in the target's unit.
 
-    ``extrapolates``: for each row the first column outside the measured range, or "".
+    ``extrapolates``: for each row the column that is farthest outside its measured range, or "".
+    ``extrapolates_by``: how far: that column over the largest measured, or over the smallest where
+    it is below; NaN where nothing is outside or nothing can be divided.
     """
 
     value: Array
     lo: Array
     hi: Array
     extrapolates: list[str]
+    extrapolates_by: Array
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ class Model:
             value[part] = self._value(table)
             lo[part], hi[part] = self.interval.bounds(value[part], table)
         value, lo, hi = (within(part, self.limits) for part in (value, lo, hi))
-        return Prediction(value, lo, hi, self._extrapolates(arrays, rows))
+        return Prediction(value, lo, hi, *self._extrapolates(arrays, rows))
 
     def _value(self, features: FeatureTable) -> Array:
         table, rows = TermTable(features), features.rows
@@ -196,17 +199,27 @@ class Model:
             total = total * self.correction.values(table)
         return total
 
-    def _extrapolates(self, columns: Columns, rows: int) -> list[str]:
+    def _extrapolates(self, columns: Columns, rows: int) -> tuple[list[str], Array]:
         table = FeatureTable(columns, self.family, rows)
-        names = np.full(rows, "", dtype=object)
-        for name in reversed(list(self.ranges)):
-            low, high = self.ranges[name]
+        names, by = np.full(rows, "", dtype=object), np.full(rows, np.nan)
+        farthest = np.full(rows, -1.0)
+        for name, (low, high) in self.ranges.items():
             values = table[name]
-            names[(values < low) | (values > high)] = name
+            above, below = values > high, values < low
+            with np.errstate(all="ignore"):
+                times = np.where(above, values / high, values / low)
+                distance = np.abs(np.log(times))
+            # A padding of 3 where none was measured: outside, but no number of times.
+            distance[~np.isfinite(distance)] = 0.0
+            farther = (above | below) & (distance > farthest)
+            names[farther] = name
+            by[farther] = np.where(distance > 0.0, times, np.nan)[farther]
+            farthest[farther] = distance[farther]
         if self.methods and "pool_method" in columns:
-            names[~np.isin(columns["pool_method"], self.methods)] = "pool_method"
+            other = ~np.isin(columns["pool_method"], self.methods)
+            names[other], by[other] = "pool_method", np.nan
         result: list[str] = names.tolist()
-        return result
+        return result, by
 
     def to_json(self) -> dict[str, Any]:
         """The model as JSON values."""

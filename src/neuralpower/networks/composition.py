@@ -100,6 +100,7 @@ def network_rows(
             "batch": batch,
             "macs": layer.macs,
             "extrapolates": estimates.extrapolates[i] or None,
+            "extrapolates_by": _known(estimates.extrapolates_by[i]),
         }
         for target in TARGETS:
             row |= figures(target, getattr(estimates, target), i)
@@ -166,6 +167,16 @@ def figures(target: str, interval: Interval, row: int) -> dict[str, float | None
     }
 
 
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _farthest(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The factor by which any of the rows is farthest outside the measured range."""
+    known = [by for row in rows if (by := row["extrapolates_by"])]
+    return max(known, key=lambda by: abs(np.log(by)), default=None)
+
+
 def _share(part: float | None, whole: tuple[float, float, float] | None) -> float | None:
     return None if part is None or whole is None or whole[0] <= 0 else part / whole[0]
 
@@ -218,6 +229,7 @@ def _total_row(
         "macs": sum(r["macs"] for r in rows if r["macs"] is not None),
         "extrapolates": " ".join(sorted({r["extrapolates"] for r in rows if r["extrapolates"]}))
         or None,
+        "extrapolates_by": _farthest(rows),
         "source": "none" if whole.runtime_ms is None else "model",
         "runtime_share": None if whole.runtime_ms is None else 1.0,
         "energy_share": None if whole.energy_mj is None else 1.0,

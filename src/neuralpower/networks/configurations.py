@@ -27,6 +27,7 @@ from neuralpower.networks.estimates import Models, estimate
 ADDED_COLUMNS = (
     *(target + end for target in TARGETS for end in ("", "_lo", "_hi")),
     "extrapolates",
+    "extrapolates_by",
     "source",
 )
 
@@ -48,9 +49,11 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
         for end, values in (("", interval.value), ("_lo", interval.lo), ("_hi", interval.hi)):
             for row, value in zip(out, values.tolist(), strict=True):
                 row[target + end] = None if value != value else value
-    marks = zip(out, estimates.extrapolates, estimates.sources(), strict=True)
-    for row, column, source in marks:
+    by = estimates.extrapolates_by.tolist()
+    marks = zip(out, estimates.extrapolates, by, estimates.sources(), strict=True)
+    for row, column, times, source in marks:
         row["extrapolates"], row["source"] = column or None, source
+        row["extrapolates_by"] = None if times != times else times
     return [*kept.values(), *ADDED_COLUMNS], out
 
 

@@ -39,6 +39,8 @@ class Prediction(Protocol):
     def hi(self) -> Floats: ...  # noqa: D102
     @property
     def extrapolates(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def extrapolates_by(self) -> Floats: ...  # noqa: D102
 
 
 class Model(Protocol):
@@ -105,6 +107,8 @@ class Estimates:
     power_w: Interval
     energy_mj: Interval
     extrapolates: list[str]
+    #: That column over the largest (smallest) measured value; NaN where there is none.
+    extrapolates_by: Floats
     #: Correlation of relative errors between two layers of one family: target -> family -> rho.
     correlation: Mapping[str, Mapping[str, float]]
     #: What a family's values must be multiplied with before they are added up (``Model.lean``).
@@ -138,6 +142,7 @@ class Estimates:
             traffic_ms=take(self.traffic_ms, rows),
             traffic_w=take(self.traffic_w, rows),
             extrapolates=[self.extrapolates[row] if row >= 0 else "" for row in rows.tolist()],
+            extrapolates_by=_filled(self.extrapolates_by, rows, np.nan),
             estimated=_filled(self.estimated, rows, False),
             launch_ms=_filled(self.launch_ms, rows, 0.0),
         )
@@ -177,7 +182,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
     moved = {target: Interval.unknown(n) for target in _MODELLED}
     correlation: dict[str, dict[str, float]] = {target: {} for target in _MODELLED}
     lean: dict[str, dict[str, float]] = {target: {} for target in _MODELLED}
-    extrapolates, launch_ms = [""] * n, np.zeros(n)
+    extrapolates, by, launch_ms = [""] * n, np.full(n, np.nan), np.zeros(n)
     limits: Limits = (None, None)
     estimated = np.zeros(n, dtype=bool)
     for name in sorted(set(family.tolist()) - {""}):
@@ -189,7 +194,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
             model = models.get(name, target)
             if model is None:
                 continue
-            interval, outside = _predicted(model, part)
+            interval, guess = _predicted(model, part)
             _put(found[target], rows, interval)
             if name == "pool":
                 _forget(found[target], rows[~np.isin(part["pool_method"], model.methods)])
@@ -199,13 +204,16 @@ def estimate(columns: Columns, models: Models) -> Estimates:
                 launch_ms[rows] = model.launch_ms or 0.0
             else:
                 limits = model.limits
-            for row, column in zip(rows.tolist(), outside, strict=True):
-                extrapolates[row] = extrapolates[row] or column
+            for row, column, times in zip(
+                rows.tolist(), guess.extrapolates, guess.extrapolates_by.tolist(), strict=True
+            ):
+                if column and not extrapolates[row]:
+                    extrapolates[row], by[row] = column, times
         gaps = rows[~found["runtime_ms"].known[rows] & moved["runtime_ms"].known[rows]]
         if len(gaps):
             estimated[gaps] = True
             for row in gaps.tolist():
-                extrapolates[row] = ""
+                extrapolates[row], by[row] = "", np.nan
             for target in _MODELLED:
                 _put(found[target], gaps, take(moved[target], gaps))
                 correlation[target].setdefault(name, 1.0)
@@ -217,6 +225,7 @@ def estimate(columns: Columns, models: Models) -> Estimates:
         power_w=found["power_w"],
         energy_mj=product(found["runtime_ms"], found["power_w"]),
         extrapolates=extrapolates,
+        extrapolates_by=by,
         correlation=correlation,
         lean=lean,
         traffic_ms=moved["runtime_ms"],
@@ -231,14 +240,14 @@ def estimate(columns: Columns, models: Models) -> Estimates:
 _MODELLED = ("runtime_ms", "power_w")
 
 
-def _predicted(model: Model, columns: Columns) -> tuple[Interval, Sequence[str]]:
+def _predicted(model: Model, columns: Columns) -> tuple[Interval, Prediction]:
     # A size of 0 (a dilation of 0, say) has no logarithm: such a row stays unknown.
     with np.errstate(all="ignore"):
         prediction = model.predict(columns)
     good = np.isfinite(prediction.value) & np.isfinite(prediction.hi)
     value = np.where(good, prediction.value, np.nan)
     lo, hi = np.minimum(prediction.lo, value), np.maximum(prediction.hi, value)
-    return Interval(value, lo, hi), prediction.extrapolates
+    return Interval(value, lo, hi), prediction
 
 
 def _by_traffic(model: Model, columns: Columns, family: str) -> Interval:

@@ -61,6 +61,10 @@ def interval(row: Row, target: str) -> str:
     return "" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
 
 
+#: A layer that extrapolates and costs less than this share of a pass is not worth a word.
+WORTH_A_WORD = 0.01
+
+
 def _remarks(row: Row) -> str:
     """What the figures of a row do not say, in short; the table's note says it in full."""
     if row["name"] == TOTAL:
@@ -68,7 +72,23 @@ def _remarks(row: Row) -> str:
     if row["source"] == "none":
         told = row["note"] or ""
         return next((why for why in ("no computation", "shape unknown") if why in told), "no model")
-    return f"beyond {row['extrapolates']}" if row["extrapolates"] else ""
+    small = (row["runtime_share"] or 0.0) < WORTH_A_WORD and row["runtime_ms"] is not None
+    return "" if small else beyond(row).replace("the measured ", "")
+
+
+def beyond(row: Row) -> str:
+    """Which size is outside of what was measured, and by how much; "" where none is.
+
+    >>> beyond({"extrapolates": "out_channels", "extrapolates_by": 3.2})
+    'beyond the measured out_channels (3.2 times the largest)'
+    >>> beyond({"extrapolates": "batch", "extrapolates_by": 0.25})
+    'beyond the measured batch (0.25 times the smallest)'
+    """
+    if not row["extrapolates"]:
+        return ""
+    by = row.get("extrapolates_by")
+    far = "" if not by else f" ({number(by)} times the {'largest' if by > 1 else 'smallest'})"
+    return f"beyond the measured {row['extrapolates']}{far}"
 
 
 _Field = tuple[str, bool, Callable[[Row], str]]

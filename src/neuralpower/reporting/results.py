@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _NUMBERS = frozenset(
-    {"index", "batch", "macs", "runtime_share", "energy_share", "coverage"}
+    {"index", "batch", "macs", "runtime_share", "energy_share", "coverage", "extrapolates_by"}
     | {t + e for t in TARGETS for e in ("", "_lo", "_hi")}
 )
 

@@ -58,7 +58,7 @@ def _scores(model: Model, name: str, layers: Layers, count: int, draw: int) -> l
     )
     part = layers.take(np.array(sorted(order[:count])))
     rest = layers.take(np.array(sorted(order[count:])))
-    moved = Model.from_json(transfer_layers(model, part, name, FitOptions()).model)
+    moved = Model.from_json(transfer_layers({name: model}, part, FitOptions()).model)
     direct = choose(part, FitOptions()).model()
     old = model.predict(part.columns).value / part.measured
     scale = float(old.sum() / (old**2).sum())

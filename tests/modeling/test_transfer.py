@@ -10,6 +10,7 @@ import pytest
 from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured, write_platform
 
 from neuralpower.cli import main
+from neuralpower.core.errors import InputError
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.metrics import rmspe
 from neuralpower.modeling.models import load_models
@@ -43,7 +44,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_transfer_learns_the_scale_and_its_correction(folders: Path, tmp_path: Path) -> None:
-    transfer_platform(folders / "models", folders / "new", tmp_path / "m", QUICK)
+    transfer_platform([folders / "models"], folders / "new", tmp_path / "m", QUICK)
     models = load_models(tmp_path / "m")
     model = models.get("conv", "runtime_ms")
     assert model is not None
@@ -62,6 +63,45 @@ def test_transfer_learns_the_scale_and_its_correction(folders: Path, tmp_path: P
     own = models.get("fc", "runtime_ms")
     assert own is not None
     assert own.correction is None
+
+
+def unlike(table: FeatureTable) -> np.ndarray:
+    """A device whose runtimes hang on the image's width alone."""
+    return 0.5 * table["in_width"] ** 1.5
+
+
+def test_of_several_devices_the_likest_is_taken_or_none(folders: Path, tmp_path: Path) -> None:
+    odd = measured(conv_records(400, seed=3), unlike, noise=0.03)
+    fit_platform(write_platform(tmp_path / "odd", {"conv.csv": odd}), tmp_path / "odd-m", QUICK)
+    transfer_platform(
+        [tmp_path / "odd-m", folders / "models"], folders / "new", tmp_path / "m", QUICK
+    )
+    model = load_models(tmp_path / "m").get("conv", "runtime_ms")
+    assert model is not None
+    assert model.correction is not None
+    assert model.correction.source == "old"
+    beside = model.facts["baselines"]
+    # All ways are scored beside the choice, which is no better than the best: it is nested.
+    assert beside["old"] < beside["direct"] < beside["odd"]
+    assert model.facts["scores"]["rmspe"] >= 0.999 * beside["old"]
+    # The unlike device alone is no help: the model is of the new measurements only.
+    transfer_platform([tmp_path / "odd-m"], folders / "new", tmp_path / "d", QUICK)
+    direct = load_models(tmp_path / "d").get("conv", "runtime_ms")
+    assert direct is not None
+    assert direct.correction is None
+    assert "source" not in direct.facts["provenance"]
+    fit_platform(folders / "new", tmp_path / "fit", QUICK)
+    fitted = load_models(tmp_path / "fit").get("conv", "runtime_ms")
+    assert fitted is not None
+    unseen = layers_of(folders / "unseen", "conv")
+    np.testing.assert_array_equal(
+        direct.predict(unseen.columns).value, fitted.predict(unseen.columns).value
+    )
+
+
+def test_a_source_is_named_once(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a second time"):
+        transfer_platform([folders / "models"] * 2, folders / "new", tmp_path / "m", QUICK)
 
 
 def test_a_transferred_model_is_no_source(

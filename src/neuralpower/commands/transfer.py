@@ -1,4 +1,4 @@
-"""``neuralpower transfer``: models of a new device from another's and a few measurements."""
+"""``neuralpower transfer``: models of a new device from others' and a few measurements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the few measurements of the new device",
     )
     parser.add_argument(
-        "--models", required=True, type=Path, help="models of a measured platform, from fit"
+        "--models",
+        required=True,
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="MODELS_DIR",
+        help="models of measured platforms, from fit; the best of them is taken for each family",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="MODELS_DIR", help="folder for the models"
@@ -28,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Transfer every family that both have; exit status 0."""
+    """Transfer every family that another device has; exit status 0."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     from neuralpower.modeling.options import load_options

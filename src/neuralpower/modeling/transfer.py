@@ -1,21 +1,29 @@
-"""A new device from another one's models and a few measurements of its own.
+"""A new device from other ones' models and a few measurements of its own.
 
 The shape of the cost law is taken over; a factor of few, smooth terms is learnt from the ratio of
-the new measurements to the old model's predictions: a scale per device, and corrections in the
-logarithms of work and sizes as far as cross-validation proves them.
+the new measurements to an old model's predictions: a scale per device, and corrections in the
+logarithms of work and sizes as far as cross-validation proves them. Which device's model, or none
+but a model of the new measurements alone: cross-validation chooses, family by family, target by
+target, so that a transfer is no worse than doing without.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.targets import TARGETS
+from neuralpower.modeling.baselines import Device, score_baselines
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Layers, load_dataset
+from neuralpower.modeling.features import Array
 from neuralpower.modeling.fitting import (
+    Choice,
     FitOptions,
     Fitted,
     build_model,
@@ -23,7 +31,8 @@ from neuralpower.modeling.fitting import (
     finish,
     fit_layers,
 )
-from neuralpower.modeling.models import Correction, Model, load_models
+from neuralpower.modeling.metrics import mean_scores, scores
+from neuralpower.modeling.models import Correction, Model, ModelSet, load_models
 from neuralpower.modeling.platforms import PARTS, Work, write_models
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.folder import load_platform
@@ -32,16 +41,61 @@ from neuralpower.records.sealing import refuse_changed
 CANDIDATES = (Candidate("corrections", "log", "stepwise"),)
 
 
-def transfer_layers(
-    source: Model, layers: Layers, source_name: str, options: FitOptions | None = None
-) -> Fitted:
-    """The source's model, corrected with the new device's measurements of the same target.
+#: What the model of the new measurements alone is called.
+DIRECT = "direct"
 
-    The score is out of fold: every row's factor comes from the other folds. Beside it,
-    ``direct``, the score of a model fitted on the new measurements alone.
-    Raises ``TooFewError`` as ``fitting.choose`` does.
+
+@dataclass(frozen=True)
+class _Tried:
+    """A way to a model, its (n,) nested out-of-fold predictions of every deal of the folds."""
+
+    name: str
+    choice: Choice
+    dealt: tuple[Array, ...]
+    source: Model | None = None
+
+
+def transfer_layers(
+    sources: Mapping[str, Model], layers: Layers, options: FitOptions | None = None
+) -> Fitted:
+    """The best of the sources' models, corrected with the new measurements, or of these alone.
+
+    The score is out of fold: every row's factor comes from the other folds, and so does the choice
+    between the ways. Beside it are the scores of all ways; ``direct`` is a model fitted on the new
+    measurements alone. Raises ``TooFewError`` as ``fitting.choose`` does.
     """
     options = options or FitOptions()
+    direct = choose(layers, options)
+    ways = [_corrected(name, source, layers, options) for name, source in sources.items()]
+    ways.append(_Tried(DIRECT, direct, direct.selection.dealt))
+    folds = [deal.problem.folds for deal in direct.deals]
+    errors = [
+        np.stack([(way.dealt[i] / layers.measured - 1.0) ** 2 for way in ways])
+        for i in range(len(direct.selection.dealt))
+    ]
+    best = ways[int(np.argmin(np.sum([e.sum(axis=1) for e in errors], axis=0)))]
+    dealt = [_nested(ways, i, folds[i], error) for i, error in enumerate(errors)]
+    model = best.choice.model() if best.source is None else _model(best, layers, dealt[0])
+    baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, Device())}
+    for way in ways:
+        # Stored for its scores only: its equations stand in no baseline's form.
+        each = [scores(layers.measured, predicted) for predicted in way.dealt]
+        baselines[way.name] = {"equations": [], "scores": mean_scores(each)}
+    source = {} if best.source is None else {"source": best.name}
+    return finish(
+        best.choice,
+        layers,
+        model,
+        dealt,
+        baselines,
+        {
+            "inference": [],
+            "provenance": {"data_sha256": layers.checksum(), **source},
+        },
+    )
+
+
+def _corrected(name: str, source: Model, layers: Layers, options: FitOptions) -> _Tried:
     base = source.predict(layers.columns).value
     ratio = Layers(
         layers.family,
@@ -53,51 +107,51 @@ def transfer_layers(
         layers.groups,
     )
     choice = choose(ratio, FitOptions(CANDIDATES, options.folds, options.seed))
-    [equation] = choice.selection.equations
-    anchor = choice.problem.anchor()
+    dealt = tuple(base * factor for factor in choice.selection.dealt)
+    return _Tried(name, choice, dealt, source)
+
+
+def _nested(ways: Sequence[_Tried], deal: int, folds: np.ndarray, errors: Array) -> Array:
+    """Predictions of a deal, (n,), each fold's by the way that is best on the other folds."""
+    predicted = np.empty(len(folds))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        best = int(np.argmin(errors[:, ~inside].sum(axis=1)))
+        predicted[inside] = ways[best].dealt[deal][inside]
+    return predicted
+
+
+def _model(way: _Tried, layers: Layers, predicted: Array) -> Model:
+    """The source's model times the factor, with what its errors (n,) say."""
+    source = way.source
+    assert source is not None
+    [equation] = way.choice.selection.equations
+    anchor = way.choice.problem.anchor()
     middle = math.exp(anchor.equation.coefficients[0])
-    correction = Correction(equation, middle * anchor.lowest, middle * anchor.highest, source_name)
-    dealt = [base * factor for factor in choice.selection.dealt]
-    model = build_model(
+    return build_model(
         layers,
         source.equations,
         source.anchor,
-        dealt[0],
-        f"{source_name} x ({equation.candidate})",
-        correction,
+        predicted,
+        f"{way.name} x ({equation.candidate})",
+        Correction(equation, middle * anchor.lowest, middle * anchor.highest, way.name),
     )
-    direct = fit_layers(layers, options)
-    return finish(
-        choice,
-        layers,
-        model,
-        dealt,
-        {**direct.baselines, "direct": _direct(direct)},
-        {
-            "inference": [],
-            "provenance": {"data_sha256": layers.checksum(), "source": source_name},
-        },
-    )
-
-
-def _direct(fitted: Fitted) -> dict[str, Any]:
-    # Stored for its scores only: its equations stand in no baseline's form.
-    return {"equations": [], "scores": fitted.model["scores"]}
 
 
 def transfer_platform(
-    source: str | Path,
+    sources: Sequence[str | Path],
     measurements: str | Path,
     out: str | Path,
     options: FitOptions | None = None,
 ) -> Path:
-    """Models of the platform in ``measurements`` from the models folder ``source``.
+    """Models of the platform in ``measurements`` from other platforms' models.
 
-    Families and targets that both have are transferred, others are fitted as ``fit`` does, with
-    the candidates of ``options``.
+    ``sources`` are folders that ``fit`` wrote. Families and targets that one of them has are
+    transferred (``transfer_layers``), others are fitted as ``fit`` does, with the candidates of
+    ``options``.
     Raises ``InputError`` for faulty input or when nothing can be transferred.
     """
-    models = load_models(source)
+    models = _sources(sources)
     platform = load_platform(measurements)
     refuse_changed(platform)
     data = load_dataset(platform)
@@ -110,18 +164,15 @@ def transfer_platform(
             layers = data.layers.get((family, target))
             if layers is None:
                 continue
-            model = models.get(family, target)
-            if model is not None and model.correction is not None:
-                raise InputError(
-                    "these models were transferred themselves: start from measured ones",
-                    path=source,
-                )
+            found = {
+                name: model for name, old in models.items() if (model := old.get(family, target))
+            }
             try:
-                if model is None:
-                    fitted = fit_layers(layers, options)
-                else:
-                    fitted = transfer_layers(model, layers, models.platform, options)
+                if found:
+                    fitted = transfer_layers(found, layers, options)
                     transferred += 1
+                else:
+                    fitted = fit_layers(layers, options)
             except TooFewError as error:
                 reason = f"too few for a model: {error}"
                 work.refused.append(
@@ -142,3 +193,18 @@ def transfer_platform(
     for (family, target), fitted in done.items():
         work.add(family, target, fitted, {})
     return write_models(Path(out), platform, data, work, options)
+
+
+def _sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
+    """The sets of models by the names of their platforms."""
+    found: dict[str, ModelSet] = {}
+    for folder in folders:
+        models = load_models(folder)
+        if any(model.correction is not None for model in models.models.values()):
+            raise InputError(
+                "these models were transferred themselves: start from measured ones", path=folder
+            )
+        if models.platform in found or models.platform == DIRECT:
+            raise InputError(f"models of {models.platform!r} a second time", path=folder)
+        found[models.platform] = models
+    return found

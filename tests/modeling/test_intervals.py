@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,6 +146,39 @@ def test_a_damaged_tree_is_refused(part: str, value: list[float], message: str) 
     tree[part] = value
     with pytest.raises(ValueError, match=message):
         interval_from_json(good)
+
+
+def test_every_kind_of_layer_of_a_recorded_set_is_covered() -> None:
+    """401 convolutions of measurements/ort-cpu: each kind and tenth of 30 layers or more holds."""
+    folder = Path(__file__).parents[2] / "measurements/ort-cpu"
+    layers = load_dataset(folder).layers["conv", "runtime_ms"]
+    grid = FitOptions(
+        (Candidate("wide", "relative", "stepwise"), Candidate("logs", "log", "stepwise"))
+    )
+    choice = choose(layers, grid)
+    predicted, folds = choice.selection.predicted, choice.problem.folds
+    lo, hi = cross_fitted(layers, predicted, folds)
+    kinds = coverage_by_kind(layers, lo, hi)
+    assert set(kinds) == {"depthwise", "grouped", "1x1", "batch 1", "at most 16 outputs"}
+    assert min(kind["coverage"] for kind in kinds.values()) >= 80.0
+    assert min(coverage_by_size(layers.measured, predicted, lo, hi)) >= 80.0
+    assert 88.0 < coverage(layers.measured, lo, hi) < 93.0
+    # The same errors with a scale of the prediction alone: wider, and short for some kinds.
+    blind_lo, blind_hi = np.empty_like(lo), np.empty_like(hi)
+    for fold in np.unique(folds):
+        inside, other = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        interval = replace(calibrate(layers.take(other), predicted[other]), forest=None)
+        error = np.log(layers.measured[other] / predicted[other])
+        ratio = np.sort(error / interval.scale(predicted[other]))
+        ends = ratio[[int(0.05 * len(ratio)), int(np.ceil(0.95 * len(ratio))) - 1]]
+        scale = interval.scale(predicted[inside])
+        blind_lo[inside] = predicted[inside] * np.exp(ends[0] * scale)
+        blind_hi[inside] = predicted[inside] * np.exp(ends[1] * scale)
+    assert interval_score(layers.measured, lo, hi) < 0.9 * interval_score(
+        layers.measured, blind_lo, blind_hi
+    )
+    blind = coverage_by_kind(layers, blind_lo, blind_hi)
+    assert min(k["coverage"] for k in blind.values()) < min(k["coverage"] for k in kinds.values())
 
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference sets are not beside it")

@@ -41,6 +41,8 @@ from neuralpower.records.sealing import refuse_changed
 CANDIDATES = (Candidate("corrections", "log", "stepwise"),)
 
 
+#: Measured layers for each term of a correction: ten layers tell a factor and nothing else.
+ROWS_A_TERM = 20
 #: What the model of the new measurements alone is called.
 DIRECT = "direct"
 
@@ -70,10 +72,10 @@ def transfer_layers(
     ways.append(_Tried(DIRECT, direct, direct.selection.dealt))
     folds = [deal.problem.folds for deal in direct.deals]
     errors = [
-        np.stack([(way.dealt[i] / layers.measured - 1.0) ** 2 for way in ways])
+        np.stack([np.abs(way.dealt[i] / layers.measured - 1.0) for way in ways])
         for i in range(len(direct.selection.dealt))
     ]
-    best = ways[int(np.argmin(np.sum([e.sum(axis=1) for e in errors], axis=0)))]
+    best = ways[_best(np.mean(errors, axis=0))]
     dealt = [_nested(ways, i, folds[i], error) for i, error in enumerate(errors)]
     model = best.choice.model() if best.source is None else _model(best, layers, dealt[0])
     baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, Device())}
@@ -106,9 +108,23 @@ def _corrected(name: str, source: Model, layers: Layers, options: FitOptions) ->
         layers.spread,
         layers.groups,
     )
-    choice = choose(ratio, FitOptions(CANDIDATES, options.folds, options.seed))
+    most = max(1, len(layers) // ROWS_A_TERM)
+    choice = choose(ratio, FitOptions(CANDIDATES, options.folds, options.seed, most))
     dealt = tuple(base * factor for factor in choice.selection.dealt)
     return _Tried(name, choice, dealt, source)
+
+
+def _best(errors: Array) -> int:
+    """The way to take by the sizes of relative errors (ways, n), the last one ``DIRECT``.
+
+    That of least mean, but ``DIRECT`` where it is better by more than a standard error of the
+    difference only: of few layers it promises more than it keeps on layers unlike them.
+    """
+    means = errors.mean(axis=1)
+    best = int(np.argmin(means[:-1])) if len(means) > 1 else 0
+    gain = errors[best] - errors[-1]
+    spread = float(gain.std()) / np.sqrt(max(len(gain) - 1, 1))
+    return len(means) - 1 if float(gain.mean()) > spread else best
 
 
 def _nested(ways: Sequence[_Tried], deal: int, folds: np.ndarray, errors: Array) -> Array:
@@ -116,8 +132,7 @@ def _nested(ways: Sequence[_Tried], deal: int, folds: np.ndarray, errors: Array)
     predicted = np.empty(len(folds))
     for fold in np.unique(folds):
         inside = folds == fold
-        best = int(np.argmin(errors[:, ~inside].sum(axis=1)))
-        predicted[inside] = ways[best].dealt[deal][inside]
+        predicted[inside] = ways[_best(errors[:, ~inside])].dealt[deal][inside]
     return predicted
 
 

@@ -12,7 +12,7 @@ from neuralpower.core.files import safe_name
 
 #: Of a visit, with what is built before it and the reference layer between; a run that is slower
 #: ends with the budget all the same, in random order of the rows.
-SECONDS_A_ROW = 1.5
+SECONDS_A_ROW = 1.0
 
 _EXAMPLE = """example:
   neuralpower adapt --config config/config.yaml --models results/models/ort-cpu \\

@@ -44,7 +44,7 @@ def mean_scores(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = [scored[name] for scored in each]
         if any(value is None for value in values):
             result[name] = None
-        elif name == "n" or not isinstance(values[0], int | float | list):
+        elif isinstance(values[0], int) or not isinstance(values[0], float | list):
             result[name] = values[0]
         else:
             mean = np.mean(values, axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -92,12 +93,13 @@ class Drawing:
         return places
 
     def lines(self, kind: str) -> list[list[tuple[float, float]]]:
-        """The points of each line of a class."""
-        return [
-            [(self.x(float(x)), self.y(float(y)))
-             for x, y in re.findall(r"[ML]([-\d.]+) ([-\d.]+)", path)]
-            for path in re.findall(rf'<path class="{kind}" d="([^"]*)"', self.svg)
-        ]  # fmt: skip
+        """The points of each line of a class: a place, then steps."""
+        found = []
+        for path in re.findall(rf'<path class="{kind}" d="([^"]*)"', self.svg):
+            numbers = [float(text) for text in re.findall(r"-?[\d.]+", path)]
+            xs, ys = accumulate(numbers[::2]), accumulate(numbers[1::2])
+            found.append([(self.x(x), self.y(y)) for x, y in zip(xs, ys, strict=True)])
+        return found
 
 
 def drawings(picture: Picture | None, **options: Any) -> list[Drawing]:

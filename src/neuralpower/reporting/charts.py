@@ -195,7 +195,7 @@ def panels(id: str, label: str, caption: str, charts: Mapping[str, Chart]) -> Pi
 
 #: A small chart of a family, five in a row of 1,225 pixels, and the box of its plane.
 PANEL = (229.0, 206.0)
-PANEL_BOX = (50.0, 26.0, 223.0, 164.0)
+PANEL_BOX = (50.0, 26.0, 216.0, 164.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,5 +266,15 @@ class Plane:
         )  # fmt: skip
 
 
-def _path(places: Iterable[Point]) -> str:
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in places)
+def _path(places: Sequence[Point]) -> str:
+    """A path through places, which have one decimal: the first, then steps, which are shorter.
+
+    >>> _path([(10, 20), (12.5, 18), (13.5, 19)])
+    'M10 20l2.5-2 1 1'
+    """
+    steps = " ".join(
+        f"{round(x - last_x, 1):g} {round(y - last_y, 1):g}"
+        for (last_x, last_y), (x, y) in pairwise(places)
+    )
+    x, y = places[0]
+    return f"M{x:g} {y:g}" + (f"l{steps}".replace(" -", "-") if steps else "")

@@ -25,7 +25,7 @@ from neuralpower.reporting.charts import (
 from neuralpower.reporting.ticks import padded, thinned
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
-MOST_POINTS = 300
+MOST_POINTS = 250
 #: Relative errors are drawn up to one of these factors either way; the second gets a label too.
 _FACTORS = {1.02: 1.01, 1.05: 1.02, 1.1: 1.05, 1.2: 1.1, 1.5: 1.2, 2.0: 1.4, 4.0: 2.0}
 

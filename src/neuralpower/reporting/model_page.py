@@ -17,7 +17,7 @@ from neuralpower.reporting.scores import worse_than_simple
 from neuralpower.reporting.tables import Cell, Column, Table, figure, slim, whole, word
 
 #: Terms of a model in its table; the equation has all.
-_SHOWN_TERMS = 12
+_SHOWN_TERMS = 8
 _RANGE_NUMBERS = frozenset({"min", "median", "max", "distinct"})
 
 

@@ -262,7 +262,8 @@ def _sheet(names: Sequence[str]) -> Markup:
 
     text = "".join((TEMPLATES / f"{name}.css").read_text() for name in names)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    return Markup(re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text)).strip())
+    text = re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
+    return Markup(text.replace(": ", ":").replace(";}", "}"))
 
 
 @cache

@@ -179,7 +179,8 @@ def test_names_from_files_are_text(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     manifest = {
         "device": evil, "notes": evil, "protocol": {evil: evil, "timing": {"min_replays": evil}},
-        "executor": {"gpu": evil}, "runs": [{"run": evil}], "idle": {"context": {"mean_w": evil}},
+        "executor": {"gpu": {"name": evil}}, "runs": [{"run": evil, "rows": 1}],
+        "idle": {"context": {"mean_w": evil}},
     }  # fmt: skip
     write_json(folder / "manifest.json", manifest)
     write_json(folder / "characterise.json", {"board": {"steps": [evil]}, "sensors": [evil]})

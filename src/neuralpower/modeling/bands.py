@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,32 @@ class Tree:
     right: np.ndarray
     value: Array
 
-    def values(self, table: Array) -> Array:
-        """The leaf of every layer, (n,), from the inputs (n, inputs)."""
-        rows = np.arange(len(table))
-        at = np.zeros(len(table), dtype=np.int64)
-        while True:
-            looked_at = self.inputs[at]
-            inner = looked_at >= 0
-            if not inner.any():
-                return np.asarray(self.value[at])
-            below = table[rows, np.maximum(looked_at, 0)] <= self.cut[at]
-            at = np.where(inner, np.where(below, self.left[at], self.right[at]), at)
+    def values(self, columns: Array) -> Array:
+        """The leaf of every layer, (n,), from the inputs (inputs, n)."""
+        inputs, cut, children, steps = self._walk
+        rows, flat = np.arange(columns.shape[1]), columns.ravel()
+        starts = inputs * columns.shape[1]
+        at = np.zeros(columns.shape[1], dtype=np.int64)
+        for _ in range(steps):
+            # What is no number is not below: it goes to the right.
+            below = flat[starts[at] + rows] <= cut[at]
+            at = children[2 * at + below]
+        return np.asarray(self.value[at])
+
+    @cached_property
+    def _walk(self) -> tuple[np.ndarray, Array, np.ndarray, int]:
+        """Inputs, cuts, (right, left) of every node, and the longest way; a leaf leads to itself.
+
+        So all layers take the same number of steps, without asking who has arrived.
+        """
+        leaf = self.inputs < 0
+        itself = np.arange(len(leaf))
+        left, right = np.where(leaf, itself, self.left), np.where(leaf, itself, self.right)
+        depth = np.zeros(len(leaf), dtype=np.int64)
+        for i in np.flatnonzero(~leaf):
+            depth[left[i]] = depth[right[i]] = depth[i] + 1
+        children = np.stack([right, left], axis=1).ravel()
+        return np.where(leaf, 0, self.inputs), self.cut, children, int(depth.max())
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,9 @@ class Forest:
     def scale(self, columns: Array) -> Array:
         """The scale of every layer, (n,), from what trees look at (n, inputs)."""
         total = np.zeros(len(columns))
+        places = np.ascontiguousarray(columns.T)
         for tree in self.trees:
-            total += tree.values(columns)
+            total += tree.values(places)
         return np.maximum(total / len(self.trees), self.floor)
 
     def to_json(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def fault(config: Mapping[str, object], schema: Schema) -> str:
     for error in errors:
         if error.validator == "additionalProperties":
             known = sorted(error.schema.get("properties", {}))
-            unknown = sorted(set(error.instance) - set(known))
+            unknown = sorted(set(map(str, error.instance)) - set(known))
             if unknown:
                 return _unknown([*map(str, error.path)], unknown[0], known)
     error = best_match(errors)

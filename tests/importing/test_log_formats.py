@@ -244,6 +244,12 @@ def test_power_of_nvidia_smi(tmp_path: Path) -> None:
         read_nvidia_smi(write(tmp_path / "smi.csv", SMI.replace("100.00 W", "lots")))
 
 
+def test_a_quote_that_is_never_closed_is_the_fault_of_its_line(tmp_path: Path) -> None:
+    text = SMI.replace("0, 120.00 W", '0, "120.00 W') + "\n2026/11/25 14:00:05.000, 0, 1 W" * 9000
+    with pytest.raises(InputError, match=r"smi\.csv:4: "):
+        read_nvidia_smi(write(tmp_path / "smi.csv", text))
+
+
 ORIN = "RAM 2448/7850MB SWAP 0/3925MB CPU [1%@729] VDD_IN {}mW/4990mW VDD_SOC 1395mW/1395mW"
 
 

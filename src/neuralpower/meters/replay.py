@@ -8,6 +8,8 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
 from neuralpower.meters.window import RawTable
 
+#: More watts or joules than any sensor tells.
+_LARGEST = 1e15
 RAW_COLUMNS = ("t_ns", "power_w", "average_w", "energy_j")
 
 
@@ -21,7 +23,7 @@ def read_raw(path: str | Path) -> RawTable:
             times.append(int(row["t_ns"]))
             for name, values in columns.items():
                 text = row.get(name, "")
-                values.append(float(text) if text else None)
+                values.append(_figure(text) if text else None)
         except ValueError as error:
             raise InputError(str(error), path=path, row=number) from None
 
@@ -29,3 +31,11 @@ def read_raw(path: str | Path) -> RawTable:
         return columns[name] if name in header and any(v is not None for v in columns[name]) else []
 
     return RawTable(times, column("power_w"), column("average_w"), column("energy_j"))
+
+
+def _figure(text: str) -> float:
+    """A figure of a sensor; ``ValueError`` for what none tells."""
+    value = float(text)
+    if not abs(value) < _LARGEST:
+        raise ValueError(f"{text[:40]!r} is no figure of a sensor")
+    return value

@@ -326,7 +326,8 @@ class _Tracer:
         fact = f"models.json names the measurements by data_sha256:{now[:16]}"
         fault = "models.json names other measurements: fit again"
         learnt = self.project / path / COMPOSITION
-        networks = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
+        told = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
+        networks = [name for name in told if isinstance(name, str)] if type(told) is list else None
         return Node(
             path,
             self._within(path),

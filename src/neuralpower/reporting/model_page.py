@@ -150,7 +150,7 @@ def _size(target: str, model: Mapping[str, Any]) -> str:
 
 
 def _rows_of_ranges(platform: PlatformResults, family: str) -> list[Row]:
-    rows = platform.table(DATA_RANGES, _RANGE_NUMBERS)
+    rows = platform.table(DATA_RANGES, _RANGE_NUMBERS, ("family", "column"))
     return [row for row in rows if row["family"] == family]
 
 

@@ -91,7 +91,7 @@ def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
 def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:
     """Out-of-fold predictions: target -> family -> rows; larger families first."""
     found: dict[str, dict[str, list[Row]]] = {}
-    for row in platform.table(OUT_OF_FOLD, _OUT_OF_FOLD_NUMBERS):
+    for row in platform.table(OUT_OF_FOLD, _OUT_OF_FOLD_NUMBERS, ("family", "target")):
         # Small families are dealt several times; a picture has each layer once.
         if row.get("deal", "0") != "0":
             continue
@@ -268,7 +268,7 @@ def _in_words(value: object) -> str:
 
 
 def _quality(platform: PlatformResults, page: Path) -> Table | None:
-    rows = platform.table(DATA_QUALITY)
+    rows = platform.table(DATA_QUALITY, frozenset({"row"}), ("file", "column", "reason", "action"))
     if not rows:
         return None
     columns = [Column("File", False), Column("Row"), Column("Column", False),
@@ -276,7 +276,7 @@ def _quality(platform: PlatformResults, page: Path) -> Table | None:
     cells = [
         [
             word(row["file"]),
-            whole(float(row["row"])) if row["row"] else Cell(),
+            whole(row["row"]) if row["row"] else Cell(),
             word(row["column"]),
             word(row["reason"]),
             word(row["action"]),

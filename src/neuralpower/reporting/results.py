@@ -115,16 +115,18 @@ class PlatformResults:
             path.name.endswith((".csv", ".csv.gz", ".parquet")) for path in folder.glob("*")
         )
 
-    def table(self, name: str, numbers: frozenset[str] = frozenset()) -> list[Row]:
-        """A table of the models' folder, empty where there is none."""
+    def table(
+        self, name: str, numbers: frozenset[str] = frozenset(), words: Sequence[str] = ()
+    ) -> list[Row]:
+        """A table of the models' folder, empty where there is none; it must have these columns."""
         path = self.models_folder / name
-        return read_typed(path, numbers) if path.exists() else []
+        return read_typed(path, numbers, [*words, *sorted(numbers)]) if path.exists() else []
 
     @cached_property
     def candidates(self) -> list[Row]:
         """What was tried for every model, with its cross-validated error."""
         numbers = frozenset({"n_terms", "rmspe", "standard_error", "chosen"})
-        return self.table(CROSS_VALIDATION, numbers)
+        return self.table(CROSS_VALIDATION, numbers, ("family", "target", "candidate"))
 
     def model(self, family: str, target: str) -> dict[str, Any]:
         """One model's file."""
@@ -151,14 +153,14 @@ class PlatformResults:
     def predictions(self, network: str) -> list[Row]:
         """All rows of a network, totals included; empty where there are none."""
         path = self.prediction_file(network)
-        return read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []
+        return read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:19]) if path.exists() else []
 
     @cached_property
     def _totals(self) -> dict[str, list[Row]]:
         """The rows of the table of all totals, by network."""
         path = self.results / "predictions" / f"{self.name}.csv"
         found: dict[str, list[Row]] = {}
-        for row in read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:6]) if path.exists() else []:
+        for row in read_typed(path, _NUMBERS, PREDICTION_COLUMNS[:19]) if path.exists() else []:
             found.setdefault(str(row["network"]), []).append(row)
         return found
 
@@ -176,7 +178,7 @@ class PlatformResults:
         path = self.results / "changes" / f"{self.name}.csv"
         words = {"network", "name", "type", "bound", *(n for n in COLUMNS if n.endswith("_note"))}
         found: dict[str, list[Row]] = {}
-        for row in read_typed(path, frozenset(COLUMNS) - words) if path.exists() else []:
+        for row in read_typed(path, frozenset(COLUMNS) - words, COLUMNS) if path.exists() else []:
             found.setdefault(str(row["network"]), []).append(row)
         return found
 
@@ -349,7 +351,8 @@ class Results:
         numbers = {"index", "params", "macs", "input_elements", "output_elements", "supported"}
         if not path.exists():
             return []
-        return read_typed(path, frozenset(numbers | {"weight_elements", "batch"}))
+        numbers |= {"weight_elements", "batch"}
+        return read_typed(path, frozenset(numbers), ("network", "name", "type", *sorted(numbers)))
 
     @cached_property
     def published(self) -> dict[str, dict[str, object]]:

@@ -79,6 +79,10 @@ def report_inputs(networks: Sequence[str], platforms: Sequence[str]) -> list[str
     return list(found)
 
 
+#: What a file of results with another value than ours somewhere raises on the way to a page.
+_MISREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
 @dataclass(frozen=True)
 class Fault:
     """A page that could not be written: where it is written, what it is about, and why."""
@@ -136,7 +140,12 @@ class Report:
         except Exception as error:
             if os.environ.get("NEURALPOWER_DEBUG"):
                 raise
-            reason = f"internal fault: {type(error).__name__}: {error} (please report it)"
+            fault = f"{type(error).__name__}: {error}"
+            if isinstance(error, _MISREAD):
+                reason = f"the results are not in the form that this version writes ({fault}): "
+                reason += "run the workflow again; if this stays, please report it"
+            else:
+                reason = f"internal fault: {fault} (please report it)"
             html = self._substitute(leaf, reason)
         try:
             write_text(leaf.path, html)

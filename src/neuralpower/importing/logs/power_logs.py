@@ -58,7 +58,9 @@ def read_nvidia_smi(path: str | Path, gpu: str = "") -> list[Sample]:
     names = [n for n in ("index", "uuid") if n in header]
     found: list[Sample] = []
     boards: set[str] = set()
-    for number, fields in enumerate(csv.reader(lines[1:], skipinitialspace=True), 2):
+    # One line at a time: a quote that is never closed is the fault of its line.
+    for number, line in enumerate(lines[1:], 2):
+        fields = next(csv.reader([line], skipinitialspace=True), [])
         if len(fields) != len(header):
             if fields and number <= len(lines) - 1:
                 text = f"{len(fields)} fields where the header has {len(header)}"

@@ -169,16 +169,9 @@ class _MergedRun:
     """What is read of an entry of ``runs``."""
 
     run: str
-    rows: int
+    rows: int | None = None
     measured_on: tuple[str, ...] | None = None
     boards: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Executor:
-    """What is read of ``executor`` beside words and numbers."""
-
-    gpu: Facts | None = None
 
 
 def _check_parts(manifest: Manifest) -> None:
@@ -196,7 +189,6 @@ def _check_parts(manifest: Manifest) -> None:
             decode(_MergedRun, run)
         except ValueError as error:
             raise ValueError(f"runs: {error}") from None
-    decode(_Executor, manifest.executor or {})
 
 
 def write_manifest(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:

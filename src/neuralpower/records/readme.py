@@ -79,7 +79,7 @@ def _runs(facts: Manifest) -> str:
     for run in facts.runs:
         level = (facts.runtime_levels or {}).get(run["run"]) or {}
         days, boards = (", ".join(run.get(name) or []) for name in ("measured_on", "boards"))
-        told = f"{days} | {boards or 'not recorded'} | {run['rows']}"
+        told = f"{days} | {boards or 'not recorded'} | {run.get('rows', 'not told')}"
         lines.append(f"| {run['run']} | {told} | {_level(level)} |")
     if facts.allowed_differences:
         kinds = ", ".join(sorted(facts.allowed_differences))

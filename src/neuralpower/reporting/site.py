@@ -80,7 +80,7 @@ def report_inputs(networks: Sequence[str], platforms: Sequence[str]) -> list[str
 
 
 #: What a file of results with another value than ours somewhere raises on the way to a page.
-_MISREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+_MISREAD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 @dataclass(frozen=True)

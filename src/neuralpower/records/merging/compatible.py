@@ -55,7 +55,7 @@ def _some(facts: Facts | None, names: Sequence[str]) -> dict[str, object]:
 def _device(facts: Manifest) -> object:
     gpu = (facts.executor or {}).get("gpu")
     if gpu:
-        return {"gpu": gpu.get("name")}
+        return {"gpu": gpu.get("name") if isinstance(gpu, Mapping) else gpu}
     return _some(facts.machine, ("cpu", "cpu_family", "cpu_model")) or facts.device
 
 

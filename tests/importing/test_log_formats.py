@@ -245,7 +245,9 @@ def test_power_of_nvidia_smi(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_is_the_fault_of_its_line(tmp_path: Path) -> None:
-    text = SMI.replace("0, 120.00 W", '0, "120.00 W') + "\n2026/11/25 14:00:05.000, 0, 1 W" * 9000
+    text = (
+        SMI.replace(", 0, 120.00 W", ', "0, 120.00 W') + "\n2026/11/25 14:00:05.000, 0, 1 W" * 9000
+    )
     with pytest.raises(InputError, match=r"smi\.csv:4: "):
         read_nvidia_smi(write(tmp_path / "smi.csv", text))
 

@@ -295,3 +295,18 @@ def test_values_that_are_known_are_no_layer(tmp_path: Path) -> None:
     found = layers(save(tmp_path / "m.onnx", nodes, weights=weights))
     assert [layer.type for layer in found][:2] == ["ReLU", "Concat"]
     assert found[1].top_shapes == ((2, 8, 9, 9),)
+
+
+@pytest.mark.parametrize(("op", "operation", "coefficients"), [
+    ("Add", "SUM", []), ("Sum", "SUM", []), ("Sub", "SUM", [1.0, -1.0]), ("Mul", "PROD", []),
+    ("Max", "MAX", []),
+])  # fmt: skip
+def test_what_two_maps_are_put_together_by(
+    op: str, operation: str, coefficients: list[float], tmp_path: Path
+) -> None:
+    nodes: list[Node] = [("Relu", ["x"], ["a"], {}), (op, ["a", "x"], ["y"], {})]
+    layer = layers(save(tmp_path / "m.onnx", nodes))[-1]
+    param = layer.param.eltwise_param
+    assert layer.type == "Eltwise"
+    assert param.EltwiseOp.Name(param.operation) == operation
+    assert list(param.coeff) == coefficients

@@ -59,6 +59,12 @@ def test_wrong_values_at_every_key(target: Target) -> None:
     assert not tally.faults
 
 
+def test_the_record_says_how_many_readers_there_are() -> None:
+    record = (fuzz.CORPUS.parents[2] / "docs/audit/reliability.md").read_text()
+    assert f"{len(TARGETS)} readers (" in record
+    assert len({target.name for target in TARGETS}) == len(TARGETS)
+
+
 def test_the_corpus_belongs_to_readers() -> None:
     known = {path for target in TARGETS for path in fuzz.corpus(target)}
     assert known == set(fuzz.CORPUS.iterdir())

@@ -116,7 +116,7 @@ clean:
 # Renew the pins after a change of pyproject.toml; the result is committed.
 .PHONY: lock
 lock: $(VENV)/installed-dev
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate \
 	  pyproject.toml envs/build.in -o envs/requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate \
 	  --extra onnx --extra dev pyproject.toml envs/build.in -o envs/requirements-dev.lock

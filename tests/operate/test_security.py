@@ -147,7 +147,8 @@ def test_every_pin_is_one_version_with_its_hashes() -> None:
 
     Extras stay in the pins: pip does not see ``coverage==`` as the pin of ``coverage[toml]``.
     """
-    pin = r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;@/\\]+( ; [^\\]*)?( \\\n {4}--hash=sha256:[0-9a-f]{64})+\n"
+    name, version = r"[A-Za-z0-9._-]+(\[[a-z,]+\])?", r"[^ ;@/\\]+( ; [^\\]*)?"
+    pin = rf"{name}=={version}( \\\n {{4}}--hash=sha256:[0-9a-f]{{64}})+\n"
     paths = sorted((ROOT / "envs").glob("*.lock"))
     assert len(paths) == 2
     for path in paths:

@@ -167,7 +167,7 @@ def test_measured_passes_scale_the_intervals() -> None:
     wide = Composition(scales={"runtime_ms": 3.0, "power_w": 2.0}, networks=TRUSTING.networks)
     whole = total(estimate(columns, BOTH), wide)
     assert whole.runtime_ms == pytest.approx((1.0, 0.4, 1.9))
-    assert whole.power_w == pytest.approx((20.0, 12.0, 32.0))
+    assert whole.power_w == pytest.approx((20.0, 8.0, 32.0))
 
 
 @settings(deadline=None, max_examples=25)

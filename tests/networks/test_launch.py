@@ -121,6 +121,30 @@ def test_power_of_a_pass_keeps_to_the_boards_limits() -> None:
     assert whole.energy_mj[0] == pytest.approx(CAP_W * whole.runtime_ms[0])
 
 
+def test_the_upper_side_that_a_cap_cuts_does_not_widen_the_lower_side() -> None:
+    """Layers at the cap have hardly an upper side; passes are predicted within 2 W of 150."""
+    at_cap = PlainModels(
+        {
+            ("conv", "runtime_ms"): LinearModel(1e-3),
+            ("conv", "power_w"): _Constant(146.0, down=0.1, up=0.001, limits=(20.0, CAP_W)),
+        }
+    )
+    trials = []
+    for i, drawn in enumerate((144.5, 147.5, 144.8, 147.2, 145.0, 147.4, 144.6)):
+        net = network([400 + 50 * i, 700, 300])
+        time = 1.4 + 0.05 * i
+        values = {"runtime_ms": time, "power_w": drawn, "energy_mj": time * drawn}
+        [estimates] = estimate_networks([net], at_cap)
+        trials.append(Trial(Pass(f"n{i}", 4, 1, values, {}, f"n{i}"), net, estimates, None))
+    composition = learn(trials)
+    for one in trials:
+        whole = total(in_networks(one.estimates, composition), composition)
+        assert whole.power_w is not None
+        drawn, lo, hi = whole.power_w
+        assert 140.0 < lo < one.measured.values["power_w"] < hi <= CAP_W
+        assert drawn == pytest.approx(146.0, abs=1.0)
+
+
 def test_terms_of_power_are_never_negative() -> None:
     rows = [(1.3, 0.01, 0.02), (1.2, 0.02, 0.0), (1.25, 0.0, 0.01)]
     found = with_power_terms(Launch(longer=True), rows)

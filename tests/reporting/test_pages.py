@@ -186,6 +186,7 @@ def test_a_first_time_reader_finds_what_matters_in_two_clicks(report: Path) -> N
     choosing = " ".join(text["choosing.html"].split())
     assert "Cheapest for an error" in choosing
     assert "8 %wide7.0044.5" in choosing
+    assert "partial: covers 7 of 8 computing layers" in choosing
 
 
 def test_every_figure_has_a_caption_and_every_table_a_caption_and_scopes(report: Path) -> None:

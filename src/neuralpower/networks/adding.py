@@ -113,7 +113,9 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
     two families, and runtime and power errors, count as independent. The two sides of
     the intervals are carried separately; one layer alone keeps its own interval. Then the
     half-widths are scaled by what the platform's measured passes taught (``composition``). Power
-    and its interval keep to what the board can draw.
+    and its interval keep to what the board can draw. Layers at the board's cap have hardly an
+    upper side: a scale that is measured on it would be many times too large for the lower side.
+    So the scale of power counts in the wider side, and both sides get that.
     """
     composition = composition or Composition()
     time, power, family = estimates.runtime_ms, estimates.power_w, estimates.family
@@ -152,6 +154,8 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
         moved = np.where(pull > 0, with_time, against_time) * pull / whole_time
         by_time_power = _spread(moved, family, rho_time)
         power_sides.append(float(np.hypot(by_power_energy / whole_time, by_time_power)))
+    if "power_w" in composition.scales:
+        power_sides = [max(power_sides)] * 2
     drawn, lo, hi = _around(mean, *(composition.scale("power_w") * side for side in power_sides))
     return Total(
         runtime,

@@ -157,7 +157,7 @@ def learn(
     for name in names:
         seen = (held_out or {}).get(name, trials)
         others = _fitted([t for t in seen if t.measured.architecture != name], launch)
-        others = replace(others, networks=tuple(names))
+        others = replace(others, networks=tuple(names), scales=dict.fromkeys(TARGETS, 1.0))
         for trial in seen:
             if trial.measured.architecture == name:
                 for target, miss in _misses(trial, others).items():
@@ -286,7 +286,11 @@ def _powered(trials: Sequence[Trial], composition: Composition) -> Launch:
 
 
 def _misses(trial: Trial, composition: Composition) -> dict[str, float]:
-    """How many half-widths (of the side it is on) each target lies from its prediction."""
+    """How many half-widths each target lies from its prediction.
+
+    Half-widths are of the side it is on; of power, whose sides differ only by the board's limits,
+    of the wider side (``adding.total``).
+    """
     whole = total(in_networks(trial.estimates, composition), composition)
     found = {}
     for target in TARGETS:
@@ -294,7 +298,8 @@ def _misses(trial: Trial, composition: Composition) -> dict[str, float]:
         if ends is None or measured is None:
             continue
         value, lo, hi = ends
-        half = value - lo if measured < value else hi - value
+        down, up = value - lo, hi - value
+        half = max(down, up) if target == "power_w" else down if measured < value else up
         if half > 0:
             found[target] = abs(measured - value) / half
     return found

@@ -16,6 +16,7 @@ from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare, ratio
 from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import number
+from neuralpower.reporting.answer_section import is_partial
 from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.figures_choosing import pareto
 from neuralpower.reporting.pages import Page
@@ -253,7 +254,7 @@ def _trust(row: Row) -> str:
     note = str(row["note"] or "")
     if row["rank"] is None:
         found.append(note or "no figure")
-    elif row["coverage"] is not None and row["coverage"] < 1:
+    elif is_partial(note):
         found.append(f"partial: {note.partition(';')[0]}")
     return "; ".join(found)
 

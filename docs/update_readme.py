@@ -73,7 +73,10 @@ def main() -> int:
     text = README.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    accuracy = tables(parser.parse_args().accuracy)
+    folder = parser.parse_args().accuracy
+    if not any(folder.glob("*.json")):
+        parser.error(f"no accuracy files in {folder}: run `make all` first")
+    accuracy = tables(folder)
     README.write_text(f"{before}{BEGIN}\n{accuracy}{END}{after}", "utf-8")
     return 0
 

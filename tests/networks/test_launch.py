@@ -145,6 +145,21 @@ def test_the_upper_side_that_a_cap_cuts_does_not_widen_the_lower_side() -> None:
         assert drawn == pytest.approx(146.0, abs=1.0)
 
 
+def test_the_mean_power_lies_between_those_of_the_layers_however_unsure_their_times_are() -> None:
+    unsure = PlainModels(
+        {
+            (family, target): _Constant(value, down=error, up=error)
+            for family, watts in (("conv", 140.0), ("relu", 90.0))
+            for target, value, error in (("runtime_ms", 1.0, 60.0), ("power_w", watts, 0.0))
+        }
+    )
+    [estimates] = estimate_networks(
+        [network_of("net", [layer(0, "conv", 10), layer(1, "relu", 10)])], unsure
+    )
+    whole = total(estimates)
+    assert whole.power_w == pytest.approx((115.0, 90.0, 140.0))
+
+
 def test_terms_of_power_are_never_negative() -> None:
     rows = [(1.3, 0.01, 0.02), (1.2, 0.02, 0.0), (1.25, 0.0, 0.01)]
     found = with_power_terms(Launch(longer=True), rows)

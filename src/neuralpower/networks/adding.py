@@ -142,9 +142,12 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
     limited = _limited_total((sums.energy_mj + sums.more_mj(launch)) / whole_time, estimates.limits)
     mean, whole_energy = limited, limited * whole_time
     energy_sides, power_sides = [], []
-    for by_power, with_time, against_time in (
-        (p.down, t.down, t.up),
-        (p.up, t.up, t.down),
+    # However long layers and waiting take, the mean lies between the least and the most of them.
+    drawn = [*p.value.tolist(), *([launch.waiting_w] if sums.waiting_ms(launch) else [])]
+    least, most = min(drawn), max(drawn)
+    for by_power, with_time, against_time, room in (
+        (p.down, t.down, t.up, mean - least),
+        (p.up, t.up, t.down, most - mean),
     ):
         by_power_energy = _spread(by_power * t.value, family, rho_power)
         by_time_energy = _spread(with_time * p.value, family, rho_time)
@@ -152,14 +155,14 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
         # d(E/T)/dT_l = (P_l - P) / T: a longer layer pulls the mean power towards its own.
         pull = p.value - mean
         moved = np.where(pull > 0, with_time, against_time) * pull / whole_time
-        by_time_power = _spread(moved, family, rho_time)
+        by_time_power = min(_spread(moved, family, rho_time), max(room, 0.0))
         power_sides.append(float(np.hypot(by_power_energy / whole_time, by_time_power)))
     if "power_w" in composition.scales:
         power_sides = [max(power_sides)] * 2
-    drawn, lo, hi = _around(mean, *(composition.scale("power_w") * side for side in power_sides))
+    _, lo, hi = _around(mean, *(composition.scale("power_w") * side for side in power_sides))
     return Total(
         runtime,
-        (drawn, _limited_total(lo, estimates.limits), _limited_total(hi, estimates.limits)),
+        (mean, _limited_total(lo, estimates.limits), _limited_total(hi, estimates.limits)),
         _around(whole_energy, *(composition.scale("energy_mj") * side for side in energy_sides)),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuralpower.core.targets import LABELS, TARGETS
+from neuralpower.networks.text import number
 from neuralpower.project.published import Published
 
 
@@ -127,8 +128,8 @@ def _networks(accuracy: Mapping[str, Any]) -> list[str]:
                           if missing else [])]  # fmt: skip
 
 
-def _cell(entry: Mapping[str, object]) -> str:
-    return (
-        f"{entry['measured']:.4g} / {entry['predicted']:.4g} "
-        f"({entry['lo']:.4g} to {entry['hi']:.4g})"
+def _cell(entry: Mapping[str, Any]) -> str:
+    measured, predicted, lo, hi = (
+        number(entry[key], 4) for key in ("measured", "predicted", "lo", "hi")
     )
+    return f"{measured} / {predicted} ({lo} to {hi})"

@@ -44,7 +44,7 @@ def table(text: str) -> str:
 
 
 def protobuf_parse(text: str) -> object:
-    """The same text through protobuf's parser, unknown fields passed over as ours does."""
+    """The same text through protobuf's parser, unknown fields skipped as ours does."""
     return text_format.Parse(text, caffe_pb2.NetParameter(), allow_unknown_field=True)
 
 

@@ -244,9 +244,9 @@ def test_unknown_fields_are_noted_once_with_their_count() -> None:
     message, document = parsed(text)
     assert [layer.name for layer in message.layer] == ["a", "c"]
     assert document.notes == [
-        "unknown field foo of LayerParameter passed over (3 times)",
-        "unknown field bar of LayerParameter passed over",
-        "unknown field qux of LayerParameter passed over",
+        "unknown field foo of LayerParameter skipped (3 times)",
+        "unknown field bar of LayerParameter skipped",
+        "unknown field qux of LayerParameter skipped",
     ]
     with pytest.raises(InputError, match="no field 'foo' in BVLC Caffe"):
         parsed(text, strict=True)

@@ -1,5 +1,5 @@
 # configurations and whole networks -> measurements of the device at hand (config: profile), or of
-# several like it: the sweep is dealt to shards, each of which is a job, on a GPU of its own where
+# several like it: the sweep is dealt to shards, each of which is a job, on its own GPU where
 # GPUs are named. What a job has measured is written as it goes: a killed one goes on from there.
 PROFILE = config["profile"]
 SHARDS = [str(shard) for shard in range(shards(PROFILE))]

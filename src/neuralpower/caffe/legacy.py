@@ -292,5 +292,5 @@ def _from_v1(old: V1LayerParameter, notes: list[str]) -> LayerParameter:
     for index, decay in enumerate(old.weight_decay):
         new.param[index].decay_mult = decay
     if old.HasField("layer"):
-        notes.append("a V0 'layer' inside a V1 entry is passed over")
+        notes.append("a V0 'layer' inside a V1 entry is skipped")
     return new

@@ -1,4 +1,4 @@
-"""Places in a prototxt: blanks, quoted strings, lists passed over, faults with line and column."""
+"""Places in a prototxt: blanks, quoted strings, lists skipped, faults with line and column."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MAX_NOTES = 50
 MAX_DOUBTS = 10_000
 _MARK = "\ufeff"
 
-# One field at a time. The last group that took part tells what was found: 1 a bare name, 2 a name
+# One field at a time. The last group that took part shows what was found: 1 a bare name, 2 a name
 # and a colon, 3 the start of a message, 4 a plain string, 5 a number or word, 6 the end of a
 # message. Possessive quantifiers keep the match linear.
 _FIELD = re.compile(
@@ -66,7 +66,7 @@ class Doubt:
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """A parsed file: the message, what was passed over, and where the layers stand."""
+    """A parsed file: the message, what was skipped, and where the layers are."""
 
     message: Any
     path: str
@@ -127,7 +127,7 @@ class _Parser(Cursor):
 
         One match a field; the unusual forms are left to ``_unusual``. Messages inside messages
         are frames of ``stack``: (message, fields, closing character, offset of its start), where
-        fields is None inside a message that is passed over.
+        fields is None inside a message that is skipped.
         """
         text, match, strict = self.text, _FIELD.match, self.strict
         stack: list[tuple[Any, dict[str, Field] | None, str, int]] = []
@@ -239,7 +239,7 @@ class _Parser(Cursor):
                 return True
             if matters(kind, known.name, ()):
                 self._doubt(message, f"unknown value {word} of {known.name}", offset)
-            self.note(f"unknown value {word} of {known.name} in {kind} passed over")
+            self.note(f"unknown value {word} of {known.name} in {kind} skipped")
             return True
         return False
 
@@ -341,7 +341,7 @@ class _Parser(Cursor):
             block = name.endswith("_param") and kind in ("LayerParameter", "V1LayerParameter")
             text = f"unknown field {name} of {kind}{hint}"
             self._doubt(message, text, offset, block=name if block else "")
-        self.note(f"unknown field {name} of {kind} passed over")
+        self.note(f"unknown field {name} of {kind} skipped")
 
     def _skip_value(self, found: re.Match[str]) -> int:
         """Pass over the unusual value of an unknown field; returns the offset after it."""

@@ -90,7 +90,7 @@ def _upgrade_input(
                 shape.dim.extend(dims[4 * index : 4 * index + 4])
             else:
                 given = "input_shape" if shapes else "four input_dim values"
-                reason = f"input '{name}' has no {given} of its own"
+                reason = f"input '{name}' has no {given}"
                 if strict:
                     raise Refusal(reason, place)
                 result.notes.append(reason)

@@ -168,7 +168,7 @@ def _wire(entries: list[Entry], options: Options) -> None:
     for entry, first in zip(entries, firsts, strict=True):
         tops = range(first, first + min(len(entry.tops), len(entry.weights)))
         if any(uses[top] > 1 and entry.weights[top - first] for top in tops):
-            # The Split that Caffe puts in takes the weight, and the layer loses all of its own.
+            # The Split that Caffe puts in takes the weight, and the layer loses all its weights.
             entry.weights = []
         pairs = zip(entry.tops, entry.bottoms, entry.sources, strict=False)
         entry.in_place = [

@@ -168,7 +168,7 @@ def _text(rows: Sequence[Mapping[str, object]], arguments: argparse.Namespace) -
 
 
 def _report(network: Network, path: str) -> None:
-    """The coverage in one line on standard error, and what was passed over."""
+    """The coverage in one line on standard error, and what was skipped."""
     covered = network.coverage()
     lines = [
         f"{network.name}: {covered['layers']} layers, {covered['layers_known']} with known shapes "

@@ -8,7 +8,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
 from neuralpower.meters.window import RawTable
 
-#: More watts or joules than any sensor tells.
+#: More watts or joules than any sensor shows.
 _LARGEST = 1e15
 RAW_COLUMNS = ("t_ns", "power_w", "average_w", "energy_j")
 
@@ -34,7 +34,7 @@ def read_raw(path: str | Path) -> RawTable:
 
 
 def _figure(text: str) -> float:
-    """A figure of a sensor; ``ValueError`` for what none tells."""
+    """A figure of a sensor; ``ValueError`` for what none shows."""
     value = float(text)
     if not abs(value) < _LARGEST:
         raise ValueError(f"{text[:40]!r} is no figure of a sensor")

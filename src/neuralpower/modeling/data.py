@@ -124,7 +124,7 @@ class Dataset:
 def load_dataset(platform: Platform | str | Path) -> Dataset:
     """Read, check and merge a platform's layer tables (``InputError`` for faulty tables).
 
-    Memory is bounded, whatever the size of the tables: ``modeling.visits`` tells how.
+    Memory is bounded, whatever the size of the tables: ``modeling.visits`` says how.
     """
     return _dataset(collect(iter_blocks(platform)))
 
@@ -303,6 +303,6 @@ def _residuals(visits: Visits, target: str) -> tuple[Array, Array]:
         solution = np.linalg.lstsq(design * root, measured * root[:, 0], rcond=1e-9)[0]
         residual = measured - design @ solution
         weights = 1.0 / np.maximum(np.abs(residual), 1e-3)
-    # Equal positions (repeats) are told apart by their order only: a tiny, fixed shift.
+    # Equal positions (repeats) are distinguished by their order only: a tiny, fixed shift.
     nudge = 1e-9 * np.arange(n)[:, None]
     return np.asarray(logs + nudge), np.asarray(residual)

@@ -154,7 +154,7 @@ def cross_fitted(layers: Layers, predicted: Array, folds: np.ndarray) -> tuple[A
     return lo, hi
 
 
-#: Kinds of layers whose coverage is told apart, where there are enough of them.
+#: Kinds of layers whose coverage is given separately, where there are enough of them.
 KINDS: dict[str, Callable[[FeatureTable], np.ndarray]] = {
     "depthwise": lambda t: t["depthwise"] == 1.0,
     "grouped": lambda t: (t["grouped"] == 1.0) & (t["depthwise"] == 0.0),

@@ -1,4 +1,4 @@
-"""A new device from other ones' models and a few measurements of its own.
+"""A new device from other ones' models and a few own measurements.
 
 The shape of the cost law is taken over; a factor of few, smooth terms is learnt from the ratio of
 the new measurements to an old model's predictions: a scale per device, and corrections in the

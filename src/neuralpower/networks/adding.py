@@ -76,7 +76,7 @@ def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
     names = [str(name) for name in estimates.family]
     factor = np.array([composition.factor(name) for name in names])
     time, power = (
-        # An estimate from bytes has the lean of its own model already.
+        # An estimate from bytes has the lean of its model already.
         np.where(estimates.estimated, 1.0, [estimates.lean[target].get(n, 1.0) for n in names])
         for target in ("runtime_ms", "power_w")
     )

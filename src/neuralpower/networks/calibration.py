@@ -41,7 +41,7 @@ PRIOR = 0.5
 #: A family that takes so many times its prediction is not one that composes badly: a unit, a batch
 #: size or a network is wrong. Nor is a pass that takes so many times its layers, or so little.
 MOST = 2.0
-#: With fewer networks than this, nothing tells how errors correlate: the cautious bound holds, and
+#: With fewer networks than this, nothing shows how errors correlate: the cautious bound holds, and
 #: intervals are widened but never narrowed.
 ENOUGH_NETWORKS = 5
 _LEVEL = 0.9

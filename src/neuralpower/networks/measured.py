@@ -25,7 +25,7 @@ class Pass:
 
     ``values`` and ``half_ranges`` (half of largest less smallest) by target; a target that was
     not measured is absent. Where the table has a column ``input`` (``3x224x224``, one image), the
-    passes are told apart by it: ``network`` is then the architecture and the size of its input
+    passes are distinguished by it: ``network`` is then the architecture and the size of its input
     (``resnet18_224``), and ``image`` are the sizes. A network that is held out is held out with
     its ``architecture``, at all sizes.
     """

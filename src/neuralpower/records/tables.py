@@ -1,7 +1,7 @@
 """From the record of visits to the tables of a platform: the same visits give the same bytes.
 
 A column is named once: its name, and what it is of a visit. The lists below are the order of the
-files; ``numbers`` tells ``rows`` which columns are read back as numbers.
+files; ``numbers`` says which columns ``rows`` reads back as numbers.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def trade_off(candidates: Sequence[Row], target: str) -> Picture | None:
     chosen = next((row for row in candidates if row["chosen"]), None)
     if chosen is None or len({row["n_terms"] for row in candidates}) < 2:
         return None
-    # A blend of several equations is one dot of its own kind: as lines they would hide the rest.
+    # A blend of several equations is one separate dot: as lines they would hide the rest.
     kinds = sorted({row["candidate"] for row in candidates if " x (" not in row["candidate"]})
     best = min(row["rmspe"] for row in candidates)
     across = (0.0, 1.05 * max(row["n_terms"] for row in candidates))

@@ -60,7 +60,7 @@ def _configuration(row: Row) -> str:
 
 
 def time_table(records: Sequence[VisitRecord]) -> Table | None:
-    """Seconds by kind of visit and what they were spent on; ``None`` where no record tells."""
+    """Seconds by kind of visit and what they were spent on; ``None`` where no record says."""
     kinds = {"anchor": "anchor", "layer": "layers", "network": "networks"}
     rows, total = [], [0.0, 0.0, 0.0]
     for kind, label in kinds.items():

@@ -200,7 +200,7 @@ class PlatformResults:
             return None
 
     def own_prototxt(self, network: str) -> bool:
-        """Whether the platform ran the network from a prototxt of its own."""
+        """Whether the platform ran the network from its own prototxt."""
         folder = self.measurements
         return folder is not None and network in network_files(folder / "prototxts")
 

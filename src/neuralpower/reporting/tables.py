@@ -213,7 +213,7 @@ def per_cent(value: float | None, mark: str = "", digits: int = 3) -> Cell:
 class Heat:
     """Colours of shares: six steps, each of twice the share, up to the largest share there is.
 
-    So the layers of a network of five layers and those of one of five hundred can be told apart.
+    So the layers of a network with five layers and of one with five hundred can be distinguished.
     """
 
     largest: float = 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from google.protobuf.descriptor import EnumValueDescriptor, FieldDescriptor
 
@@ -34,11 +33,11 @@ class ScalarError(ValueError):
 class Converter:
     """Turns the words of one field into values: ``converter(word)``, or ``ScalarError``."""
 
-    def __init__(self, expected: str, read: Callable[[str], Any]) -> None:
+    def __init__(self, expected: str, read: Callable[[str], float | None]) -> None:
         self.expected = expected
         self.read = read
 
-    def __call__(self, word: str) -> Any:
+    def __call__(self, word: str) -> float:
         """The value that ``word`` stands for."""
         value = self.read(word)
         if value is None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from neuralpower.caffe.caffe_pb2 import V1LayerParameter
 from neuralpower.caffe.fields import FORK_NUMBERS, Field, field_table, fork_messages
 from neuralpower.caffe.scalars import ScalarError, plain
 from neuralpower.caffe.textcursor import BLANK, MAX_DEPTH, WORD, Cursor
@@ -68,7 +70,7 @@ class Doubt:
 class Document:
     """A parsed file: the message, what was skipped, and where the layers are."""
 
-    message: Any
+    message: Message
     path: str
     text: str
     notes: list[str] = field(default_factory=list)
@@ -122,7 +124,7 @@ class _Parser(Cursor):
             self.fail("a byte order mark: save the file as UTF-8 without one", 0)
         return 1
 
-    def _fields(self, message: Any, closing: str, opened: int, position: int) -> int:
+    def _fields(self, message: Message, closing: str, opened: int, position: int) -> int:
         """Read fields until the message closes (or the text ends); return the offset after it.
 
         One match a field; the unusual forms are left to ``_unusual``. Messages inside messages
@@ -130,8 +132,8 @@ class _Parser(Cursor):
         fields is None inside a message that is skipped.
         """
         text, match, strict = self.text, _FIELD.match, self.strict
-        stack: list[tuple[Any, dict[str, Field] | None, str, int]] = []
-        table: dict[str, Field] | None = field_table(message.DESCRIPTOR)
+        stack: list[tuple[Message, dict[str, Field] | None, str, int]] = []
+        table: dict[str, Field] | None = field_table(cast(Descriptor, message.DESCRIPTOR))
         while found := match(text, position):
             position = found.end()
             kind = found.lastindex or 0
@@ -183,7 +185,7 @@ class _Parser(Cursor):
 
     # ------------------------------------------------------------------------------- values
 
-    def _submessage(self, message: Any, known: Field, offset: int) -> Any:
+    def _submessage(self, message: Message, known: Field, offset: int) -> Message:
         self.messages += 1
         if self.messages > MAX_MESSAGES:
             self.fail(f"more than {MAX_MESSAGES} messages in one file", offset)
@@ -195,14 +197,15 @@ class _Parser(Cursor):
                 places.append(offset)
                 if len(places) > MAX_LAYERS:
                     self.fail(f"more than {MAX_LAYERS} {known.name} entries in one file", offset)
-            return getattr(message, known.name).add()
+            item: Message = getattr(message, known.name).add()
+            return item
         if message.HasField(known.name):
             self._twice(message, known, offset)
-        child = getattr(message, known.name)
+        child: Message = getattr(message, known.name)
         child.SetInParent()
         return child
 
-    def _store(self, message: Any, known: Field, value: Any, offset: int) -> None:
+    def _store(self, message: Message, known: Field, value: object, offset: int) -> None:
         if message is self.root:
             self.document.layer_offsets.setdefault(known.name, []).append(offset)
         if known.repeated:
@@ -215,7 +218,7 @@ class _Parser(Cursor):
             self._twice(message, known, offset)
             setattr(message, known.name, value)
 
-    def _word(self, message: Any, known: Field, word: str, offset: int, start: int) -> None:
+    def _word(self, message: Message, known: Field, word: str, offset: int, start: int) -> None:
         try:
             value = known.convert(word)
         except ScalarError as error:
@@ -226,7 +229,7 @@ class _Parser(Cursor):
             self.fail(f"field {known.name!r}: {word} is not known to BVLC Caffe", offset)
         self._store(message, known, value, start)
 
-    def _forgive(self, message: Any, known: Field, word: str, offset: int) -> bool:
+    def _forgive(self, message: Message, known: Field, word: str, offset: int) -> bool:
         """Lenient readings of a word that the schema does not allow; False when there is none."""
         kind = message.DESCRIPTOR.name
         if kind == "LayerParameter" and known.name == "type" and word.isidentifier():
@@ -235,7 +238,7 @@ class _Parser(Cursor):
             return True
         if known.is_enum and word.isidentifier():
             if kind == "V1LayerParameter" and known.name == "type":
-                message.fork_type = word
+                cast(V1LayerParameter, message).fork_type = word
                 return True
             if matters(kind, known.name, ()):
                 self._doubt(message, f"unknown value {word} of {known.name}", offset)
@@ -243,7 +246,7 @@ class _Parser(Cursor):
             return True
         return False
 
-    def _unusual(self, message: Any, known: Field, found: re.Match[str]) -> int:
+    def _unusual(self, message: Message, known: Field, found: re.Match[str]) -> int:
         """A list, an escaped or joined string, or a value that does not fit its field."""
         name = known.name
         position = self._value_offset(found)
@@ -257,11 +260,11 @@ class _Parser(Cursor):
         if opening == "[" and known.repeated:
             return self._list(message, known, position + 1)
         if opening in ('"', "'") and opening and self._quoted_type(message, known):
-            message.fork_type, end = self._string(position)
+            cast(V1LayerParameter, message).fork_type, end = self._string(position)
             return self._separator(end)
         return self._separator(self._scalar(message, known, position, found.start(1)))
 
-    def _quoted_type(self, message: Any, known: Field) -> bool:
+    def _quoted_type(self, message: Message, known: Field) -> bool:
         """Whether a type in quotes, as the current format has them, may stand in for V1's."""
         v1 = message.DESCRIPTOR.name == "V1LayerParameter" and known.name == "type"
         return v1 and not self.strict
@@ -273,7 +276,7 @@ class _Parser(Cursor):
             return self._blank(found.end())
         return found.start(kind) - (kind == 4)
 
-    def _list(self, message: Any, known: Field, position: int) -> int:
+    def _list(self, message: Message, known: Field, position: int) -> int:
         """The items of ``[a, b]``, from after the bracket; returns the offset after the list."""
         position = self._blank(position)
         if self.text.startswith("]", position):
@@ -292,7 +295,7 @@ class _Parser(Cursor):
                 self.fail(f"',' or ']' was expected, not {self._show(position)}", position)
             position = self._blank(position + 1)
 
-    def _words(self, message: Any, known: Field, position: int) -> int:
+    def _words(self, message: Message, known: Field, position: int) -> int:
         """The numbers or words of a list up to the last one; returns the offset after that."""
         append, convert = getattr(message, known.name).append, known.convert
         while found := _NEXT.match(self.text, position):
@@ -303,7 +306,7 @@ class _Parser(Cursor):
             position = found.end()
         return self._scalar(message, known, position, position)
 
-    def _item(self, message: Any, known: Field, position: int) -> int:
+    def _item(self, message: Message, known: Field, position: int) -> int:
         """One message of a list. The schema is not recursive, so neither is this without bound."""
         closing = _CLOSING.get(self.text[position : position + 1])
         if closing is None:
@@ -311,7 +314,7 @@ class _Parser(Cursor):
         child = self._submessage(message, known, position)
         return self._fields(child, closing, position, position + 1)
 
-    def _scalar(self, message: Any, known: Field, position: int, field: int) -> int:
+    def _scalar(self, message: Message, known: Field, position: int, field: int) -> int:
         """One scalar at ``position`` of the field at ``field``; returns the offset after it."""
         if known.is_string and self.text[position : position + 1] in ('"', "'"):
             value, end = self._string(position)
@@ -329,12 +332,12 @@ class _Parser(Cursor):
 
     # ----------------------------------------------------------------------- passing things over
 
-    def _unknown(self, message: Any, name: str, offset: int) -> None:
+    def _unknown(self, message: Message, name: str, offset: int) -> None:
         """A field that BVLC Caffe does not have: refused or noted."""
         kind = message.DESCRIPTOR.name
         if self.strict:
             self.fail(f"{kind} has no field {name!r} in BVLC Caffe", offset)
-        known = field_table(message.DESCRIPTOR)
+        known = field_table(cast(Descriptor, message.DESCRIPTOR))
         if matters(kind, name, known, fork=kind in fork_messages()):
             likely = closest(name, known)
             hint = f" (is it {likely}?)" if likely else ""
@@ -361,7 +364,7 @@ class _Parser(Cursor):
 
     # --------------------------------------------------------------------------- notes and faults
 
-    def _doubt(self, message: Any, text: str, offset: int, *, block: str = "") -> None:
+    def _doubt(self, message: Message, text: str, offset: int, *, block: str = "") -> None:
         """Keep what may make a layer's figures wrong, with its place."""
         if len(self.document.doubts) < MAX_DOUBTS:
             layer = -1 if message is self.root else self.layer
@@ -385,7 +388,7 @@ class _Parser(Cursor):
         offset = self.document.layer_offsets[found[1]][int(found[2])] if found else 0
         self.fail(f"the required field {missing} is missing", offset)
 
-    def _twice(self, message: Any, known: Field, offset: int) -> None:
+    def _twice(self, message: Message, known: Field, offset: int) -> None:
         """A field that can have one value: inside a layer the lenient mode takes the last."""
         if self.strict or self.layer < 0:
             self.fail(f"field {known.name!r} is given twice: only one value is allowed", offset)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
@@ -208,10 +208,10 @@ _CONFIGURATION = CONFIGURATION_COLUMNS[1:]
 _configuration_fields = attrgetter(*_CONFIGURATION)
 
 
-def layer_row(network: Network, layer: Layer) -> dict[str, Any]:
+def layer_row(network: Network, layer: Layer) -> dict[str, object]:
     """One row of the layer table, keyed by ``LAYER_COLUMNS``; unknown figures are None."""
     known = layer.known
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         "network": network.name,
         "index": layer.index,
         "name": layer.name,

@@ -345,7 +345,7 @@ class NetworkLoader:
             return digest
         return hashlib.sha256(f"{digest} {sorted(facts.items())}".encode()).hexdigest()
 
-    def facts(self, path: Path) -> dict[str, Any]:
+    def facts(self, path: Path) -> dict[str, object]:
         """How the file is read, where that is said."""
         return self._readings.of(path).as_facts()
 

@@ -80,7 +80,7 @@ class Forest:
             total += tree.values(places)
         return np.maximum(total / len(self.trees), self.floor)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The forest as JSON values."""
         return {
             "inputs": [PREDICTED if f is None else term_to_json((f,))[0] for f in self.inputs],
@@ -134,7 +134,7 @@ class Interval:
         scale = self.scale(value, table)
         return value * np.exp(self.lower * scale), value * np.exp(self.upper * scale)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The interval as JSON values."""
         return {
             "level": 0.9,
@@ -175,7 +175,7 @@ def _forest_from_json(value: Mapping[str, Any]) -> Forest:
     return Forest(tuple(inputs), trees, floor)
 
 
-def _tree_from_json(value: Mapping[str, Any], inputs: int) -> Tree:
+def _tree_from_json(value: Mapping[str, object], inputs: int) -> Tree:
     looked_at, left, right = (_places(value[name]) for name in ("inputs", "left", "right"))
     cut, leaf = (np.array(_numbers(value[name])) for name in ("cut", "value"))
     count = len(looked_at)

@@ -89,7 +89,7 @@ class Layers:
         """A short identity of each configuration (``columns.Configuration.key``)."""
         return [key_of(row) for row in self.rows()]
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> list[tuple[object, ...]]:
         """Configurations as tuples in the order of ``CONFIGURATION_COLUMNS``."""
         lists = [
             self.columns[name].tolist()
@@ -100,7 +100,7 @@ class Layers:
         return [(self.family, *values) for values in zip(*lists, strict=True)]
 
 
-def key_of(row: Sequence[Any]) -> str:
+def key_of(row: Sequence[object]) -> str:
     """As ``Configuration.key`` of the configuration in the order of its columns."""
     return hashlib.sha256(",".join(map(str, row)).encode()).hexdigest()[:16]
 

@@ -94,7 +94,7 @@ class Fitted:
     out_of_fold: list[dict[str, Any]]
     baselines: dict[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """All four as one JSON object."""
         return {
             "model": self.model,
@@ -178,7 +178,7 @@ def fit_layers(
     layers: Layers,
     options: FitOptions | None = None,
     device: Device | None = None,
-    provenance: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
 ) -> Fitted:
     """Fit, select and score one family's model of one target.
 
@@ -286,7 +286,7 @@ def build_model(
     )
 
 
-def _noise(layers: Layers) -> dict[str, Any]:
+def _noise(layers: Layers) -> dict[str, object]:
     """Repeatability: configurations visited more than once and their median relative spread."""
     repeated = layers.visits > 1
     count = int(repeated.sum())
@@ -296,7 +296,7 @@ def _noise(layers: Layers) -> dict[str, Any]:
 
 def _cross_validation(
     layers: Layers, names: Sequence[str], selection: Selection
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     rows = []
     for score in selection.scores:
         rows.append(
@@ -315,7 +315,7 @@ def _cross_validation(
 
 def _out_of_fold(
     layers: Layers, deal: int, folds: np.ndarray, predicted: Array, lo: Array, hi: Array
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     rows = []
     for i, configuration in enumerate(layers.rows()):
         row = dict(zip(CONFIGURATION_COLUMNS, configuration, strict=True))

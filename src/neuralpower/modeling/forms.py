@@ -85,7 +85,7 @@ class Bend:
         weight = np.where(inside, np.where(inside, rest, 0.0) / (rest + 1.0), 0.0)
         return f, weight
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The bend as JSON values."""
         return {"kind": self.form.kind, "sharpness": self.form.sharpness, "level": self.level}
 

@@ -42,7 +42,7 @@ def infer(layers: Layers, equation: Equation) -> dict[str, Any] | None:
         return {"n": n, "left_out": reason}
 
 
-def _figures(layers: Layers, equation: Equation, design: Array, target: Array) -> dict[str, Any]:
+def _figures(layers: Layers, equation: Equation, design: Array, target: Array) -> dict[str, object]:
     import statsmodels.api as sm
     from statsmodels.stats.outliers_influence import OLSInfluence
 

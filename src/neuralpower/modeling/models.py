@@ -221,7 +221,7 @@ class Model:
         result: list[str] = names.tolist()
         return result, by
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The model as JSON values."""
         return {
             **self.facts,
@@ -258,7 +258,7 @@ class Model:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Model:
+    def from_json(cls, value: object) -> Model:
         """The model of ``to_json``; ``ValueError``, ``KeyError`` or ``TypeError`` if it is none."""
         if not isinstance(value, dict):
             raise ValueError("a JSON object is needed")
@@ -320,7 +320,7 @@ def _correction_from_json(value: Any) -> Correction | None:
     )
 
 
-def _optional(value: Any) -> float | None:
+def _optional(value: object) -> float | None:
     if value is None:
         return None
     number = _number(value)
@@ -335,20 +335,20 @@ def _limits(low: float | None, high: float | None) -> Limits:
     return low, high
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} stands where a finite number is needed")
     return float(value)
 
 
-def _positive(value: Any) -> float:
+def _positive(value: object) -> float:
     number = _number(value)
     if number <= 0:
         raise ValueError(f"{value!r} stands where a positive number is needed")
     return number
 
 
-def equation_to_json(equation: Equation) -> dict[str, Any]:
+def equation_to_json(equation: Equation) -> dict[str, object]:
     """An equation as JSON values, every term with its readable name."""
     return {
         "link": equation.link,

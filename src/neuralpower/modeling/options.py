@@ -26,7 +26,7 @@ def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions
     ``folds``: 3 to 20; ``most_terms``: 1 to 1000, or null for no limit; ``seed``: an integer,
     which the argument overrides. Raises ``InputError`` for anything else.
     """
-    section: Any = {}
+    section: object = {}
     if path is not None:
         value = read_yaml(path)
         section = value.get("fit") if isinstance(value, dict) else None

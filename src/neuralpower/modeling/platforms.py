@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -89,7 +88,7 @@ class Work:
     folder: Path
     options: str
     parts: dict[tuple[str, str], Path] = field(default_factory=dict)
-    refused: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, family: str, target: str, fitted: Fitted, stamp: Mapping[str, str]) -> None:
         """Write a part; ``stamp`` says of which data and options it is."""
@@ -222,16 +221,16 @@ def write_models(
         family, _, target = stale.name.removesuffix(".json").partition(".")
         if stale.name not in wanted and family in FAMILIES and target in TARGETS:
             stale.unlink()
-    cross: list[dict[str, Any]] = []
+    cross: list[dict[str, object]] = []
     outs = [csv_text(OUT_OF_FOLD_COLUMNS, ())]
-    baselines: dict[str, dict[str, Any]] = {}
+    baselines: dict[str, dict[str, object]] = {}
     for (family, target), path in sorted(work.parts.items()):
         fitted = read_json(path)["fitted"]
         write_json(root / f"{family}.{target}.json", fitted["model"])
         cross.extend(fitted["cross_validation"])
         outs.append(csv_text(OUT_OF_FOLD_COLUMNS, fitted["out_of_fold"]).partition("\n")[2])
         baselines.setdefault(family, {})[target] = fitted["baselines"]
-    quality: list[dict[str, Any]] = [
+    quality: list[dict[str, object]] = [
         {"file": f.file, "row": f.row, "column": f.column, "reason": f.reason, "action": f.action}
         for f in data.left_out
     ]
@@ -294,7 +293,7 @@ def batch_sizes(platform: Platform, data: Dataset) -> list[int]:
     return found if len(found) <= FEW_BATCHES else []
 
 
-def data_ranges(data: Dataset) -> list[dict[str, Any]]:
+def data_ranges(data: Dataset) -> list[dict[str, object]]:
     """What was measured: range, median and number of distinct values of every column that varies.
 
     Few distinct values or a median near one end tell where a sweep is thin.

@@ -134,7 +134,7 @@ class TermTable:
         return result
 
 
-def term_to_json(term: Term) -> list[list[Any]]:
+def term_to_json(term: Term) -> list[list[object]]:
     """A term as JSON: a list of [feature, function, argument]."""
     return [[f.feature, f.function, f.argument] for f in term]
 

@@ -101,6 +101,7 @@ def test_a_dead_sampler_is_told(tmp_path: Path) -> None:
     meter = SampledMeter("test_sampler:make_meter", tmp_path / "raw.csv")
     meter.start()
     assert meter._process is not None
+    assert meter._process.pid is not None
     os.kill(meter._process.pid, signal.SIGKILL)
     meter._process.join(5)
     with pytest.raises(InputError, match=r"the power sampler died \(exit code -9\)"):

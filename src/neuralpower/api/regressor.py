@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -159,13 +159,13 @@ class NeuralPowerRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         found = self.model_.predict(self._columns(checked))
         return found.value, found.lo, found.hi
 
-    def _columns(self, X: Floats) -> dict[str, Any]:
+    def _columns(self, X: Floats) -> dict[str, NDArray[np.generic]]:
         """The configuration columns of ``X``, with the defaults of a layer without a window."""
         from neuralpower.modeling.features import DEFAULTS
 
         if len(self._names) != X.shape[1]:
             raise ValueError(f"X has {X.shape[1]} columns, at most {len(NUMBERS)} are known")
-        columns: dict[str, object] = {
+        columns: dict[str, NDArray[np.generic]] = {
             name: np.full(len(X), float(DEFAULTS.get(name, 1))) for name in NUMBERS
         }
         for name, values in zip(self._names, X.T, strict=True):

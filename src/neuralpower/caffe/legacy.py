@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from google.protobuf.message import Message
+
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, V1LayerParameter
 from neuralpower.caffe.layers import canonical
@@ -215,7 +217,7 @@ def _from_v0(connection: V1LayerParameter, notes: list[str], place: int) -> V1La
     return entry
 
 
-def _set(message: Any, name: str, value: Any) -> None:
+def _set(message: Message, name: str, value: Any) -> None:
     """Set, append or copy a value into a field, whichever the field takes."""
     if not name:
         message.CopyFrom(value)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from neuralpower.caffe import caffe_pb2
 from neuralpower.caffe.build import Layer, build
-from neuralpower.caffe.caffe_pb2 import LayerParameter, PoolingParameter
+from neuralpower.caffe.caffe_pb2 import ConvolutionParameter, LayerParameter, PoolingParameter
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.wiring import Options
@@ -92,7 +90,7 @@ def _fill(param: LayerParameter, c: Configuration) -> tuple[tuple[Shape, ...], S
     return bottoms, top
 
 
-def _fill_window(options: Any, c: Configuration) -> None:
+def _fill_window(options: ConvolutionParameter | PoolingParameter, c: Configuration) -> None:
     options.kernel_h, options.kernel_w = c.kernel_height, c.kernel_width
     options.stride_h, options.stride_w = c.stride_height, c.stride_width
     options.pad_h, options.pad_w = c.pad_height, c.pad_width

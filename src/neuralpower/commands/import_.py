@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuralpower.commands.arguments import positive
 from neuralpower.core.cells import Row
 from neuralpower.core.errors import InputError
 
 if TYPE_CHECKING:
+    from neuralpower.caffe.network import Network
     from neuralpower.importing.logs.timings import Timing
     from neuralpower.importing.logs.writing import Tables
 
@@ -228,7 +229,7 @@ def _read(arguments: argparse.Namespace, path: Path) -> Timing:
     return read_named_times(path, dict(arguments.map), arguments.unit)
 
 
-def _network(arguments: argparse.Namespace, given: str, timing: Timing, path: Path) -> Any:
+def _network(arguments: argparse.Namespace, given: str, timing: Timing, path: Path) -> Network:
     """The network that was timed, at the batch size of the log."""
     batch = arguments.batch or timing.batch or None
     if given:
@@ -254,7 +255,7 @@ def _network(arguments: argparse.Namespace, given: str, timing: Timing, path: Pa
         raise InputError(text, path=path) from None
 
 
-def _batch(network: Any, path: Path) -> int:
+def _batch(network: Network, path: Path) -> int:
     for shape in network.inputs.values():
         if shape:
             return int(shape[0])
@@ -264,7 +265,7 @@ def _batch(network: Any, path: Path) -> int:
     raise InputError("the network's batch size is not known: give --network and --batch", path=path)
 
 
-def _same_network(tables: Tables, name: str, network: Any, path: Path) -> None:
+def _same_network(tables: Tables, name: str, network: Network, path: Path) -> None:
     """Two logs of one name must be of one network."""
     names = sorted(layer.name for layer in network.layers)
     seen = tables.networks_seen.setdefault(name, names)
@@ -359,7 +360,7 @@ def _said(tables: Tables, out: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _shares(log: Mapping[str, Any]) -> str:
+def _shares(log: Row) -> str:
     matched = 0.0
     parts = []
     for how, share in log["shares"].items():

@@ -12,10 +12,13 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_text
+
+if TYPE_CHECKING:
+    import yaml
 
 #: Nesting of a document: ours have at most eight levels.
 MAX_DEPTH = 32
@@ -226,7 +229,7 @@ def _plain_loader(base: Any) -> Any:
     import yaml
 
     class Loader(base):  # type: ignore[misc]
-        def flatten_mapping(self, node: Any) -> None:
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
             super().flatten_mapping(node)
             for key, _ in node.value:
                 # `no`, `1.0` and `0x1` as keys are names as they are written, 16 is a number.
@@ -238,7 +241,7 @@ def _plain_loader(base: Any) -> Any:
         for first, rules in base.yaml_implicit_resolvers.items()
     }
 
-    def integer(loader: Any, node: Any) -> int:
+    def integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
         if len(node.value) > 40:
             raise DocumentError(f"the whole number {node.value[:20]}... is beyond 64 bits")
         value = int(yaml.constructor.SafeConstructor.construct_yaml_int(loader, node))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy
 from google.protobuf.message import DecodeError
@@ -26,7 +25,10 @@ def read_caffemodel(path: str | Path, seed: int) -> GivenWeights:
     except DecodeError:
         raise InputError("not a .caffemodel (or cut off): download it again", path=path) from None
     blobs: dict[str, list[Array]] = {}
-    layers: list[Any] = [*message.layers, *message.layer]
+    layers: list[caffe_pb2.V1LayerParameter | caffe_pb2.LayerParameter] = [
+        *message.layers,
+        *message.layer,
+    ]
     for layer in layers:
         if layer.blobs:
             blobs[layer.name] = [_array(blob, layer.name, path) for blob in layer.blobs]
@@ -35,7 +37,7 @@ def read_caffemodel(path: str | Path, seed: int) -> GivenWeights:
     return GivenWeights(blobs, seed, str(path))
 
 
-def _array(blob: Any, layer: str, path: str | Path) -> Array:
+def _array(blob: caffe_pb2.BlobProto, layer: str, path: str | Path) -> Array:
     sizes = ("num", "channels", "height", "width")
     if blob.HasField("shape") or not any(map(blob.HasField, sizes)):
         # Caffe writes no shape at all for a blob without axes.

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPMessage
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from neuralpower import __version__
 from neuralpower.core.errors import InputError
@@ -148,7 +148,11 @@ def _download(address: str, part: Path, file: SourceFile, progress: Progress | N
 
 
 def _store(
-    response: Any, part: Path, have: int, file: SourceFile, progress: Progress | None
+    response: http.client.HTTPResponse,
+    part: Path,
+    have: int,
+    file: SourceFile,
+    progress: Progress | None,
 ) -> None:
     """Append what comes to the part; a host that does not resume sends the file from its start."""
     resumed = have > 0 and response.status == http.client.PARTIAL_CONTENT

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
@@ -38,7 +37,7 @@ def read_table(
         yield Visit(configuration, values["runtime_ms"], values.get("power_w"), place)
 
 
-def _sizes(given: Mapping[str, float | None], family: str) -> dict[str, Any]:
+def _sizes(given: Mapping[str, float | None], family: str) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for name, value in given.items():
         if value is None or not value.is_integer() or abs(value) > 2**53:

@@ -10,9 +10,10 @@ import importlib
 import multiprocessing
 import signal
 import time
+from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from neuralpower.core.errors import InputError, RunError
 from neuralpower.meters.log import LOG_COLUMNS, STATE_COLUMNS, RawLog
@@ -47,7 +48,7 @@ class SampledMeter:
         self._path = Path(log)
         self._log = RawLog(self._path)
         self._poll_s = poll_s
-        self._process: Any = None
+        self._process: SpawnProcess | None = None
         self._stop: Event | None = None
         #: The GPU that is read; empty where it is not known or was not asked yet.
         self.uuid = ""
@@ -153,7 +154,7 @@ def _make(factory: str, arguments: tuple[object, ...] = ()) -> PolledMeter:
 
 
 def _sample(
-    factory: str, arguments: tuple[object, ...], log: str, poll_s: float, stop: Any
+    factory: str, arguments: tuple[object, ...], log: str, poll_s: float, stop: Event
 ) -> None:
     """The sampler's process: one line per poll, flushed, until it is stopped."""
     # Ctrl-C reaches every process of a terminal: the one that measures says when to stop.

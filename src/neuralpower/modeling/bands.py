@@ -192,13 +192,17 @@ def _tree_from_json(value: Mapping[str, object], inputs: int) -> Tree:
     return Tree(looked_at, cut, left, right, leaf)
 
 
-def _places(value: Any) -> np.ndarray:
-    if not all(type(x) is int and -1 <= x < 1_000_000 for x in value):
+def _places(value: object) -> np.ndarray:
+    if not isinstance(value, list) or not all(
+        type(x) is int and -1 <= x < 1_000_000 for x in value
+    ):
         raise ValueError("whole numbers are needed in a tree")
     return np.array(value, dtype=np.int64)
 
 
-def _numbers(values: Any) -> list[float]:
+def _numbers(values: object) -> list[float]:
+    if not isinstance(values, list):
+        raise ValueError("a list of numbers is needed")
     for x in values:
         if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
             raise ValueError(f"{x!r} stands where a finite number is needed")

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -271,9 +270,9 @@ def _without_slips(visits: Visits, target: str, left_out: list[Fault]) -> Visits
     return visits.take(~slipped)
 
 
-def _is_slip(shift: Array | np.floating[Any]) -> Any:
-    """Whether logarithms of factors are about that of a slip of units."""
-    return np.abs(np.abs(shift) - np.log(SLIP)) < np.log(SLIP_TOLERANCE)
+def _is_slip(shift: float) -> bool:
+    """Whether the logarithm of a factor is about that of a slip of units."""
+    return bool(abs(abs(shift) - np.log(SLIP)) < np.log(SLIP_TOLERANCE))
 
 
 def _like(known: Array, values: Array, wanted: Array, skip: int = 0) -> Array:

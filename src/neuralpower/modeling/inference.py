@@ -7,7 +7,7 @@ are too small, so they rank terms and warn of ill-determined ones rather than te
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def _breusch_pagan(residual: Array, measured: Array) -> float | None:
     return _finite(het_breuschpagan(residual, np.stack([np.ones(len(logs)), logs], axis=1))[1])
 
 
-def _finite(value: Any) -> float | None:
+def _finite(value: SupportsFloat) -> float | None:
     number = float(value)
     return number if np.isfinite(number) else None
 

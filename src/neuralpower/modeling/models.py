@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from neuralpower.modeling.bands import Interval, interval_from_json
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.forms import Bend, bend_from_json
 from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
+
+if TYPE_CHECKING:
+    from neuralpower.core.configuration import Configuration
 
 #: 2: equations may have a ``form``. 3: work as ``core.cost`` counts it; up to five equations, kept
 #: near their middle; an anchor of logarithms; the lean. 4: intervals may know the shape. Files of
@@ -459,7 +462,7 @@ def _check_sum(path: Path, sums: object) -> None:
         )
 
 
-def columns_of(configurations: Sequence[Any]) -> dict[str, np.ndarray]:
+def columns_of(configurations: Sequence[Configuration]) -> dict[str, np.ndarray]:
     """Configurations (``columns.Configuration``) as the arrays that ``predict`` takes."""
     from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 

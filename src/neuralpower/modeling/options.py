@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
@@ -45,7 +44,12 @@ def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions
 
 
 def _integer(
-    section: dict[str, Any], key: str, default: int, low: int, high: int, path: Any
+    section: Mapping[str, object],
+    key: str,
+    default: int,
+    low: int,
+    high: int,
+    path: str | Path | None,
 ) -> int:
     value = section.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -53,7 +57,7 @@ def _integer(
     return value
 
 
-def _candidates(section: dict[str, Any], path: Any) -> tuple[Candidate, ...]:
+def _candidates(section: Mapping[str, object], path: str | Path | None) -> tuple[Candidate, ...]:
     listed = section.get("candidates")
     if listed is None:
         return DEFAULT_CANDIDATES

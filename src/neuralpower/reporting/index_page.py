@@ -100,7 +100,7 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             partial = is_partial(str(first.get("note") or ""))
             values += costs
             cells += [_cost(c, partial and i != 1) for i, c in enumerate(costs)]
-        facts: list[Any] = [
+        facts: list[float | None] = [
             _float(published, "top1_error"),
             _float(published, "top5_error"),
             total(layers, "params"),

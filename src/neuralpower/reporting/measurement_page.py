@@ -32,6 +32,7 @@ from neuralpower.reporting.repeats_section import repeats_section, time_table
 from neuralpower.reporting.results import Results, optional_json
 from neuralpower.reporting.sensor_section import raw_power_section, sensor_section
 from neuralpower.reporting.tables import (
+    Cell,
     Column,
     Table,
     figure,
@@ -236,7 +237,7 @@ def _runs(manifest: Manifest) -> Table | None:
 _LEVEL_COLUMNS = (Column("Level"), Column("From"), Column("To"), Column("Shared configurations"))
 
 
-def _level(level: Mapping[str, Any]) -> list[Any]:
+def _level(level: Mapping[str, Any]) -> list[Cell]:
     values = (figure(level.get(name), 5) for name in ("factor", "lo", "hi"))
     return [*values, whole(level.get("shared_configurations"))]
 

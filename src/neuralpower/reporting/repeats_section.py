@@ -15,7 +15,7 @@ from neuralpower.records.repeat_facts import power_facts, runtime_facts
 from neuralpower.records.repeatability import anchors_by_layer, is_anchor, run_of
 from neuralpower.records.visits import Power, Timing, VisitRecord
 from neuralpower.reporting import figures_power as figures
-from neuralpower.reporting.tables import Column, Table, figure, per_cent, whole, word
+from neuralpower.reporting.tables import Cell, Column, Table, figure, per_cent, whole, word
 
 
 def repeats_section(
@@ -97,7 +97,7 @@ def _settle_s(record: VisitRecord) -> float:
     return (record.power.settle_s if record.power else None) or 0.0
 
 
-def _shares(spent: Sequence[float]) -> list[Any]:
+def _shares(spent: Sequence[float]) -> list[Cell]:
     whole_s, timing_s, power_s = spent
     rest = whole_s - timing_s - power_s
     if rest < 0:

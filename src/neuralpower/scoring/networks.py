@@ -139,7 +139,7 @@ def _scores(
     return scores
 
 
-def summary(scores: Scores) -> dict[str, dict[str, Any]]:
+def summary(scores: Scores) -> dict[str, dict[str, object]]:
     """Errors over all network-batch pairs by target, in per cent of the measurement."""
     result: dict[str, Any] = {}
     for target in TARGETS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from neuralpower.caffe.caffe_pb2 import BiasParameter, LayerParameter, ScaleParameter
 from neuralpower.caffe.fillers import check_filler
@@ -251,7 +250,7 @@ def bias_operation(layer: LayerFacts, param: LayerParameter) -> Operation:
     return Bias(layer, *_along_axes(layer, param.bias_param))
 
 
-def _along_axes(layer: LayerFacts, param: Any) -> tuple[int, Shape]:
+def _along_axes(layer: LayerFacts, param: ScaleParameter | BiasParameter) -> tuple[int, Shape]:
     applied = layer.bottoms[1] if len(layer.bottoms) > 1 else layer.weights[0].shape
     return _match(layer.bottoms[0], applied, param.axis), applied
 

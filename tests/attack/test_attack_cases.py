@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib.util
+import io
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -140,6 +143,178 @@ def test_a_folder_that_cannot_be_used_is_one_line(
     assert words in said or command != "fit"
     assert folder.name in said
     assert not out.exists()
+
+
+# ------------------------------------------------ sisters of the tables: one cell is made wrong
+
+
+def _changed(place: Path, **cells: str) -> Path:
+    """The recorded ReLU rows of caffe-cpu, their cells of some columns changed."""
+    folder = place / "platform"
+    folder.mkdir()
+    text = gzip.decompress((ROOT / "measurements/caffe-cpu/relu.csv.gz").read_bytes()).decode()
+    rows = list(csv.DictReader(text.splitlines()))
+    with (folder / "relu.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, list(rows[0]))
+        table.writeheader()
+        table.writerows(row | cells for row in rows)
+    (place / "quick.yaml").write_text(QUICK)
+    return folder
+
+
+@pytest.mark.parametrize("method", ["bogus", "a\nb", "MAX"])
+def test_an_unknown_method_of_any_family_is_refused_where_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    folder, out = _changed(tmp_path, pool_method=method), tmp_path / "out"
+    said = refused(capsys, "fit", folder, "--out", out, "--config", tmp_path / "quick.yaml")
+    assert "relu.csv, row 1: column pool_method:" in said
+    assert not out.exists()
+    refused(capsys, "measurements", "check", folder)
+
+
+@pytest.mark.parametrize("runtime", ["1", "2"])
+def test_runtimes_that_are_all_equal_give_that_runtime(tmp_path: Path, runtime: str) -> None:
+    """The logarithm of 1 is 0: the model of a constant keeps a term all the same."""
+    folder, out = _changed(tmp_path, runtime_ms=runtime), tmp_path / "out"
+    table, found = folder / "relu.csv", tmp_path / "p.csv"
+    words: tuple[str | Path, ...]
+    for words in (
+        ("fit", folder, "--out", out, "--config", tmp_path / "quick.yaml"),
+        ("predict", "--models", out, "--table", table, "--out", found),
+    ):
+        assert main([str(word) for word in words]) == 0
+    rows = csv.DictReader(found.open())
+    assert {round(float(row["runtime_ms"]), 3) for row in rows} == {float(runtime)}
+
+
+def test_milliwatts_make_no_model_of_power(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = _changed(tmp_path, power_w="50000"), tmp_path / "out"
+    words = ("fit", folder, "--out", out, "--config", tmp_path / "quick.yaml")
+    assert main([str(word) for word in words]) == 0
+    assert not list(out.glob("*.power_w.json"))
+    said = capsys.readouterr().err
+    assert "row 1, power_w: power 50000 W: milliwatts taken for watts?" in said
+
+
+def test_a_table_with_other_marks_names_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _changed(tmp_path) / "relu.csv"
+    table.write_text(table.read_text().replace(",", ";"))
+    assert "parted by commas" in refused(capsys, "fit", table.parent, "--out", tmp_path / "out")
+
+
+def test_a_bad_name_in_a_manifest_names_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _changed(tmp_path)
+    (folder / "manifest.json").write_text('{"files": {"../../x": {"sha256": "x", "rows": 1}}}')
+    assert "manifest.json:" in refused(capsys, "fit", folder, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("lenet,1,-5", "runtime -5 is not positive"),
+        ("lenet,1,nan", "runtime nan is not finite"),
+        ("lenet,-3,5", "-3 is less than 1"),
+        ("lenet,0,5", "0 is less than 1"),
+    ],
+)
+def test_a_bad_whole_pass_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, reason: str
+) -> None:
+    folder = _changed(tmp_path)
+    (folder / "networks.csv").write_text(f"network,batch,runtime_ms\n{row}\n")
+    words = ("calibrate", folder, "--models", MODELS, "--networks", LENET, "--out", tmp_path / "c")
+    assert main([str(word) for word in words]) == 0
+    assert f"networks.csv, row 1: {reason}: left out" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------- what is no file, in place of one
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "conv.csv", "conv.csv.gz", "visits.jsonl.gz"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "broken link"])
+def test_what_is_no_file_in_a_folder_of_measurements_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    folder, out = _changed(tmp_path), tmp_path / "out"
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero" if kind == "device" else "nowhere")
+    if kind == "broken link" and name.endswith((".json", ".jsonl.gz")):
+        return  # as if the file was not there
+    words = ("measurements", "merge", folder, "--platform", "p", "--out", out)
+    assert name in refused(capsys, *words)
+    assert not out.exists()
+    if name != "visits.jsonl.gz":
+        refused(capsys, "fit", folder, "--out", out, "--config", tmp_path / "quick.yaml")
+        assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["net.prototxt", "net.prototxt.gz", "net.onnx", "x.yaml", "x.csv"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_in_place_of_a_file_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    if name.endswith("onnx"):
+        pytest.importorskip("onnx")
+    place = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    given: tuple[str | Path, ...] = ("layers", place)
+    if name == "x.yaml":
+        given = ("layers", LENET, "--config", place)
+    elif name == "x.csv":
+        given = ("predict", "--models", MODELS, "--table", place)
+    assert "pipe" in refused(capsys, *given)
+
+
+# ----------------------------------------------------------- names on their way to a terminal
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_names_in_files_cannot_write_to_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 1 dim: 8 dim: 32 '
+        'dim: 32 } } }\nlayer { name: "c\\033[2J\\342\\200\\250z" type: "Convolution" bottom: "x" '
+        'top: "y\\033]0;X\\007\\nk" convolution_param { num_output: 8 kernel_size: 3 } }\n'
+    )
+    folder = _changed(tmp_path)
+    manifest = {"device": "a\x1b[2J\u2028b", "software": "\x1b[1m", "power_reason": "\x07"}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
+    words: tuple[str | Path, ...]
+    for words in (
+        ("layers", net),
+        ("predict", net, "--models", MODELS),
+        ("explain", net, "--models", MODELS),
+        ("compare", net, LENET, "--models", MODELS),
+        ("onnx", net, "--out", tmp_path / "net.onnx"),
+        ("measurements", "check", folder),
+    ):
+        if words[0] == "onnx" and importlib.util.find_spec("onnxruntime") is None:
+            continue
+        out, err = _Terminal(), _Terminal()
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        assert main([str(word) for word in words]) in (0, 1)
+        told = out.getvalue() + err.getvalue()
+        assert told
+        assert told.replace("\n", "").isprintable(), words
 
 
 def test_records_of_wrong_types_are_told_with_their_line(

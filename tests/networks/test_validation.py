@@ -11,6 +11,7 @@ from network_doubles import LinearModel, PlainModels
 from neuralpower.networks.calibration import Composition, Shares, factors_of, scale_of
 from neuralpower.networks.learning import learn, load_trials
 from neuralpower.networks.measured import merged_passes
+from neuralpower.records.folder import Row
 from neuralpower.scoring.networks import score_networks
 
 INPUT = """layer { name: "data" type: "Input" top: "data"
@@ -84,15 +85,15 @@ def scores_of(tmp_path: Path, **options: Any) -> dict[str, Any]:
 
 
 def test_passes_are_merged_by_the_median_and_energy_is_the_product() -> None:
-    class Plain:
-        def __init__(self, **values: Any) -> None:
-            self.values = {"network": "n", "batch": 2, **values}
-
-    rows: Any = [
-        Plain(runtime_ms=1.0, power_w=10.0),
-        Plain(runtime_ms=3.0, power_w=20.0),
-        Plain(runtime_ms=2.0, power_w=None),
-        Plain(runtime_ms=-5.0, power_w=float("nan")),
+    measured: list[tuple[float, float | None]]
+    measured = [(1.0, 10.0), (3.0, 20.0), (2.0, None), (-5.0, float("nan"))]
+    rows = [
+        Row(
+            "networks.csv",
+            number,
+            {"network": "n", "batch": 2, "runtime_ms": runtime, "power_w": power},
+        )
+        for number, (runtime, power) in enumerate(measured, 1)
     ]
     (found,) = merged_passes(rows)
     assert found.values == {"runtime_ms": 2.0, "power_w": 15.0, "energy_mj": 35.0}

@@ -20,6 +20,7 @@ from neuralpower.caffe.upgrade import upgrade
 from neuralpower.caffe.wiring import Options
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS
 from neuralpower.core.errors import InputError
+from neuralpower.core.files import refuse_special
 from neuralpower.core.network_files import network_name
 
 __all__ = ["LAYER_COLUMNS", "Layer", "Network", "layer_row", "load_network", "parse_network"]
@@ -181,6 +182,7 @@ def _warnings(network: Network, document: textformat.Document) -> list[str]:
 
 
 def _open(path: Path) -> IO[bytes]:
+    refuse_special(path)
     if path.suffix != ".gz":
         return path.open("rb")
     import gzip

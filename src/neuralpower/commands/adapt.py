@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from neuralpower.commands.arguments import seconds
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import safe_name
 
 #: Of a visit, with what is built before it and the reference layer between; a run that is slower
@@ -78,5 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
     words = ["transfer", str(measurements), "--models", *given, "--out", str(models)]
     status = main([*words, "--config", str(arguments.config)])
     if not status:
-        sys.stderr.write(f"{name}: predict with --models {models}\n")
+        say(f"{name}: predict with --models {models}")
     return status

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.commands.summaries import say_composition
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,24 +37,32 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.calibration import save_composition
     from neuralpower.networks.held_out import hold_out
     from neuralpower.networks.learning import learn, load_trials
+    from neuralpower.networks.measured import pass_faults
+    from neuralpower.records.folder import load_platform
 
     models = load_models(arguments.models)
     trials, missing = load_trials(
         arguments.measurements, models, arguments.networks, readings(arguments)
     )
+    if found := pass_faults(load_platform(arguments.measurements)):
+        first = found[0]
+        say(
+            f"neuralpower: {arguments.measurements / first.file}, row {first.row}: {first.reason}: "
+            f"left out (such values: {len(found)})"
+        )
     for name, reason in sorted(missing.items()):
-        sys.stderr.write(f"neuralpower: {name} was measured but {reason}\n")
+        say(f"neuralpower: {name} was measured but {reason}")
     with single_thread():
         held_out = hold_out(
             arguments.measurements,
             arguments.models,
             models,
             trials,
-            lambda text: print(f"neuralpower: {text}", file=sys.stderr),
+            lambda text: say(f"neuralpower: {text}"),
         )
     composition = learn(trials, held_out.trials)
     for text in composition.warnings:
-        sys.stderr.write(f"neuralpower: {arguments.measurements}: warning: {text}\n")
+        say(f"neuralpower: {arguments.measurements}: warning: {text}")
     save_composition(composition, arguments.models, arguments.out)
     say_composition(composition, models.platform)
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.commands.arguments import seconds
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import safe_name, write_json
 from neuralpower.frameworks.device_options import add_device_arguments, executor_options
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def tell(step: str) -> None:
         if sys.stderr.isatty():
-            sys.stderr.write(f"{step} ...\n")
+            say(f"{step} ...")
 
     if options.device == "cuda":
         return _gpu(arguments, platform, options, tell)
@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{sensor['meter']}: {'works' if sensor['available'] else sensor['reason']}"
         for sensor in facts["sensors"]
     ]
-    sys.stderr.write("\n".join(lines) + "\n")
+    for line in lines:
+        say(line)
     return 0
 
 
@@ -107,18 +108,18 @@ def _gpu(
     )
     write_json(arguments.out, facts)
     for name, reason in facts["failed"].items():
-        sys.stderr.write(f"{name}: failed: {reason}\n")
+        say(f"{name}: failed: {reason}")
     if facts["skipped"]:
-        sys.stderr.write(f"no time in the budget for: {', '.join(facts['skipped'])}\n")
+        say(f"no time in the budget for: {', '.join(facts['skipped'])}")
     board, power = facts["board"] or {}, facts["power"]
     if not power["measured"]:
-        sys.stderr.write(f"power: {power['reason']}\n")
+        say(f"power: {power['reason']}")
     if not board.get("steps"):
         return 0
     step = board["steps"][-1]
-    sys.stderr.write(
+    say(
         f"idle {step['idle_w']} W, anchor {step['heavy_w']} W, period {step['period_ms']} ms, "
         f"averages over {board.get('averaging_window_ms')} ms, noise {step['noise_relative_sd']}, "
-        f"counter integrates all time: {board.get('counter_integrates_all_time')}\n"
+        f"counter integrates all time: {board.get('counter_integrates_all_time')}"
     )
     return 0

@@ -12,7 +12,7 @@ from neuralpower.commands.batches import one_batch
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.cells import Row
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +98,7 @@ def _many(arguments: argparse.Namespace) -> int:
         readings(arguments),
         kept=arguments.kept,
         made_of=" ".join([code_hash("explain"), str(arguments.layers), *digests]),
-        say=lambda reason: print(f"neuralpower: {reason}", file=sys.stderr),
+        say=lambda reason: say(f"neuralpower: {reason}"),
     )
     write_rows(arguments, "explanation", COLUMNS, rows)
     return 0
@@ -133,5 +133,5 @@ def _text(rows: Sequence[Row], lines: Sequence[str]) -> str:
         for row in rows
     ]
     text = table_text(headings, right, cells, (8, 2))
-    wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="   ") for line in lines]
+    wrapped = [textwrap.fill(printable(line), WIDTH, subsequent_indent="   ") for line in lines]
     return text + "\n" + "".join(line + "\n" for line in wrapped)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from neuralpower.commands.progress import Bar
 from neuralpower.commands.summaries import say_models
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             options,
             bar.update,
             leave_out_negative=arguments.leave_out_negative,
-            tell=lambda text: print(text, file=sys.stderr),
+            tell=say,
         )
         if arguments.learning_curve is not None:
             from neuralpower.modeling.data import load_dataset

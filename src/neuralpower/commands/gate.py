@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.core.cells import Row
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import write_table
 
 if TYPE_CHECKING:
@@ -135,4 +134,4 @@ def _number(text: str) -> float:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    say(text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +18,5 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.project.starter import write_project
 
     names = write_project(arguments.folder)
-    sys.stderr.write(f"{arguments.folder}: {len(names)} files; read README.md there\n")
+    say(f"{arguments.folder}: {len(names)} files; read README.md there")
     return 0

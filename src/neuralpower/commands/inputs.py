@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         faults += [f"{arguments.measurements}/{n}: {why}" for n, why in folders.refused.items()]
         used += [f"platform {name}" for name in folders.names]
     for fault in faults:
-        sys.stderr.write(f"neuralpower: {fault}\n")
+        say(f"neuralpower: {fault}")
     if faults:
         return 2
     if arguments.out is not None:

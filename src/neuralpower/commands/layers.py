@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.configuration import LAYER_COLUMNS
-from neuralpower.core.errors import InputError, printable
+from neuralpower.core.errors import InputError, printable, say
 from neuralpower.core.files import aligned_text, csv_text, safe_name, write_text
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         except InputError as error:
             if not several:
                 raise
-            sys.stderr.write(f"neuralpower: {error}\n")
+            say(f"neuralpower: {error}")
             status = 2
             continue
         _report(network, path)
@@ -108,9 +108,9 @@ def _list_folder(arguments: argparse.Namespace) -> int:
     write_overview(arguments.overview, listed)
     for entry in listed:
         if entry.refused:
-            sys.stderr.write(f"neuralpower: {entry.reason}\n")
+            say(f"neuralpower: {entry.reason}")
         elif entry.warnings:
-            sys.stderr.write(f"{entry.file}: {entry.warnings}\n")
+            say(f"{entry.file}: {entry.warnings}")
     return 0
 
 

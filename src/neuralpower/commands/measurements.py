@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.core.cells import SIZE_COLUMNS
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable, say
 from neuralpower.core.families import FAMILIES, FAMILY
 from neuralpower.core.files import aligned_text, csv_text, safe_name, write_table
 
@@ -87,21 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
         from neuralpower.records.sealing import keep
 
         files = keep(arguments.folder, arguments.out, unfinished=arguments.unfinished)
-        sys.stderr.write(f"{arguments.out}: {len(files)} files with their checksums\n")
+        say(f"{arguments.out}: {len(files)} files with their checksums")
         return 0
     if arguments.action == "export":
         from neuralpower.records.export import export
 
         counts = export(arguments.folder, arguments.out, arguments.format)
         told = ", ".join(f"{name} {rows}" for name, rows in counts.items())
-        sys.stderr.write(f"rows: {told}; in {arguments.out}\n")
+        say(f"rows: {told}; in {arguments.out}")
         return 0
     from neuralpower.records.folder import load_platform
     from neuralpower.records.sealing import seal
 
     for folder in arguments.folders:
         added = seal(load_platform(folder))
-        sys.stderr.write(f"{folder}: {', '.join(added) or 'nothing'} added to the manifest\n")
+        say(f"{folder}: {', '.join(added) or 'nothing'} added to the manifest")
     return 0
 
 
@@ -110,9 +110,9 @@ def _template(family: str, out: Path | None) -> int:
     needed = (*SIZE_COLUMNS, *FAMILY[family].cells, "runtime_ms")
     optional = [name for name in _OPTIONAL.get(family, ()) if name not in needed]
     write_table(out, needed, []) if out is not None else sys.stdout.write(csv_text(needed, []))
-    sys.stderr.write(
+    say(
         f"one row per measurement; may be added: {', '.join([*optional, 'power_w', 'repeat'])} "
-        "(docs/measurements_format.md)\n"
+        "(docs/measurements_format.md)"
     )
     return 0
 
@@ -127,7 +127,7 @@ def _merge(arguments: argparse.Namespace) -> int:
         level_gain=arguments.level_gain,
         allowed=frozenset(arguments.allow_different),
     )
-    sys.stderr.write(f"{facts.description} In {arguments.out}\n")
+    say(f"{facts.description} In {arguments.out}")
     return 0
 
 
@@ -171,10 +171,10 @@ def _text(platform: Platform, report: Report, show: int) -> str:
     from neuralpower.core.facts import as_text
     from neuralpower.records.repeat_facts import power_facts, runtime_facts
 
-    lines = [f"{platform.name}: {platform.software or 'software not known'}"]
-    lines.append(f"  on {platform.device or 'a device that is not known'}")
+    lines = [f"{platform.name}: {printable(platform.software) or 'software not known'}"]
+    lines.append(f"  on {printable(platform.device) or 'a device that is not known'}")
     if platform.power_reason:
-        lines.append(f"  no power: {platform.power_reason}")
+        lines.append(f"  no power: {printable(platform.power_reason)}")
     columns = list(report.families[0]) if report.families else []
     lines.append(aligned_text(columns, report.families).rstrip())
     if report.networks:
@@ -184,9 +184,10 @@ def _text(platform: Platform, report: Report, show: int) -> str:
     lines += as_text(runtime_facts(report.repeatability))
     lines += as_text(power_facts(report.power, platform.manifest))
     if report.flags:
-        lines.append("flags: " + ", ".join(f"{name} {n}" for name, n in report.flags.items()))
+        flags = ", ".join(f"{name} {n}" for name, n in report.flags.items())
+        lines.append(f"flags: {printable(flags)}")
     for finding in report.findings[:show]:
-        lines.append(f"{finding.severity}: {finding.place}: {finding.text}")
+        lines.append(f"{finding.severity}: {printable(f'{finding.place}: {finding.text}')}")
     if len(report.findings) > show:
         lines.append(f"... {len(report.findings) - show} more (--show N)")
     warnings = len(report.findings) - report.errors

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.extras import not_installed
 from neuralpower.core.files import write_bytes
 
@@ -67,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     write_bytes(arguments.out, data)
     if weights is not None and weights.filled:
         names = ", ".join(weights.filled[:5])
-        sys.stderr.write(f"not in {arguments.caffemodel}, random instead: {names}\n")
+        say(f"not in {arguments.caffemodel}, random instead: {names}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in outputs.items())
-    sys.stderr.write(
+    say(
         f"{arguments.out}: {len(built.nodes)} nodes, {built.parameter_bytes / 4e6:.2f} M numbers, "
-        f"outputs {shapes}\n"
+        f"outputs {shapes}"
     )
     return 0
 

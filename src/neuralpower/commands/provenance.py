@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable, say
 
 if TYPE_CHECKING:
     from neuralpower.project.provenance import Node
@@ -78,11 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         from neuralpower.project.crate import write_crate
 
         count = write_crate(project, nodes, first, arguments.crate)
-        sys.stderr.write(f"{arguments.crate}: {count} files, {len(nodes)} nodes of the chain\n")
+        say(f"{arguments.crate}: {count} files, {len(nodes)} nodes of the chain")
     if any(out is not None for out in (arguments.out, arguments.checksums, arguments.crate)):
         return 0
     for target in first:
-        sys.stdout.write("\n".join(provenance.lines(nodes, target)) + "\n")
+        sys.stdout.write("".join(f"{line}\n" for line in provenance.lines(nodes, target)))
     return 0
 
 
@@ -113,7 +113,7 @@ def _verify(path: Path) -> int:
     project, _ = project_of(path)
     found = differences(project, stored)
     for line in found:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{printable(line)}\n")
     total = len(stored["nodes"])
-    sys.stderr.write(f"{path}: {total} nodes, {len(found)} files differ\n")
+    say(f"{path}: {total} nodes, {len(found)} files differ")
     return 1 if found else 0

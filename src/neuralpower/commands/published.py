@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.commands.progress import ByteProgress
 from neuralpower.core import files
+from neuralpower.core.errors import say
 
 if TYPE_CHECKING:
     from neuralpower.project.published import Published
@@ -149,4 +149,4 @@ def _write_card(one: Published) -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"neuralpower: {text}\n")
+    say(f"neuralpower: {text}")

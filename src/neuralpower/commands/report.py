@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.file_names import NETWORKS_FILE
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = Report.of(results, arguments.out)
     report.write()
     for fault in report.faults:
-        sys.stderr.write(f"neuralpower: page {fault.path}: {fault.reason}\n")
+        say(f"neuralpower: page {fault.path}: {fault.reason}")
     return 1 if report.faults else 0
 
 

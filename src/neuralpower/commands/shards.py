@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from neuralpower.commands.arguments import positive, share
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.action == "merge":
         visits = shards.merge(arguments.folders, arguments.out)
-        sys.stderr.write(f"{arguments.out}: {visits} visits of {len(arguments.folders)} shards\n")
+        say(f"{arguments.out}: {visits} visits of {len(arguments.folders)} shards")
         return 0
     seconds = shards.split(
         arguments.tables,
@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         thrice_share=arguments.thrice,
         seed=arguments.seed,
     )
-    sys.stderr.write(
+    say(
         f"{arguments.out}: {len(seconds)} shards of about {min(seconds) / 60:.1f} to "
-        f"{max(seconds) / 60:.1f} minutes of visits (networks not counted)\n"
+        f"{max(seconds) / 60:.1f} minutes of visits (networks not counted)"
     )
     return 0

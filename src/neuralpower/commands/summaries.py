@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuralpower.core.errors import say
 from neuralpower.core.file_names import DATA_QUALITY, OUT_OF_FOLD
 from neuralpower.core.files import aligned_text, read_rows
 from neuralpower.core.targets import LABELS
@@ -39,7 +40,13 @@ def say_models(folder: Path) -> None:
         )
     _say(_MODELS, rows)
     for family, target, reason in _refused(folder / DATA_QUALITY):
-        sys.stderr.write(f"no model of {family} for {target}: {reason}\n")
+        say(f"no model of {family} for {target}: {reason}")
+    if left_out := _left_out(folder / DATA_QUALITY):
+        first = left_out[0]
+        say(
+            f"values left out: {len(left_out)}, listed in {folder / DATA_QUALITY}; the first: "
+            f"{first['file']}, row {first['row']}, {first['column']}: {first['reason']}"
+        )
 
 
 def _errors_by_fold(path: Path) -> dict[tuple[str, str], str]:
@@ -69,6 +76,11 @@ def _refused(path: Path) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
+def _left_out(path: Path) -> list[dict[str, str]]:
+    rows = read_rows(path)[1] if path.is_file() else ()
+    return [row for row in rows if row["action"] in ("left out", "power left out")]
+
+
 def say_accuracy(accuracy: Mapping[str, Any]) -> None:
     """Families and whole networks of an accuracy file."""
     rows = [
@@ -94,15 +106,15 @@ def say_accuracy(accuracy: Mapping[str, Any]) -> None:
         for target, entry in (accuracy.get("network_summary") or {}).items()
     ]
     if networks:
-        sys.stderr.write("whole networks:\n")
+        say("whole networks:")
         _say(_NETWORKS, networks)
-    sys.stderr.write(f"scored on: {accuracy.get('scored_on', 'not said')}\n")
+    say(f"scored on: {accuracy.get('scored_on', 'not said')}")
 
 
 def say_composition(composition: Composition, platform: str) -> None:
     """What whole passes taught: a factor for each family, from how many networks."""
     if not composition.factors:
-        sys.stderr.write(f"{platform}: nothing learnt from whole passes: layers are added up\n")
+        say(f"{platform}: nothing learnt from whole passes: layers are added up")
         return
     rows = [
         {"family": name, "factor": f"{factor.value:.3f}", "measured": f"{factor.measured:.3f}",
@@ -110,7 +122,7 @@ def say_composition(composition: Composition, platform: str) -> None:
         for name, factor in sorted(composition.factors.items())
     ]  # fmt: skip
     _say(("family", "factor", "measured", "networks"), rows)
-    sys.stderr.write(f"learnt from {len(composition.networks)} networks\n")
+    say(f"learnt from {len(composition.networks)} networks")
 
 
 def _say(columns: Sequence[str], rows: Sequence[Row]) -> None:

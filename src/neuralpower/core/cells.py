@@ -70,14 +70,14 @@ def integer_cell(text: str, name: str, family: str) -> int:
 
 
 def check_words(family: str, pool_method: str) -> None:
-    """``ValueError`` for a family that is not known, or a pooling without a known method."""
+    """``ValueError`` for a family or a method that is not known, or a pooling without one."""
     if family not in FAMILIES:
         raise ValueError(
             f"column family: {shown(family)} is not a layer family ({', '.join(FAMILIES)})"
             if family
             else "column family is empty or missing"
         )
-    if family == "pool" and pool_method not in POOL_METHODS:
+    if pool_method not in POOL_METHODS and (pool_method or family == "pool"):
         raise ValueError(
             f"column pool_method: {shown(pool_method)} is none of {', '.join(POOL_METHODS)}"
         )

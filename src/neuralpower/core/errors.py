@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def printable(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def say(text: str) -> None:
+    """One line on standard error, where names of files and tables may be in the text."""
+    sys.stderr.write(f"{printable(text)}\n")
 
 
 #: A message may quote a cell or a name: it stays a line that a person reads.

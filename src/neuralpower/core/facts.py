@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from neuralpower.core.errors import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -36,7 +38,7 @@ def as_markdown(facts: Iterable[Fact]) -> str:
 
 def as_text(facts: Iterable[Fact]) -> list[str]:
     """A line for a terminal for each fact."""
-    return [f"{fact.label}: {fact.text}" for fact in facts]
+    return [printable(f"{fact.label}: {fact.text}") for fact in facts]
 
 
 def as_pairs(facts: Iterable[Fact]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import re
+import stat
 import sys
 import zlib
 from collections import Counter
@@ -24,14 +25,16 @@ from neuralpower.core.errors import InputError, printable
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
 
-def safe_name(name: str, what: str = "name") -> str:
+def safe_name(name: str, what: str = "name", path: str | Path | None = None) -> str:
     """Return ``name`` if it can be one component of a path; raise ``InputError`` otherwise.
 
-    Names from files (networks, platforms, families) pass here before they reach a path.
+    Names from files (networks, platforms, families) pass here before they reach a path; ``path`` is
+    the file that the name is from.
     """
     if not _SAFE_NAME.fullmatch(name) or ".." in name:
         raise InputError(
-            f"{what} {name!r} cannot be a file name: use letters, digits and . _ + - (at most 128)"
+            f"{what} {name!r} cannot be a file name: use letters, digits and . _ + - (at most 128)",
+            path=path,
         )
     return name
 
@@ -210,7 +213,10 @@ def check_header(fields: list[str] | None, required: Sequence[str], path: str | 
         raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
     for name in required:
         if name not in header:
-            raise InputError(f"column {name!r} is missing: add it to the header", path=path, line=1)
+            remedy = "add it to the header"
+            if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+                remedy = "columns are parted by commas: save the table so"
+            raise InputError(f"column {name!r} is missing: {remedy}", path=path, line=1)
     return header
 
 
@@ -227,8 +233,22 @@ def _text_stream(path: str | Path) -> Iterator[IO[str]]:
         raise _unreadable(error, path) from None
 
 
+#: Where a shell puts the output of a command that stands in place of a file, and nothing at all.
+_GIVEN_BY_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin", os.devnull)
+
+
+def refuse_special(path: str | Path) -> None:
+    """``InputError`` for a pipe, socket or device: opening or reading it may never end."""
+    if str(path).startswith(_GIVEN_BY_SHELL):
+        return
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError("is a pipe, a socket or a device: give a file", path=path)
+
+
 def _opened(path: str | Path) -> IO[bytes]:
     """The bytes of a file, ``.gz`` unpacked as they are read."""
+    refuse_special(path)
     if not str(path).endswith(".gz"):
         return open(path, "rb")
     import gzip
@@ -341,6 +361,7 @@ def sha256_file(path: str | Path) -> str:
     import hashlib
 
     digest = hashlib.sha256()
+    refuse_special(path)
     with open(path, "rb") as stream:
         while piece := stream.read(1 << 20):
             digest.update(piece)

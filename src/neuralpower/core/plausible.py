@@ -30,6 +30,8 @@ MOST_MACS_PER_MS = 10**13
 MOST_ELEMENTS_PER_MS = 10**10
 #: A nanosecond and eleven days: what is outside is no measurement of a layer.
 LEAST_MS, MOST_MS = 1e-6, 1e9
+#: Four times the hottest boards of 2025 (a B200 draws 1.2 kW): what is above is in milliwatts.
+MOST_WATTS = 5e3
 
 _WINDOWED = ("conv", "deconv", "pool")
 _MATRIX = ("conv", "deconv", "fc")

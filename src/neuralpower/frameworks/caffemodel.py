@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from neuralpower.caffe import caffe_pb2
 from neuralpower.core.errors import InputError
+from neuralpower.core.files import refuse_special
 from neuralpower.frameworks.weights import Array, GivenWeights
 
 
@@ -19,6 +20,7 @@ def read_caffemodel(path: str | Path, seed: int) -> GivenWeights:
     """
     message = caffe_pb2.NetParameter()
     try:
+        refuse_special(path)
         message.ParseFromString(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path) from None

@@ -82,6 +82,8 @@ class Anchors:
         """The anchor fitted on all rows, as a model stores it."""
         weights, low, high = self._fit(())
         used = np.flatnonzero(weights)
+        if not len(used):  # the constant alone, and its logarithm is 0
+            used = np.array([0])
         equation = Equation(
             "log",
             tuple(self.terms[j] for j in used),

@@ -163,7 +163,7 @@ class _Store:
     def __init__(self, family: str, most_configurations: int, most_visits: int) -> None:
         self.family = family
         self.rows = 0
-        self.note = ""
+        self._drawn = self._cut = ""
         self._most_configurations = most_configurations
         self._most_visits = most_visits
         self._parts: list[_Part] = []
@@ -210,6 +210,11 @@ class _Store:
             list(self._networks),
         )
 
+    @property
+    def note(self) -> str:
+        """What was left out of a table that is too large; empty for others."""
+        return "; ".join(filter(None, (self._drawn, self._cut)))
+
     def _joined(self) -> _Part:
         part = {
             name: np.concatenate([part.pop(name) for part in self._parts])
@@ -227,14 +232,14 @@ class _Store:
             part = _rows_of(part, part["checksum"] <= checksums[-1])
             # With the k-th lowest of n even draws from 0..1 at u, n is about (k - 1) / u.
             about = (len(checksums) - 1) / (self._ceiling / 2**64)
-            self.note = (
+            self._drawn = (
                 f"about {float(f'{about:.3g}'):,.0f} configurations: the models are of "
                 f"{len(checksums):,} of them, drawn by checksum"
             )
         if len(part["row"]) > self._most_visits:
             each = max(1, self._most_visits // len(checksums))
             part = _rows_of(part, _first_of_each(part, each))
-            self.note += f"{'; ' if self.note else ''}at most {each} visits of a configuration"
+            self._cut = f"at most {each} visits of a configuration"
         self._parts = [part]
         self.rows = len(part["row"])
 

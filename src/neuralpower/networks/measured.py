@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.targets import TARGETS
+from neuralpower.records.faults import Fault, faults
 from neuralpower.records.folder import (
     Platform,
     Row,
@@ -69,15 +71,30 @@ def load_passes(platform: Platform) -> list[Pass]:
     return merged_passes(load_network_rows(platform))
 
 
+def pass_faults(platform: Platform) -> list[Fault]:
+    """Values of the table of whole passes that are left out; a cell that is empty is none."""
+    return [
+        fault
+        for fault in faults(load_network_rows(platform))
+        if not fault.reason.endswith("is missing")
+    ]
+
+
 def merged_passes(rows: Sequence[Row]) -> list[Pass]:
     """Rows of a network measurement table merged by network, input size and batch size.
 
-    Runtimes, powers and energies that are not positive numbers are left out; energy is the
-    product where only runtime and power were measured.
+    Values that are no measurement (``records.faults``) are left out; energy is the product where
+    only runtime and power were measured.
     """
+    bad = {(fault.file, fault.row, fault.column) for fault in faults(rows)}
     found: dict[tuple[str, tuple[int, ...], int], dict[str, list[float]]] = {}
     for row in rows:
-        values = row.values
+        values: dict[str, Any] = {
+            name: None if (row.file, row.number, name) in bad else value
+            for name, value in row.values.items()
+        }
+        if values["batch"] is None or (row.file, row.number, "valid") in bad:
+            continue
         targets = found.setdefault((values["network"], _image(row), values["batch"]), {})
         joules = values.get("energy_j")
         energy = values.get("energy_mj") if joules is None else 1000 * joules

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.extras import not_installed
+from neuralpower.core.files import refuse_special
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, TensorProto
@@ -61,6 +62,7 @@ def read_model(path: str | Path) -> ModelProto:
 
     source = Path(path)
     try:
+        refuse_special(source)
         if source.stat().st_size > MAX_BYTES:
             raise InputError("larger than 2 GiB: no ONNX file can be", path=path)
         data = source.read_bytes()

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neuralpower.core.documents import read_json, read_yaml
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable
 from neuralpower.core.file_names import COMPOSITION, MANIFEST, MODELS_INDEX
 from neuralpower.core.files import sha256_file
 from neuralpower.core.network_files import network_file, network_files
@@ -185,14 +185,16 @@ def _lines(nodes: Mapping[str, Node], path: str, depth: int, seen: set[str]) -> 
     count = f"  {len(node.files)} files" if path.endswith("/") else ""
     origin = f"  neuralpower {node.made_by}" if node.made_by else "  given"
     again = "  (as above)" if path in seen and node.inputs else ""
-    yield f"{pad}{path}  sha256:{node.sha256[:16]}{count}{origin}{again}"
+    yield f"{pad}{printable(path)}  sha256:{node.sha256[:16]}{count}{origin}{again}"
     if path in seen:
         return
     seen.add(path)
     if path.endswith("/") and not node.made_by:
-        yield from (f"{pad}  - {name}  sha256:{d[:16]}" for name, d in sorted(node.files.items()))
-    yield from (f"{pad}  . {fact}" for fact in node.facts)
-    yield from (f"{pad}  ! {fault}" for fault in node.faults)
+        yield from (
+            f"{pad}  - {printable(name)}  sha256:{d[:16]}" for name, d in sorted(node.files.items())
+        )
+    yield from (f"{pad}  . {printable(fact)}" for fact in node.facts)
+    yield from (f"{pad}  ! {printable(fault)}" for fault in node.faults)
     for name in node.inputs:
         yield from _lines(nodes, name, depth + 1, seen)
 

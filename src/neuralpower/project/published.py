@@ -75,7 +75,7 @@ class Published:
         names = index.get("models")
         if not isinstance(names, list):
             raise InputError("no models: run `neuralpower published refit`", path=self.models)
-        files = [self.models / safe_name(str(name), "model") for name in names]
+        files = [self.models / safe_name(str(name), "model", self.models) for name in names]
         files += [self.models / name for name in _TABLES]
         for path in files:
             if not path.is_file():

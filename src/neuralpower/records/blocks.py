@@ -17,7 +17,7 @@ import numpy as np
 from neuralpower.core.cells import INTEGER_COLUMNS, MAY_BE_ZERO, Cells, integer_column, number_of
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 from neuralpower.core.files import Piece
-from neuralpower.core.plausible import implausible
+from neuralpower.core.plausible import MOST_WATTS, implausible
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.rows import (
     NUMBERS,
@@ -99,7 +99,7 @@ def _fast_block(
     n = len(places)
     integers = {name: integer_column(part.get(name), name, family, n) for name in INTEGER_COLUMNS}
     methods = list(map(Cells(str).__getitem__, part.get("pool_method") or [""] * n))
-    if family == "pool" and not set(methods) <= set(POOL_METHODS):
+    if not set(methods) <= {*POOL_METHODS, *([] if family == "pool" else [""])}:
         raise ValueError("pool_method")
     numbers = {name: _numbers(part[name]) for name in NUMBERS if name in part}
     runtime, power = numbers["runtime_ms"], numbers.get("power_w", np.full(n, np.nan))
@@ -150,7 +150,7 @@ def _odd(
 ) -> np.ndarray:
     """Rows that ``measurement_faults`` has something to say about, ``valid`` left aside."""
     odd = np.asarray(~(np.isfinite(runtime) & (runtime > 0)))
-    odd |= filled & ~(np.isfinite(power) & (power > 0))
+    odd |= filled & ~((power > 0) & (power <= MOST_WATTS))
     for name, values in integers.items():
         odd |= values < (0 if name in MAY_BE_ZERO else 1)
     good = np.flatnonzero(~odd)

@@ -34,7 +34,6 @@ from neuralpower.records.repeatability import Repeatability, is_anchor, repeatab
 _DISAGREE = 10.0
 #: Rates that no device reaches: seconds taken for milliseconds and the like show up here.
 _MOST_GFLOPS = 2e6
-_MOST_WATTS = 5e3
 _SLIP = 100.0
 
 
@@ -177,10 +176,6 @@ def _slips(rows: Iterable[Row]) -> list[Finding]:
     found: list[Finding] = []
     families: dict[str, list[tuple[Row, int]]] = {}
     for row in rows:
-        watts = row.values.get("power_w")
-        if watts is not None and watts > _MOST_WATTS:
-            text = f"power {watts:g} W: milliwatts taken for watts?"
-            found.append(Finding("warning", _place(row), text))
         work = _macs(row)
         if work:
             rate = 2 * work / row.values["runtime_ms"] / 1e6

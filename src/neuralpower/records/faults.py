@@ -10,7 +10,7 @@ from pathlib import Path
 from neuralpower.core.cells import INTEGER_COLUMNS
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import InputError
-from neuralpower.core.plausible import broken_rules
+from neuralpower.core.plausible import MOST_WATTS, broken_rules
 from neuralpower.records.folder import Row
 
 
@@ -30,7 +30,7 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
     """Values that are no measurement: non-positive, non-finite or missing runtime, wrong shapes,
     sizes that contradict each other, and work that no device does (``plausible``).
 
-    A bad power (not finite or not positive) costs the row its power only.
+    A bad power (not finite, not positive, more than any board draws) costs the row its power only.
     """
     found: list[Fault] = []
     for row in rows:
@@ -45,7 +45,7 @@ def faults(rows: Iterable[Row]) -> list[Fault]:
         elif runtime is not None and not any(f.row == row.number for f in found[before:]):
             found += _contradictions(row, runtime)
         power = values.get("power_w")
-        if power is not None and (reason := _not_positive(power, "power")):
+        if power is not None and (reason := _no_power(power)):
             found.append(Fault(row.file, row.number, "power_w", reason, "power left out"))
         if str(values.get("valid", "")).strip().lower() in ("0", "false"):
             reason = f"marked not valid ({values.get('flags') or 'no flag given'})"
@@ -80,6 +80,13 @@ def refuse_negative(found: Iterable[Fault], folder: Path) -> None:
 
 def _least(name: str) -> int:
     return 0 if name in ("pad_height", "pad_width", "bias") else 1
+
+
+def _no_power(watts: float) -> str:
+    reason = _not_positive(watts, "power")
+    if not reason and watts > MOST_WATTS:
+        reason = f"power {watts:g} W: milliwatts taken for watts?"
+    return reason
 
 
 def _not_positive(value: float | None, what: str) -> str:

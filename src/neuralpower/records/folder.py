@@ -139,6 +139,10 @@ def load_platform(folder: str | Path) -> Platform:
     kinds: dict[str, list[Path]] = {"networks": [], "network_layers": [], "": []}
     for path in tables:
         kinds.get(path.name.split(".")[0], kinds[""]).append(path)
+    for path in sorted(root.iterdir()):
+        if _named_as_table(path) and not path.is_file():
+            text = "is no file (a link to nothing, a pipe or a folder): restore or remove it"
+            raise InputError(text, path=path)
     manifest = read_manifest(root)
     platform = Platform(
         name=safe_name(root.resolve().name, "platform"),
@@ -197,11 +201,11 @@ def _plain(files: Sequence[Path], required: Sequence[str], whole: Sequence[str])
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.name.endswith(TABLE_SUFFIXES) and not path.name.startswith(".")
-    )
+    return sorted(path for path in folder.iterdir() if _named_as_table(path) and path.is_file())
+
+
+def _named_as_table(path: Path) -> bool:
+    return path.name.endswith(TABLE_SUFFIXES) and not path.name.startswith(".")
 
 
 def _shard(path: Path) -> str:

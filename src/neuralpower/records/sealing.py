@@ -108,7 +108,7 @@ def checksum_faults(platform: Platform) -> list[str]:
     found: list[str] = []
     for name, entry in sorted(listed.items()):
         for part in name.split("/"):
-            safe_name(part, "file of the manifest")
+            safe_name(part, "file of the manifest", platform.folder / MANIFEST)
         digest = entry.get("sha256") if isinstance(entry, dict) else entry
         path = platform.folder / name
         if not path.is_file():

@@ -159,7 +159,7 @@ def _part(platform: Platform, tables: _Tables, facts: Facts) -> Run:
     manifest = Manifest.of({k: v for k, v in facts.items() if k != "rows"})
     if manifest.run is None:
         raise InputError("runs: an object with its run is needed", path=platform.folder / MANIFEST)
-    run = safe_name(manifest.run, "run")
+    run = safe_name(manifest.run, "run", platform.folder / MANIFEST)
     own = tables.of(run)
     files = {
         _name_in_run(name, run): platform.folder / name

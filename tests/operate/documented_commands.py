@@ -162,7 +162,7 @@ def furnish(project: Path) -> None:
     for name, place in {
         "MEASUREMENTS_DIR": "measurements/tiny",
         "MODELS_DIR": "results/models/tiny",
-        "MODELS_OF_ANOTHER_DEVICE": "results/models/tiny",
+        "MODELS_OF_OTHER_DEVICES": "results/models/tiny",
         "RESULTS_DIR": "results",
         "accuracy.json": "results/accuracy/tiny.json",
         "FILE": "results/predictions/tiny/mini.csv",

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuralpower.modeling.bands import interval_from_json
 from neuralpower.modeling.features import FeatureTable
+from neuralpower.modeling.forms import bend_from_json
 from neuralpower.modeling.libraries import LIBRARIES, paper, varying
+from neuralpower.modeling.models import equation_from_json
 from neuralpower.modeling.terms import (
     INTERCEPT,
     Factor,
@@ -124,3 +129,10 @@ def test_multiples_are_dropped() -> None:
         {"batch": np.array([1.0, 2.0, 3.0]), "in_channels": np.array([2.0, 4.0, 6.0])}, "conv"
     )
     assert varying(table, ("batch", "in_channels", "groups")) == ["batch"]
+
+
+@pytest.mark.parametrize("value", [[], [["macs", "power", 1.0]], "conv", 4, True])
+@pytest.mark.parametrize("read", [interval_from_json, bend_from_json, equation_from_json])
+def test_a_part_of_a_model_is_an_object(read: Callable[[object], object], value: object) -> None:
+    with pytest.raises(ValueError, match="a JSON object is needed"):
+        read(value)

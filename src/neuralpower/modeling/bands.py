@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -146,8 +145,10 @@ class Interval:
         }
 
 
-def interval_from_json(value: Any) -> Interval:
+def interval_from_json(value: object) -> Interval:
     """The interval of ``Interval.to_json``; errors as of ``models.Model.from_json``."""
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is needed")
     knots, scales = _numbers(value["knots"]), _numbers(value["scales"])
     if not knots or len(knots) != len(scales) or knots != sorted(knots) or min(scales) < 0.0:
         raise ValueError("the interval needs knots in order, each with a scale")
@@ -164,7 +165,9 @@ def interval_from_json(value: Any) -> Interval:
     )
 
 
-def _forest_from_json(value: Mapping[str, Any]) -> Forest:
+def _forest_from_json(value: object) -> Forest:
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is needed")
     inputs: list[Factor | None] = []
     for entry in value["inputs"]:
         inputs.append(None if entry == PREDICTED else term_from_json([entry])[0])

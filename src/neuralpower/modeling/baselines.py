@@ -53,14 +53,16 @@ class Baseline:
         table = TermTable(FeatureTable(columns, self.family))
         return np.asarray(np.max([e.raw(table) for e in self.equations], axis=0))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Equations and scores as JSON values."""
         equations = [equation_to_json(e) for e in self.equations]
         return {"equations": equations, "scores": dict(self.scores)}
 
     @classmethod
-    def from_json(cls, family: str, name: str, value: Any) -> Baseline:
+    def from_json(cls, family: str, name: str, value: object) -> Baseline:
         """The baseline of ``to_json``; errors as of ``models.Model.from_json``."""
+        if not isinstance(value, dict):
+            raise ValueError("a JSON object is needed")
         equations = tuple(equation_from_json(e) for e in value["equations"])
         return cls(family, name, equations, dict(value["scores"]))
 

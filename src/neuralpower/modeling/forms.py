@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -117,10 +116,12 @@ def launch_level(runtime_ms: Array) -> float | None:
     return float(np.quantile(runtime_ms, 0.02))
 
 
-def bend_from_json(value: Any) -> Bend | None:
+def bend_from_json(value: object) -> Bend | None:
     """The bend of ``Bend.to_json``, None for None; ``ValueError`` or ``KeyError`` if it is none."""
     if value is None:
         return None
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is needed")
     kind, sharpness, level = value["kind"], float(value["sharpness"]), float(value["level"])
     if kind not in ("floor", "cap"):
         raise ValueError(f"unknown form {kind!r}")

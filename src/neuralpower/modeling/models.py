@@ -312,9 +312,11 @@ class Model:
         return model
 
 
-def _correction_from_json(value: Any) -> Correction | None:
+def _correction_from_json(value: object) -> Correction | None:
     if value is None:
         return None
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is needed")
     return Correction(
         equation_from_json(value["equation"]),
         _number(value["lowest"]),
@@ -366,8 +368,10 @@ def equation_to_json(equation: Equation) -> dict[str, object]:
     }
 
 
-def equation_from_json(value: Any) -> Equation:
+def equation_from_json(value: object) -> Equation:
     """The equation of ``equation_to_json``; errors as of ``Model.from_json``."""
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is needed")
     if value["link"] not in ("linear", "log"):
         raise ValueError(f"unknown link {value['link']!r}")
     if not value["terms"]:

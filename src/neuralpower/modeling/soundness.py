@@ -10,7 +10,7 @@ from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 
 
-def check(model: Any, told: Mapping[str, Any], unit: str) -> None:
+def check(model: Any, told: Mapping[str, object], unit: str) -> None:
     """``ValueError`` with what cannot be of a ``models.Model``; ``told``: the file's entries."""
     if model.family not in FAMILIES:
         raise ValueError(f"{model.family!r} is no layer family")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -139,8 +138,10 @@ def term_to_json(term: Term) -> list[list[object]]:
     return [[f.feature, f.function, f.argument] for f in term]
 
 
-def term_from_json(value: Any) -> Term:
+def term_from_json(value: object) -> Term:
     """The term of ``term_to_json``; ``ValueError`` if a name or a number is not known."""
+    if not isinstance(value, list):
+        raise ValueError("a list of factors is needed")
     factors = []
     for entry in value:
         feature, function, argument = entry

@@ -20,9 +20,8 @@ the gaps. So power needs further terms,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -69,8 +68,10 @@ class Launch:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Launch:
+    def from_json(cls, value: object) -> Launch:
         """The launch of ``to_json``; ``KeyError``, ``TypeError``, ``ValueError`` if it is none."""
+        if not isinstance(value, dict):
+            raise ValueError("a JSON object is needed")
         numbers = {name: float(value[name]) for name in ("power", "busy_w", "waiting_w")}
         if not all(0.0 <= number < 1e6 for number in numbers.values()):
             raise ValueError(f"launch: {numbers} are not numbers from 0 on that can be")

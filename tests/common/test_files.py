@@ -176,7 +176,7 @@ def test_the_key_is_the_same_on_every_machine() -> None:
     [
         ("," * 2_000, "2001 columns, more than 2000: not a table of this program"),
         ("," * 1_000_001, "a line of more than 1000000 characters: not a table of this program"),
-        ("a," * 900 + "b,b", "column 'a' stands twice"),
+        ("a," * 900 + "b,b", "column 'a' is given twice"),
     ],
 )
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])

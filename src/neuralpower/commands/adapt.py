@@ -17,7 +17,7 @@ _EXAMPLE = """example:
   neuralpower adapt --config config/config.yaml --models results/models/ort-cpu \\
       --platform my-cpu --out results/my-cpu --budget 5m -- --threads 4
 
-What stands behind -- goes to neuralpower profile. A run that was stopped goes on with the same
+What comes after -- goes to neuralpower profile. A run that was stopped goes on with the same
 command."""
 
 

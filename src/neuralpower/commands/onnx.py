@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     except InputError:
         raise
     except Exception as error:
-        # ONNX Runtime's exceptions have no base of their own.
+        # ONNX Runtime's exceptions have no common base.
         raise InputError(f"ONNX Runtime cannot run it: {error}", path=arguments.prototxt) from None
     write_bytes(arguments.out, data)
     if weights is not None and weights.filled:

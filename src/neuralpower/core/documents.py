@@ -214,7 +214,7 @@ def _check_events(events: Iterable[object]) -> None:
                 if not isinstance(event, yaml.ScalarEvent):
                     raise _YamlError("a key has to be text", event)
                 if event.value in keys:
-                    raise _YamlError(f"{event.value[:60]!r} stands twice: keep one", event)
+                    raise _YamlError(f"{event.value[:60]!r} is given twice: keep one", event)
                 keys.add(event.value)
             turn[0] = not turn[0]
         if isinstance(event, yaml.CollectionStartEvent):

@@ -210,7 +210,7 @@ def check_header(fields: list[str] | None, required: Sequence[str], path: str | 
     header = [name.strip() for name in fields]
     doubled = [name for name, times in Counter(header).items() if times > 1]
     if doubled:
-        raise InputError(f"column {sorted(doubled)[0]!r} stands twice", path=path, line=1)
+        raise InputError(f"column {sorted(doubled)[0]!r} is given twice", path=path, line=1)
     for name in required:
         if name not in header:
             remedy = "add it to the header"

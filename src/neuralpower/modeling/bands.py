@@ -208,5 +208,5 @@ def _numbers(values: object) -> list[float]:
         raise ValueError("a list of numbers is needed")
     for x in values:
         if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
-            raise ValueError(f"{x!r} stands where a finite number is needed")
+            raise ValueError(f"{x!r} is given where a finite number is needed")
     return [float(x) for x in values]

@@ -330,7 +330,7 @@ def _optional(value: object) -> float | None:
         return None
     number = _number(value)
     if number <= 0.0:
-        raise ValueError(f"{value!r} stands where a positive number is needed")
+        raise ValueError(f"{value!r} is given where a positive number is needed")
     return number
 
 
@@ -342,14 +342,14 @@ def _limits(low: float | None, high: float | None) -> Limits:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} stands where a finite number is needed")
+        raise ValueError(f"{value!r} is given where a finite number is needed")
     return float(value)
 
 
 def _positive(value: object) -> float:
     number = _number(value)
     if number <= 0:
-        raise ValueError(f"{value!r} stands where a positive number is needed")
+        raise ValueError(f"{value!r} is given where a positive number is needed")
     return number
 
 

@@ -2,7 +2,7 @@
 
 A fault of the *table* (a missing column, text in a number column) is an ``InputError`` naming file
 and row. A fault of a *value* (a runtime that is not positive, a kernel of 0) is data: it is read as
-it stands and told by ``measurement_faults``.
+it is and listed by ``measurement_faults``.
 """
 
 from __future__ import annotations

@@ -19,6 +19,11 @@ from neuralpower.networks.estimates import (
 from neuralpower.networks.launch import BOUND, Launch, Sums
 from neuralpower.networks.traffic import Floats
 
+#: The least correlation of the errors of two layers of one family in one network: layers of a sweep
+#: show none, and a network of a hundred layers would have hardly any error that a scale can stretch
+#: (docs/networks_prediction.md has what was measured).
+SHARED = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -108,22 +113,24 @@ def total(estimates: Estimates, composition: Composition | None = None) -> Total
 
     Energy and power cover the layers that have both models, so P is their E over their T.
     The error of each total is the layers' errors carried through its derivative: errors of
-    two layers of one family correlate as the model says (``error_correlation``, from data), or
-    fully where too few passes were measured to trust that (``Composition.cautious``); those of
-    two families, and runtime and power errors, count as independent. The two sides of
-    the intervals are carried separately; one layer alone keeps its own interval. Then the
-    half-widths are scaled by what the platform's measured passes taught (``composition``). Power
-    and its interval keep to what the board can draw. Layers at the board's cap have hardly an
-    upper side: a scale that is measured on it would be many times too large for the lower side.
-    So the scale of power counts in the wider side, and both sides get that.
+    two layers of one family correlate as the model says (``error_correlation``, from data), at
+    least by ``SHARED`` where a scale was measured, or fully where too few passes were measured to
+    trust that (``Composition.cautious``); those of two families, and runtime and power errors,
+    count as independent. The two sides of the intervals are carried separately; one layer alone
+    keeps its own interval. Then the half-widths are scaled by what the platform's measured passes
+    taught (``composition``). Power and its interval keep to what the board can draw. Layers at the
+    board's cap have hardly an upper side: a scale that is measured on it would be many times too
+    large for the lower side. So the scale of power counts in the wider side, and both sides get it.
     """
     composition = composition or Composition()
     time, power, family = estimates.runtime_ms, estimates.power_w, estimates.family
     timed = time.known
     both = timed & power.known
-    rho_time, rho_power = estimates.correlation["runtime_ms"], estimates.correlation["power_w"]
-    if composition.cautious:
-        rho_time = rho_power = dict.fromkeys(family.tolist(), 1.0)
+    least_rho = 1.0 if composition.cautious else SHARED if composition.scales else 0.0
+    rho_time, rho_power = (
+        {name: max(rho.get(name, 0.0), least_rho) for name in set(family.tolist())}
+        for rho in (estimates.correlation["runtime_ms"], estimates.correlation["power_w"])
+    )
 
     if not timed.any():
         return Total(None, None, None)

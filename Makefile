@@ -87,8 +87,9 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m compileall -q src
 	@touch $@
 
-# Pins alone: with hashes pip would ask for those of what is installed beside the lock, too.
-CONSTRAIN = sed '/--hash=/d; s/ \\$$//' envs/requirements-dev.lock > $(VENV)/constraints.txt
+# Pins alone: with hashes pip would ask for those of what is installed beside the lock, too, and
+# constraints have no extras.
+CONSTRAIN = sed '/--hash=/d; s/ \\$$//; s/\[[a-z,]*\]//' envs/requirements-dev.lock > $(VENV)/constraints.txt
 
 $(VENV)/installed-measure: envs/requirements-dev.lock $(VENV)/installed
 	$(CONSTRAIN)

@@ -33,31 +33,15 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/provenance.smk"
 
 
-# Everything but measuring and fitting takes moments: on a cluster it stays on the head node.
-localrules:
-    all,
-    layers,
-    near_layers,
-    sweep,
-    split_sweep,
-    merge_shards,
-    checksums,
-    use_published,
-    refit_published,
-    predict,
-    explain,
-    report,
-    check_accuracy,
-    provenance,
-    inputs,
-
-
+# Everything but measuring and fitting takes moments: on a cluster it stays on the head node
+# (`localrule`, in each rule, so that another workflow can use this one as a module).
 rule all:
     default_target: True
     input:
         rules.report.output,
         "results/provenance.json",
         "results/inputs.txt",
+    localrule: True
 
 
 # A platform at fault stops its own jobs only (profiles/default: keep-going); the report is then made

@@ -8,6 +8,7 @@ rule explain:
         "results/changes/{platform}.csv",
     log:
         "results/logs/explain/{platform}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -99,6 +99,7 @@ rule check_accuracy:
         accuracy=expand("results/accuracy/{platform}.json", platform=MEASURED),
     log:
         "results/logs/check_accuracy.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -9,6 +9,7 @@ rule layers:
         "results/layers.csv",
     log:
         "results/logs/layers.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -37,6 +37,7 @@ rule predict:
         "results/predictions/{platform}.csv",
     log:
         "results/logs/predict/{platform}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

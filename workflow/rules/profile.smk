@@ -16,6 +16,7 @@ rule split_sweep:
         expand("results/shards/tables/{shard}.csv", shard=SHARDS),
     log:
         "results/logs/profile/split.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -105,6 +106,7 @@ rule merge_shards:
         manifest=f"results/measurements/{PROFILE['platform']}/manifest.json",
     log:
         "results/logs/profile/merge.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -6,6 +6,7 @@ rule checksums:
         "results/checksums/{platform}.sha256",
     log:
         "results/logs/checksums/{platform}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -26,6 +27,7 @@ rule provenance:
         "results/provenance.json",
     log:
         "results/logs/provenance.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -48,6 +50,7 @@ rule inputs:
         "results/inputs.txt",
     log:
         "results/logs/inputs.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -14,6 +14,7 @@ rule use_published:
         "results/logs/published/{platform}.log",
     wildcard_constraints:
         platform=one_of(PUBLISHED),
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -51,6 +52,7 @@ rule refit_published:
         expand("results/refit/{platform}.csv", platform=FETCHED),
     log:
         "results/logs/refit_published.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     shell:

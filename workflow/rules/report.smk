@@ -55,6 +55,7 @@ rule report:
         complete=touch("results/report/.complete"),
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

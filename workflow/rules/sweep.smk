@@ -11,6 +11,7 @@ rule near_layers:
         expand("results/near/{network}.csv", network=NEAR),
     log:
         "results/logs/near_layers.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -30,6 +31,7 @@ rule sweep:
         expand("results/sweeps/{family}.csv", family=SWEEP_FAMILIES),
     log:
         "results/logs/sweep.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -64,7 +64,7 @@ def _run(words: list[str]) -> int:
         sys.stdout.flush()
         return status
     except InputError as error:
-        return _fail(str(error))
+        return _interrupted() if _of_interrupt(error) else _fail(str(error))
     except BrokenPipeError:
         # The reader (head, less) has gone: not a fault, and nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,8 +77,10 @@ def _run(words: list[str]) -> int:
         error.__traceback__ = error.__context__ = error.__cause__ = None
         return _fail("memory is used up: give a smaller table, or a machine with more")
     except KeyboardInterrupt:
-        return _fail("interrupted", status=130)
+        return _interrupted()
     except Exception as error:
+        if _of_interrupt(error):
+            return _interrupted()
         if os.environ.get("NEURALPOWER_DEBUG"):
             raise
         return _fail(
@@ -91,6 +93,19 @@ def _run(words: list[str]) -> int:
 def module_name(command: str) -> str:
     """The module of a command; a word of the language has an underscore behind it."""
     return f"{command}_" if keyword.iskeyword(command) else command
+
+
+def _interrupted() -> int:
+    return _fail("interrupted", status=130)
+
+
+def _of_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind a fault: libraries turn one into an ``ImportError``."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _fail(message: str, status: int = 2) -> int:

@@ -234,6 +234,32 @@ def test_a_bad_whole_pass_is_left_out_and_named(
     assert f"networks.csv, row 1: {reason}: left out" in capsys.readouterr().err
 
 
+# ------------------------------------------------------------------- figures that cannot be
+
+
+@pytest.mark.parametrize("key", ["mape", "rmspe", "n", "interval_coverage"])
+@pytest.mark.parametrize("baseline", [False, True])
+def test_a_figure_below_zero_passes_no_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, baseline: bool
+) -> None:
+    sound, bad = MODELS.parent / "accuracy.json", tmp_path / "bad.json"
+    figures = json.loads(sound.read_text())
+    figures["layers"]["conv"]["runtime_ms"][key] = -1
+    bad.write_text(json.dumps(figures))
+    files = (sound, "--baseline", bad) if baseline else (bad, "--baseline", sound)
+    assert "bad.json: damaged: -1 stands where" in refused(capsys, "gate", *files)
+
+
+@pytest.mark.parametrize("key", ["coverage_percent", "network_coverage_percent"])
+def test_a_share_beyond_all_is_no_tolerance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    sound, config = MODELS.parent / "accuracy.json", tmp_path / "c.yaml"
+    config.write_text(f"gate: {{{key}: 200}}")
+    words = ("gate", sound, "--baseline", sound, "--config", config)
+    assert f"c.yaml: gate.{key}: at most 100" in refused(capsys, *words)
+
+
 # ------------------------------------------------------------- what is no file, in place of one
 
 

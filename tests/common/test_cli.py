@@ -29,6 +29,16 @@ HEAVY = (
 LENET = Path(__file__).parents[2] / "prototxts" / "lenet.prototxt"
 
 
+def _of(cause: BaseException, error: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def _during(context: BaseException, error: Exception) -> Exception:
+    error.__context__ = context
+    return error
+
+
 def imported_by(*words: str) -> set[str]:
     """The top-level modules in a fresh interpreter after a command ran."""
     program = (
@@ -69,6 +79,13 @@ def test_every_command_has_its_module(name: str) -> None:
         (InputError("two\nlines", path="t.csv", row=5), 2, "t.csv, row 5: two lines"),
         (OSError(28, "No space left on device", "out.csv"), 2, "out.csv: No space left"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        # A library that is interrupted while it is imported makes another fault of it.
+        (_of(KeyboardInterrupt(), ImportError("initialization failed")), 130, "interrupted"),
+        (
+            _during(_of(KeyboardInterrupt(), ImportError("x")), InputError("x is not installed")),
+            130,
+            "interrupted",
+        ),
         (RuntimeError("odd"), 70, "internal fault: RuntimeError: odd"),
     ],
 )

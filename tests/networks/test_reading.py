@@ -83,6 +83,39 @@ def test_a_fault_of_one_network_is_one_line(net: Path, facts: str, words: str) -
         Readings(config)
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("datashape", "data_shape"),
+        ("data-shape", "data_shape"),
+        ("blob_shape", "blob_shapes"),
+        ("stage", "stages"),
+        ("phse", "phase"),
+        ("assume_elementwize", "assume_elementwise"),
+        ("top1_eror", "top1_error"),
+    ],
+)
+def test_a_slip_in_a_key_is_refused(net: Path, key: str, meant: str) -> None:
+    place = net.parent / "networks.yaml"
+    for text in (f"net: {{{key}: 3x8x8}}\n", f"net:\n  {key}: 3x8x8\n"):
+        place.write_text(text)
+        with pytest.raises(InputError, match=f"unknown key '{key}' .is it {meant}.") as caught:
+            Readings().of(net)
+        assert str(caught.value).startswith(f"{place}: net: ")
+    place.write_text("net: {title: A net, remark: of my own, colour: red}\n")
+    assert Readings().of(net) == Reading()
+
+
+def test_a_shape_of_a_blob_that_is_not_there_is_said(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data-shape", "3x8x8", "--stage", "deploy", "--blob-shape", "other=4x8x6x6"]
+    assert main(["layers", str(net), *words, "--blob-shape", "othr=4x8x6x6"]) == 0
+    assert "net.prototxt: no blob 'othr': its shape is not used" in capsys.readouterr().err
+    assert main(["layers", str(net), *words]) == 0
+    assert "no blob" not in capsys.readouterr().err
+
+
 def test_an_unknown_option_of_the_configuration_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("reading: {net: {shape: 3x8x8}}")

@@ -144,8 +144,18 @@ def parse_network(
     network = Network(name, message.name, notes=[*document.notes, *upgraded.notes])
     network.layers = built.layers
     network.inputs, network.outputs = built.inputs, built.outputs
-    network.warnings = _warnings(network, document)
+    network.warnings = _warnings(network, document) + _unused(network, options, path)
     return network
+
+
+def _unused(network: Network, options: Options, path: str) -> list[str]:
+    """Shapes that were given for blobs that the network does not have: names with a slip."""
+    known = {*network.inputs}.union(*((*layer.bottoms, *layer.tops) for layer in network.layers))
+    return [
+        f"{path}: no blob '{name[:60]}': its shape is not used"
+        for name in options.blob_shapes
+        if network.layers and name not in known
+    ]
 
 
 #: Fields by which the settings of a solver are known.

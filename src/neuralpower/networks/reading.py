@@ -78,6 +78,16 @@ class Reading:
 #: Nothing is said: the file is read by itself.
 NOTHING = Reading()
 KEYS = tuple(field.name for field in fields(Reading))
+#: What ``networks.yaml`` may say of a network besides: what is published about it.
+FACTS = (
+    *("title", "paper", "dataset", "input", "top1_error", "top5_error", "error_protocol"),
+    *("error_source", "params", "params_source", "params_tolerance_percent"),
+    *("macs", "macs_source", "macs_tolerance_percent"),
+)
+#: Keys of facts, not of networks: first in an indented line, or in a map of one line.
+_KEY = re.compile(r"^[ \t]+([A-Za-z][\w-]*)[ \t]*:(?=\s)", re.MULTILINE)
+_ONE_LINE = re.compile(r"\{[^}\n]*")
+_KEY_OF_ONE_LINE = re.compile(r"[{,][ \t]*([A-Za-z][\w-]*)[ \t]*:(?=\s)")
 
 
 class Readings:
@@ -95,6 +105,8 @@ class Readings:
         if folder not in self._beside:
             self._beside[folder] = _entries(file) if file.is_file() else {}
         facts = self._beside[folder].get(name)
+        if isinstance(facts, dict):
+            _refuse_slips(facts, name, file)
         own = read_facts(facts, name, file) if isinstance(facts, dict) else Reading()
         return self._given.over(self._configured.get(name, Reading())).over(own)
 
@@ -117,7 +129,10 @@ def _section(path: str | Path) -> dict[str, Reading]:
 def _entries(path: Path) -> dict[str, object]:
     text = read_text(path)
     # Most say nothing of reading: loading YAML would be a quarter of the command's time.
-    if "\\" not in text and not any(key in text for key in KEYS):
+    keys = set(_KEY.findall(text))
+    keys.update(*map(_KEY_OF_ONE_LINE.findall, _ONE_LINE.findall(text)))
+    others = keys.difference(FACTS)
+    if "\\" not in text and not others and not any(key in text for key in KEYS):
         return {}
     from neuralpower.core.documents import parse_yaml
 
@@ -125,6 +140,17 @@ def _entries(path: Path) -> dict[str, object]:
     if value is not None and not isinstance(value, dict):
         raise InputError("names of networks with their facts are needed", path=path, line=1)
     return {str(name): facts for name, facts in (value or {}).items()}
+
+
+def _refuse_slips(facts: Mapping[str, object], name: str, path: Path) -> None:
+    """``InputError`` for a key that is nearly a known one; other keys are a reader's own."""
+    from difflib import get_close_matches
+
+    for key in map(str, facts):
+        if key not in KEYS and key not in FACTS:
+            near = get_close_matches(key.lower().replace("-", "_"), (*KEYS, *FACTS), 1, 0.78)
+            if near:
+                raise InputError(f"{name}: unknown key {key!r} (is it {near[0]}?)", path=path)
 
 
 def read_facts(facts: object, place: str, path: str | Path, *, strict: bool = False) -> Reading:

@@ -85,6 +85,8 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
             raise InputError(f"gate: unknown key {key!r} (known: {', '.join(known)})", path=path)
         if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
             raise InputError(f"gate.{key}: a number from 0 on is needed", path=path)
+        if key.endswith("coverage_percent") and number > 100:
+            raise InputError(f"gate.{key}: at most 100 is needed", path=path)
     return Tolerances(**section)
 
 
@@ -189,7 +191,7 @@ def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
     for family, targets in accuracy["layers"].items():
         for target, entry in targets.items():
             key = ("layers", str(family), str(target))
-            yield (*key, "rmspe"), _finite(entry["rmspe"])
+            yield (*key, "rmspe"), _from_zero(entry["rmspe"])
             yield from _optional(key, entry, ("mape", "interval_coverage", "n", "visits"))
             if entry.get("rmse") and entry["rmspe"]:
                 yield (*key, "magnitude"), _finite(100.0 * entry["rmse"] / entry["rmspe"])
@@ -213,7 +215,7 @@ def _optional(
 ) -> Iterator[tuple[Key, float]]:
     for name in names:
         if entry.get(name) is not None:
-            yield (*key, name), _finite(entry[name])
+            yield (*key, name), _from_zero(entry[name])
 
 
 def _stored(figures: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
@@ -221,11 +223,19 @@ def _stored(figures: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
         for name, targets in names.items():
             for target, values in targets.items():
                 for figure, value in values.items():
-                    yield (part, name, target, figure), _finite(value)
+                    yield (part, name, target, figure), _from_zero(value)
 
 
 def _finite(value: Any) -> float:
     number = float(value)
     if isinstance(value, bool | str) or not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def _from_zero(value: Any) -> float:
+    """An error, a share or a count: none of them is negative."""
+    number = _finite(value)
+    if number < 0:
+        raise ValueError(f"{value!r} stands where a number from 0 on is needed")
     return number

@@ -150,6 +150,33 @@ def test_missing_figures_are_empty_and_explained(report: Path) -> None:
     assert not re.search(r"\bnan\b|\bNone\b", text)
 
 
+def test_a_folder_of_tables_alone_says_where_its_device_is_named(tmp_path: Path) -> None:
+    """A researcher's own folder may have no manifest, and no measured networks."""
+    results = write_results(tmp_path / "results")
+    folder = results / "measurements" / "plain"
+    (folder / "manifest.json").unlink()
+    names = (
+        "batch in_channels in_height in_width out_channels out_height out_width repeat runtime_ms"
+    )
+    values = dict.fromkeys(names.split(), 1)
+    write_table(folder / "relu.csv", ("family", *values), [{"family": "relu", **values}])
+    scores = as_json(results / "accuracy" / "plain.json")
+    scores["network_summary"] = scores["networks"] = {}
+    write_json(results / "accuracy" / "plain.json", scores)
+    board = as_json(results / "accuracy" / "board.json")
+    for score in board["network_summary"].values():
+        score["baselines"] = {"paleo_fitted": 12.0}
+    write_json(results / "accuracy" / "board.json", board)
+    assert main(["report", str(results), "--out", str(tmp_path / "report")]) == 0
+    page = Tags((tmp_path / "report" / "platforms" / "plain.html").read_text())
+    assert "not named: measurements/plain/manifest.json may hold" in page.text
+    network = Tags((tmp_path / "report" / "networks" / "small.html").read_text())
+    assert "no whole network was measured: the intervals count" in network.text
+    platform = Tags((tmp_path / "report" / "platforms" / "board.html").read_text())
+    assert "Paleo (fitted) MAPE %" in platform.text
+    assert "paleo fitted" not in platform.text
+
+
 def within_two_clicks(report: Path) -> dict[str, str]:
     """Text of the pages that a reader reaches from the index by at most two links."""
     reached: dict[Path, str] = {}

@@ -156,6 +156,10 @@ def _measured(platform: PlatformResults, network: str, total: Row) -> str:
     return "; ".join(told)
 
 
+#: Of a platform without measured passes; docs/networks_prediction.md has how often they hold.
+_LAYERS_ONLY = "no whole network was measured: the intervals count the errors of layers alone"
+
+
 def _accuracy(platform: PlatformResults) -> str:
     """How far predictions of whole networks were off."""
     summary = platform.accuracy.get("network_summary", {})
@@ -165,7 +169,7 @@ def _accuracy(platform: PlatformResults) -> str:
         if target in summary
     ]
     if not parts:
-        return ""
+        return _LAYERS_ONLY if platform.accuracy.get("layers") else ""
     n = max(summary[target]["n"] for target in TARGETS if target in summary)
     return f"{n} measured passes of networks were predicted to within {', '.join(parts)} on average"
 

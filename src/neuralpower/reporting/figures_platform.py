@@ -22,6 +22,7 @@ from neuralpower.reporting.charts import (
     colour,
     panels,
 )
+from neuralpower.reporting.scores import BASELINES
 from neuralpower.reporting.ticks import padded, thinned
 
 #: Points a panel shows at most: pages stay small, the scores are of all rows.
@@ -121,7 +122,7 @@ def networks(entries: Sequence[Row], target: str) -> Picture | None:
     lowest, highest = _range(entries, baselines)
     left, wide = 24 + LETTER * max(len(name) for name in names), 17.0
     chart = Chart(720, 0)
-    labels = ["predicted, 90 % interval", *(name.replace("_", " ") for name in baselines)]
+    labels = ["predicted, 90 % interval", *(BASELINES.get(name, name) for name in baselines)]
     top = chart.legend_height(left, labels) + 8
     bottom = top + wide * len(names)
     chart.height = bottom + 2 * LINE + 10

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.file_names import CROSS_VALIDATION, DATA_QUALITY, OUT_OF_FOLD
+from neuralpower.core.file_names import CROSS_VALIDATION, DATA_QUALITY, MANIFEST, OUT_OF_FOLD
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
-from neuralpower.reporting.scores import worse_models, worse_than_simple
+from neuralpower.reporting.scores import (
+    BASELINE_HELP,
+    BASELINES,
+    worse_models,
+    worse_than_simple,
+)
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -37,6 +42,12 @@ def platform_context(results: Results, page: Path, platform: str) -> dict[str, o
     return _context(results.platform(platform), page)
 
 
+def _unnamed(platform: PlatformResults) -> str:
+    """Where to name the device of a recorded folder that does not."""
+    where = f"measurements/{platform.name}/{MANIFEST}"
+    return f'not named: {where} may hold {{"device": "..."}}' if platform.is_recorded else ""
+
+
 def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
     name = platform.name
     candidates = platform.candidates
@@ -44,7 +55,7 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
         "title": f"Platform {name}",
         "name": name,
         "facts": [
-            ("Device", platform.fact("device")),
+            ("Device", platform.fact("device") or _unnamed(platform)),
             ("Software", platform.fact("software")),
             ("Measured", platform.fact("measured_on") or platform.fact("created")),
             ("What", platform.fact("description")),
@@ -176,21 +187,6 @@ def accuracy_table(
               caption, columns, rows,
               download=inline_download(f"{platform.name}.{target}.csv", header, records))
     )  # fmt: skip
-
-
-BASELINES = {
-    "constant": "constant", "macs": "MACs", "elements": "elements", "roofline": "roofline",
-    "roofline_given": "roofline (data sheet)", "paleo_fitted": "Paleo (fitted)",
-    "paleo_ppp1": "Paleo (ppp 1)", "paper": "NeuralPower 2017",
-    "paper_in_sample": "NeuralPower 2017, in sample",
-}  # fmt: skip
-BASELINE_HELP = {
-    "constant": "the mean of the measurements",
-    "macs": "proportional to multiply-accumulates",
-    "roofline": "the slower of arithmetic and memory, both rates fitted",
-    "paper": "the published terms and objective, out of fold",
-    "paper_in_sample": "the published recipe, scored on the rows it was fitted to, as published",
-}
 
 
 def _selection(platform: PlatformResults, candidates: Sequence[Row], page: Path) -> Table:

@@ -10,6 +10,21 @@ from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.tables import Cell, Column, figure, round_sort
 
+#: Baselines in words, and what they are.
+BASELINES = {
+    "constant": "constant", "macs": "MACs", "elements": "elements", "roofline": "roofline",
+    "roofline_given": "roofline (data sheet)", "paleo_fitted": "Paleo (fitted)",
+    "paleo_ppp1": "Paleo (ppp 1)", "paper": "NeuralPower 2017",
+    "paper_in_sample": "NeuralPower 2017, in sample",
+}  # fmt: skip
+BASELINE_HELP = {
+    "constant": "the mean of the measurements",
+    "macs": "proportional to multiply-accumulates",
+    "roofline": "the slower of arithmetic and memory, both rates fitted",
+    "paper": "the published terms and objective, out of fold",
+    "paper_in_sample": "the published recipe, scored on the rows it was fitted to, as published",
+}
+
 SCORE_COLUMNS = tuple(
     Column(label, look="quiet" if "interval" in label else "")
     for what in ("runtime, ms", "power, W", "energy, mJ")

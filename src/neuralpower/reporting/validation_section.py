@@ -10,7 +10,7 @@ from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.results import PlatformResults
-from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
+from neuralpower.reporting.scores import BASELINES, SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Cell,
     Column,
@@ -94,7 +94,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
         Column("Quantity", False), Column("Prediction", False), Column("Pairs"),
         Column("MAPE %"), Column("RMSPE %"), Column("Median error %"), Column("Bias %"),
         Column("In the 90 % interval, %"),
-        *(Column(f"{name.replace('_', ' ')} MAPE %", look="quiet") for name in names),
+        *(Column(f"{BASELINES.get(name, name)} MAPE %", look="quiet") for name in names),
     ]  # fmt: skip
     rows = [
         [

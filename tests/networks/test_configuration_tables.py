@@ -25,7 +25,7 @@ def test_rows_gain_predictions_and_keep_their_own_columns(tmp_path: Path) -> Non
         tmp_path,
         f"tag,{HEADER},runtime_ms",
         "a,conv,1,3,8,8,10,8,8,1,1,1,1,0,0,1,,4.5",
-        "b,pool,1,3,8,8,10,8,8,1,1,1,1,0,0,1,max,",
+        "b,pool,1,3,8,8,3,8,8,1,1,1,1,0,0,1,max,",
     )
     header, rows = predict_table(path, MODELS)
     assert header == ["tag", *HEADER.split(","), "given_runtime_ms", *ADDED_COLUMNS]
@@ -47,6 +47,13 @@ def test_rows_gain_predictions_and_keep_their_own_columns(tmp_path: Path) -> Non
         ("conv,1,3,8,8,1.5,8,8,1,1,1,1,0,0,1,", "row 2: column out_channels: '1.5'"),
         ("conv,1,3,8,8,10,8,8,,1,1,1,0,0,1,", "row 2: column kernel_height is empty or missing"),
         (",1,3,8,8,10,8,8,1,1,1,1,0,0,1,", "row 2: column family is empty"),
+        (
+            "conv,1,3,32,32,10,77,77,3,3,1,1,0,0,1,",
+            "row 2: column out_height: conv: an input of 32 gives an output of 30, not 77",
+        ),
+        ("conv,1,3,8,8,10,8,8,3,3,1,1,1,1,2,", "row 2: column groups: conv: 2 groups do not"),
+        ("pool,1,3,8,8,10,8,8,1,1,1,1,0,0,1,max", "row 2: column out_channels: pool: 3 channels"),
+        ("conv,9000000000000000,3,8,8,10,8,8,1,1,1,1,0,0,1,", "row 2: column batch: .* of data"),
     ],
 )
 def test_a_bad_field_is_told_with_its_row_and_column(

@@ -7,6 +7,7 @@ one side. They serve whole numbers and arrays alike; sizes are at or above their
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -61,6 +62,19 @@ def broken_rules(c: cost.Sizes[int], ms: float) -> Iterator[tuple[str, str]]:
 def implausible(c: Sizes, ms: Numbers) -> Numbers:
     """(n,) of bool: rows of one family that break a rule, from columns of float64."""
     return reduce(or_, (rule.broken(c, ms) for rule in RULES))
+
+
+def contradictions(c: cost.Sizes[int]) -> Iterator[tuple[str, str]]:
+    """The column and the reason of every rule that sizes alone break, whatever the time."""
+    for rule in RULES:
+        if rule.column != "runtime_ms" and rule.broken(c, math.inf):
+            yield rule.column, rule.text(c, math.inf)
+
+
+def contradictory(c: Sizes) -> Numbers:
+    """(n,) of bool: rows of one family whose sizes alone break a rule."""
+    rules = [rule for rule in RULES if rule.column != "runtime_ms"]
+    return reduce(or_, (rule.broken(c, math.inf) for rule in rules))
 
 
 def _of(c: Sizes, name: str, axis: str) -> Numbers:

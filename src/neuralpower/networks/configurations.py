@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from neuralpower.core.cells import (
 )
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
+from neuralpower.core.plausible import contradictions, contradictory
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.estimates import Models, estimate
 
@@ -37,10 +39,12 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
 
     Columns of the input are kept in their order; one that has the name of an added column (a
     measured ``runtime_ms``) is kept as ``given_<name>``. A row of a family without a model has
-    source ``none`` and empty figures. Raises ``InputError`` naming row and column.
+    source ``none`` and empty figures. Raises ``InputError`` naming row and column, also for sizes
+    that contradict each other.
     """
     header, rows = read_rows(path, required=SIZE_COLUMNS)
     columns = columns_of_rows(rows, path)
+    _refuse_contradictions(columns, path)
     estimates = estimate(columns, models)
     kept = {name: f"given_{name}" if name in ADDED_COLUMNS else name for name in header}
     out: list[dict[str, object]] = [{kept[name]: row[name] for name in header} for row in rows]
@@ -55,6 +59,18 @@ def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dic
         row["extrapolates"], row["source"] = column or None, source
         row["extrapolates_by"] = None if times != times else times
     return [*kept.values(), *ADDED_COLUMNS], out
+
+
+def _refuse_contradictions(columns: Mapping[str, NDArray[np.generic]], path: str | Path) -> None:
+    """``InputError`` for the first row that no layer can have: its figures would not show it."""
+    for family in np.unique(columns["family"]).tolist():
+        rows = np.flatnonzero(columns["family"] == family)
+        sizes = {name: columns[name][rows].astype(np.float64) for name in INTEGER_COLUMNS}
+        odd = np.flatnonzero(contradictory(SimpleNamespace(family=family, **sizes)))
+        if odd.size:
+            one = {name: int(values[odd[0]]) for name, values in sizes.items()}
+            column, reason = next(contradictions(SimpleNamespace(family=family, **one)))
+            raise InputError(f"column {column}: {reason}", path=path, row=int(rows[odd[0]]) + 1)
 
 
 def columns_of_rows(

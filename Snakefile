@@ -39,6 +39,9 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        # A run that was killed before it remade one of these would leave it missing: its pages are
+        # there, so that nothing else asks for it.
+        REPORT_INPUTS,
         "results/provenance.json",
         "results/inputs.txt",
     localrule: True

@@ -42,6 +42,14 @@ def test_a_killed_run_leaves_nothing_to_do_by_hand(made: Path, project: Path) ->
     assert digests(project) == digests(made)
 
 
+def test_a_table_that_a_kill_left_missing_is_made_again(made: Path, project: Path) -> None:
+    """Snakemake removes a job's results before it starts; the pages of before are still there."""
+    for name in ("layers.csv", "accuracy/tiny.json"):
+        (project / "results" / name).unlink()
+    snakemake(project, "all")
+    assert digests(project) == digests(made)
+
+
 def test_a_run_elsewhere_is_no_run_here(tmp_path: Path) -> None:
     folder, other = tmp_path / "here", tmp_path / "there"
     for place in (folder, other):

@@ -92,7 +92,7 @@ class StandIn:
     """Boards in ``folder``, behind the library in ``library``'s folder."""
 
     def __init__(self, library: Path, folder: Path, boards: int = 1) -> None:
-        self.library, self.folder = library, folder
+        self.built, self.folder = library, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "boards.txt"
         self.loads = [Load(folder / f"board{number}.load") for number in range(boards)]
@@ -139,7 +139,7 @@ class StandIn:
             paths.insert(0, str(HERE / "site"))
         return {
             **os.environ,
-            "LD_LIBRARY_PATH": str(self.library.parent),
+            "LD_LIBRARY_PATH": str(self.built.parent),
             "NVML_STANDIN": str(self.path),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }

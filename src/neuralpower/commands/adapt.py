@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuralpower.commands.arguments import seconds
+from neuralpower.commands.arguments import add_source_models, seconds
 from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import safe_name
 
@@ -26,15 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLE
     parser.add_argument("--config", required=True, type=Path, help="configuration with a sweep")
-    parser.add_argument(
-        "--models",
-        required=True,
-        nargs="+",
-        action="extend",
-        type=Path,
-        metavar="MODELS_DIR",
-        help="models of measured platforms, from fit",
-    )
+    add_source_models(parser)
     parser.add_argument("--platform", required=True, help="name of the new device")
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for sweep/, measurements/ and models/"

@@ -1,9 +1,10 @@
-"""Readers of argument values that several commands share; ``ValueError`` for anything else."""
+"""Arguments that several commands share, and readers of values: ``ValueError`` for a bad one."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 
 def positive(text: str) -> int:
@@ -33,3 +34,16 @@ def seconds(text: str) -> float:
 def seconds_or_none(text: str) -> float:
     """A time, or 0."""
     return 0.0 if text in ("0", "0s") else seconds(text)
+
+
+def add_source_models(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--models`` of the devices that a new one learns from."""
+    parser.add_argument(
+        "--models",
+        required=True,
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="MODELS_DIR",
+        help="models of measured platforms, from fit; the best of them is taken for each family",
+    )

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from neuralpower.commands.arguments import add_source_models
 from neuralpower.commands.summaries import say_models
 
 
@@ -17,15 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MEASUREMENTS_DIR",
         help="the few measurements of the new device",
     )
-    parser.add_argument(
-        "--models",
-        required=True,
-        nargs="+",
-        action="extend",
-        type=Path,
-        metavar="MODELS_DIR",
-        help="models of measured platforms, from fit; the best of them is taken for each family",
-    )
+    add_source_models(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="MODELS_DIR", help="folder for the models"
     )

@@ -4,7 +4,7 @@
 
 1. The layer table of a large network, from its text to CSV, against ``text_format.Parse`` of the
    same text (limit 1.3).
-2. A thousand prototxts in one process: time a file against the first hundred, and peak memory
+2. A thousand prototxts in one process: time per file against the first hundred, and peak memory
    (linear, under 100 MB).
 3. ``neuralpower layers`` of LeNet as a process against ``import google.protobuf.text_format``
    (limit 2.5), medians of CPU times of alternating runs.
@@ -85,7 +85,7 @@ def compare_with_protobuf() -> bool:
 
 
 def thousand_files() -> bool:
-    """Print time a file and peak memory over a thousand prototxts."""
+    """Print time per file and peak memory over a thousand prototxts."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(OWN.glob("*.prototxt"))]
     # The large ones would only make the run longer.
     texts = [text for text in texts if len(text) < 60_000] or [""]
@@ -98,7 +98,7 @@ def thousand_files() -> bool:
     growth = marks[FILES] / marks[FILES // 10]
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{FILES} prototxts in one process: {marks[FILES] * 1e3:.1f} ms a file, "
+        f"{FILES} prototxts in one process: {marks[FILES] * 1e3:.1f} ms per file, "
         f"{growth:.2f} times the first {FILES // 10}; peak memory {memory_mb:.0f} MB (limit 100)"
     )
     return memory_mb < 100

@@ -78,7 +78,7 @@ def as_published(index: list[dict[str, str]]) -> list[str]:
 
 
 def lines() -> list[str]:
-    """The table, a row a file, and the totals over it."""
+    """The table, a row per file, and the totals over it."""
     with (REFERENCE / "INDEX.csv").open(newline="", encoding="utf-8") as stream:
         index = [row for row in csv.DictReader(stream) if row["origin_repo"] != "self-written"]
     rows = sorted((row for row in index if row["phase"] == "TEST"), key=lambda row: row["id"])

@@ -1,6 +1,6 @@
 """Fuzz the Caffe front end with atheris: any bytes must end in a table or in one line.
 
-Not part of the tests. Use an environment of its own (atheris is no dependency of the project):
+Not part of the tests. Use a separate environment (atheris is no dependency of the project):
 
     python -m venv fuzz && fuzz/bin/pip install atheris protobuf
     PYTHONPATH=src fuzz/bin/python benchmarks/caffe_fuzz.py -max_total_time=600 CORPUS

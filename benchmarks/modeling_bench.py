@@ -5,7 +5,7 @@
 Fitting: the whole default grid with ten nested outer folds, against one
 `sklearn.linear_model.LassoCV(cv=10, alphas=100)` on the paper's terms of the same rows. `--set`
 names a folder of measurements and `--family` one of its families; without it, and for the growth
-with rows, a made-up convolution table stands in (speed does not depend on the figures in it).
+with rows, a made-up convolution table takes its place (speed does not depend on the figures in it).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main() -> None:
     for rows in arguments.rows:
         seconds, _ = grid_seconds(made_up(rows))
         print(
-            f"{rows} made-up rows: {seconds:.1f} s, {1e3 * seconds / rows:.2f} ms a row, ", end=""
+            f"{rows} made-up rows: {seconds:.1f} s, {1e3 * seconds / rows:.2f} ms per row, ", end=""
         )
         print(f"peak {peak_mb():.0f} MB")
 

@@ -3,8 +3,8 @@
     python benchmarks/modeling_scores.py MODELS_DIR... [--write docs/accuracy.md]
 
 MODELS_DIR is a folder that `fit` (or `published refit`) wrote. Every figure is out of fold, as it
-stands in their files: nested selection, ten folds by configuration; a mean of three deals of the
-folds below 200 configurations. The table replaces what stands between the markers of the file.
+is in their files: nested selection, ten folds by configuration; a mean of three deals of the
+folds below 200 configurations. The table replaces what is between the markers of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neuralpower.modeling.models import Model, load_models
 BEGIN, END = "<!-- scores: begin -->\n", "<!-- scores: end -->\n"
 
 #: The best known column before this project (design, modelling.md), RMSPE in %; conv runtimes of
-#: the GPU sets have figures of their own.
+#: the GPU sets have their own figures.
 TO_BEAT = {
     ("a100-pytorch", "conv", "runtime_ms"): 22.0,
     ("a100-pytorch", "fc", "runtime_ms"): 9.6,

@@ -5,8 +5,8 @@
 First on the CPU: layers of a few families are profiled in a fresh folder; printed is the time of
 the whole run (planning, records on the disk, tables, manifest) over that spent in visits. Then on
 the fake GPU of the tests, whose clock passes only where a device would work or be waited for and
-where a layer is prepared (`--prepare-ms`, an assumption until a GPU tells): visits a minute, and
-the share of that clock that is neither preparing nor measuring.
+where a layer is prepared (`--prepare-ms`, an assumption until a GPU is measured): visits per
+minute, and the share of that clock that is neither preparing nor measuring.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def on_the_fake(number: int, prepare_s: float, share: float) -> None:
     minute = 60 * len(records)
     print(
         f"fake GPU, power of {share:.0%} and anchors: {len(records)} visits, {len(powers)} with "
-        f"power, in {whole:.0f} s of its clock: {minute / whole:.0f} visits a minute; preparing "
+        f"power, in {whole:.0f} s of its clock: {minute / whole:.0f} visits per minute; preparing "
         f"and timing {minute / (timed + prepare_s * len(records)):.0f} a minute, power "
         f"{60 * len(powers) / powered:.0f} a minute; neither preparing nor measuring "
         f"{rest / whole:.1%}; the host worked {host_s:.1f} s, the fake itself included"

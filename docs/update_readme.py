@@ -1,6 +1,6 @@
 """Write the accuracy table of the README from a run's accuracy files.
 
-``python docs/update_readme.py`` rewrites what stands between the accuracy marks of README.md from
+``python docs/update_readme.py`` rewrites what is between the accuracy marks of README.md from
 ``results/accuracy/*.json``.
 """
 

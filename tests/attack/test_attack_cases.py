@@ -247,7 +247,7 @@ def test_a_figure_below_zero_passes_no_gate(
     figures["layers"]["conv"]["runtime_ms"][key] = -1
     bad.write_text(json.dumps(figures))
     files = (sound, "--baseline", bad) if baseline else (bad, "--baseline", sound)
-    assert "bad.json: damaged: -1 stands where" in refused(capsys, "gate", *files)
+    assert "bad.json: damaged: -1 found where" in refused(capsys, "gate", *files)
 
 
 @pytest.mark.parametrize("key", ["coverage_percent", "network_coverage_percent"])
@@ -338,12 +338,12 @@ def test_names_in_files_cannot_write_to_the_terminal(
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
         assert main([str(word) for word in words]) in (0, 1)
-        told = out.getvalue() + err.getvalue()
-        assert told
-        assert told.replace("\n", "").isprintable(), words
+        printed = out.getvalue() + err.getvalue()
+        assert printed
+        assert printed.replace("\n", "").isprintable(), words
 
 
-def test_records_of_wrong_types_are_told_with_their_line(
+def test_records_of_wrong_types_are_reported_with_their_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = copied(TABLES / "visits_wrong_types", tmp_path)

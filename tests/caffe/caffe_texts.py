@@ -52,7 +52,7 @@ def reference_files() -> list[Path]:
 
 
 def truth() -> list[dict[str, Any]]:
-    """What real Caffe makes of the reference files, a record a file and phase."""
+    """What real Caffe makes of the reference files, a record per file and phase."""
     reference_files()
     with gzip.open(REFERENCE / "truth.jsonl.gz", "rt", encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]

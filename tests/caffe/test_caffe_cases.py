@@ -381,7 +381,7 @@ DATA = [
 
 
 @pytest.mark.parametrize(("kind", "options", "shapes"), DATA)
-def test_sizes_of_data_that_the_file_tells(kind: str, options: str, shapes: str) -> None:
+def test_sizes_of_data_that_the_file_gives(kind: str, options: str, shapes: str) -> None:
     layer = last(f'layer {{ name: "d" type: "{kind}" top: "a" top: "b" {options} }}')
     assert tops(layer) == shapes
     assert not layer.doubts

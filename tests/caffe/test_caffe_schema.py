@@ -56,7 +56,7 @@ def test_defaults() -> None:
     assert layer.batch_norm_param.eps == pytest.approx(1e-5)
 
 
-def test_parameters_of_forks_are_told_by_their_numbers() -> None:
+def test_parameters_of_forks_are_known_by_their_numbers() -> None:
     forks = {
         item.name for item in pb.LayerParameter.DESCRIPTOR.fields if item.number >= FORK_NUMBERS
     }

@@ -5,7 +5,7 @@
 #   tests/cluster/one_host_slurm.sh up DIR      sets it up
 #   tests/cluster/one_host_slurm.sh down DIR    stops what `up DIR` started, and nothing else
 #
-# Both nodes are this host on loopback, told apart by their ports: jobs run in parallel, on the same
+# Both nodes are this host on loopback, distinguished by their ports: jobs run in parallel, on the same
 # cores. No accounting, no cgroups. All it writes lies below DIR, but for the link
 # /etc/slurm/slurm.conf (Snakemake's jobs take SLURM_CONF away); an existing file there is respected.
 set -euo pipefail
@@ -49,7 +49,7 @@ EOF
 
 up() {
   if [ -e /etc/slurm/slurm.conf ]; then
-    echo "/etc/slurm/slurm.conf exists: this host has a Slurm of its own" >&2
+    echo "/etc/slurm/slurm.conf exists: this host has its own Slurm" >&2
     exit 1
   fi
   mkdir -p "$dir"/{state,spool.one,spool.two}

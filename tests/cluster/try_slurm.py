@@ -31,7 +31,7 @@ SLURM = [
     *("--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "5"),
 ]
-#: Results in which a measured time of the platform `local` stands.
+#: Results in which a measured time of the platform `local` is found.
 MEASURED = ("measurements/local", "shards/", "models/local", "predictions/local", "accuracy/local")
 #: Columns of a measurement that the plan decides, not the clock.
 PLANNED = ("family", "batch", "in_channels", "in_height", "in_width", "repeat", "config_key")

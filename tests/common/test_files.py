@@ -108,7 +108,7 @@ def test_windows_line_ends_and_byte_order_mark_are_read(tmp_path: Path) -> None:
         ("b\n1\n", "'a' is missing"),
     ],
 )
-def test_faulty_tables_are_told_with_their_place(tmp_path: Path, text: str, place: str) -> None:
+def test_faulty_tables_are_reported_with_their_place(tmp_path: Path, text: str, place: str) -> None:
     path = tmp_path / "faulty.csv"
     path.write_text(text)
     with pytest.raises(InputError) as caught:

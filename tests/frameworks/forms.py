@@ -153,7 +153,7 @@ LAYERS: list[tuple[str, str, tuple[tuple[int, ...], ...], int]] = [
     ("Interp", "interp_param { zoom_factor: 3 }", (IMAGE,), 1),
     ("Interp", "interp_param { shrink_factor: 2 }", (IMAGE,), 1),
     ("Upsample", "upsample_param { scale: 2 }", (IMAGE,), 1),
-    # One value a channel: no two at one place.
+    # One value per channel: no two at one place.
     ("Upsample", "upsample_param { scale: 3 }", ((2, 6, 1, 1), (2, 6, 1, 1)), 1),
     ("Reorg", "reorg_param { stride: 2 }", ((2, 3, 4, 6),), 1),
     ("Reorg", "reorg_param { stride: 2 reverse: true }", ((2, 8, 3, 5),), 1),

@@ -154,7 +154,7 @@ class FakeDriver:
         return 0
 
 
-def test_the_driver_tells_of_the_gpu() -> None:
+def test_the_driver_describes_the_gpu() -> None:
     assert gpu_facts(driver=FakeDriver()) == {
         "name": "NVIDIA Fake",
         "multiprocessors": 132,

@@ -106,7 +106,7 @@ class FakeSession:
     """What the executor asks of a session on a GPU."""
 
     fallback = False
-    told: dict[str, str] = {}  # noqa: RUF012 - replaced by tests, never changed
+    answered: dict[str, str] = {}  # noqa: RUF012 - replaced by tests, never changed
     error: Exception | None = None
     made: list[FakeSession] = []  # noqa: RUF012 - emptied by the fixture
 
@@ -124,7 +124,7 @@ class FakeSession:
         return ["CPUExecutionProvider"] if self.fallback else [self.provider]
 
     def get_provider_options(self) -> dict[str, dict[str, str]]:
-        return {self.provider: {"gpu_mem_limit": "1", **self.asked, **FakeSession.told}}
+        return {self.provider: {"gpu_mem_limit": "1", **self.asked, **FakeSession.answered}}
 
     def io_binding(self) -> Any:
         return SimpleNamespace(
@@ -166,7 +166,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
     facts = {"name": "Fake H", "multiprocessors": 132, "l2_bytes": 4096, "uuid": "GPU-1"}
     facts["memory_bytes"] = 1 << 30
     monkeypatch.setattr(ort_cuda, "gpu_facts", lambda: facts)
-    for name, value in (("fallback", False), ("told", {}), ("error", None), ("made", [])):
+    for name, value in (("fallback", False), ("answered", {}), ("error", None), ("made", [])):
         monkeypatch.setattr(FakeSession, name, value)
     return FakeSession
 
@@ -222,7 +222,7 @@ def test_a_silent_fallback_is_refused(fake: type[FakeSession]) -> None:
 
 
 def test_an_option_that_is_not_taken_is_refused(fake: type[FakeSession]) -> None:
-    fake.told = {"use_tf32": "1"}
+    fake.answered = {"use_tf32": "1"}
     with pytest.raises(InputError, match="use_tf32 '1', not '0'"):
         make_executor("onnxruntime", 1, CUDA)
 

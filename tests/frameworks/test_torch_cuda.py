@@ -125,14 +125,14 @@ def test_a_workload_is_captured_and_replayed(cuda: dict[str, Any]) -> None:
     assert workload._sets == []
 
 
-def test_too_little_memory_is_told_before_a_capture(cuda: dict[str, Any]) -> None:
+def test_too_little_memory_is_reported_before_a_capture(cuda: dict[str, Any]) -> None:
     cuda["free"] = 100 << 20
     with pytest.raises(InputError, match="out of memory on the GPU"):
         CudaWorkload(layer_model(CONV, PLACE, 1), 4, 1)
     assert cuda["captures"] == 0
 
 
-def test_a_capture_that_fails_is_told_and_leaves_the_stream_as_it_was(
+def test_a_capture_that_fails_is_reported_and_leaves_the_stream_as_it_was(
     cuda: dict[str, Any],
 ) -> None:
     cuda["fault"] = "CUDA error: operation not permitted when stream is capturing"
@@ -149,10 +149,10 @@ def _run_out_in_a_capture() -> None:
 
 
 def test_missing_memory_is_known_by_what_came_before() -> None:
-    with pytest.raises(RuntimeError) as told:
+    with pytest.raises(RuntimeError) as raised:
         _run_out_in_a_capture()
-    assert "previous error" in str(told.value)
-    assert out_of_memory(told.value)
+    assert "previous error" in str(raised.value)
+    assert out_of_memory(raised.value)
     assert out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
     assert not out_of_memory(RuntimeError("CUDA error: an illegal memory access"))
 

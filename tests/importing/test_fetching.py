@@ -158,7 +158,7 @@ def test_what_was_cut_of_another_file_does_not_pass(
     assert (tmp_path / PATH).read_bytes() == BODY
 
 
-def test_a_missing_file_is_told_with_its_address(
+def test_a_missing_file_is_reported_with_its_address(
     host: Host, recipe: Recipe, tmp_path: Path
 ) -> None:
     host.bodies.clear()

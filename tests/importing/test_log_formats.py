@@ -94,7 +94,7 @@ def test_a_log_that_is_cut_short_is_refused_unless_it_is_asked_for(tmp_path: Pat
     assert log.whole_ms is None
 
 
-def test_a_time_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_time_that_is_none_is_reported_with_its_line(tmp_path: Path) -> None:
     text = (LOGS / "lenet.log").read_text().replace("0.4687", "nan")
     with pytest.raises(InputError, match=r"bad\.log:189: the time 'nan'"):
         read_caffe_time(write(tmp_path / "bad.log", text))

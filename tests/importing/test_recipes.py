@@ -64,7 +64,7 @@ def test_a_formula_is_one_of_a_fixed_set() -> None:
 
 @given(st.text(max_size=30))
 def test_a_text_is_never_code(text: str) -> None:
-    """Whatever stands there is a column's name, or refused."""
+    """Whatever is there is a column's name, or refused."""
     try:
         formula = Formula.read(text)
     except ValueError:
@@ -230,7 +230,7 @@ def test_a_faulty_file_of_a_recipe_is_one_line(
         load_recipe(folder)
 
 
-#: The same sets as they were converted by others; ``runs`` is told below.
+#: The same sets as they were converted by others; ``runs`` is checked below.
 CONVERTED = {
     "a30-pytorch-fp32": "nicolai-a30-fp32",
     "a30-pytorch-tf32": "nicolai-a30-tf32",

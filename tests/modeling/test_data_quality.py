@@ -1,4 +1,4 @@
-"""Tables as they come: every row left out is told, nothing is left out in silence."""
+"""Tables as they come: every row left out is listed, nothing is left out in silence."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def test_one_distinct_target_is_a_constant_model(tmp_path: Path) -> None:
     ],
 )
 def test_large_tables_follow_the_same_rules(rows: int) -> None:
-    """Every kind of bad row in one table: each is told with its reason, the rest is modelled."""
-    # Batches of their own keep the bad rows' configurations apart from all others.
+    """Every kind of bad row in one table: each is listed with its reason, the rest is modelled."""
+    # Separate batches keep the bad rows' configurations apart from all others.
     configurations = fc_records(rows)
     for i, record in enumerate(configurations[:60]):
         record["batch"] = 1000 + i

@@ -164,7 +164,7 @@ def test_power_keeps_to_what_the_board_can_draw(folder: Path) -> None:
             Model.from_json({**fitted.model, "limits": damage})
 
 
-def test_a_launch_level_is_told_where_there_is_one(folder: Path, tmp_path: Path) -> None:
+def test_a_launch_level_is_reported_where_there_is_one(folder: Path, tmp_path: Path) -> None:
     layers = layers_of(folder, "conv")
     assert launch_level(layers.measured) == pytest.approx(LAUNCH_MS, rel=0.03)
     assert launch_level(np.geomspace(0.01, 100.0, 300)) is None

@@ -47,7 +47,7 @@ def relu_lines(configurations: int, visits: int = 3, seed: int = 0) -> list[str]
     return lines
 
 
-def told(data: Dataset) -> list[tuple[object, ...]]:
+def left_out(data: Dataset) -> list[tuple[object, ...]]:
     return [(f.file, f.row, f.column, f.reason, f.action, str(f.value)) for f in data.left_out]
 
 
@@ -75,7 +75,7 @@ def test_pieces_are_the_same_rows(tmp_path: Path, rows: int) -> None:
     folder = table(tmp_path / "p", odd_lines())
     whole = dataset(load_rows(folder))
     pieces = data_module._dataset(collect(iter_blocks(folder, rows)))
-    assert told(pieces) == told(whole)
+    assert left_out(pieces) == left_out(whole)
     assert len(whole.left_out) > 100
     assert pieces.rows_read == whole.rows_read
     assert list(pieces.layers) == list(whole.layers)
@@ -98,7 +98,7 @@ def test_pieces_are_the_same_rows(tmp_path: Path, rows: int) -> None:
         ("conv,1", "2 fields where the header has 25"),
     ],
 )
-def test_a_fault_far_down_is_told_with_its_row(tmp_path: Path, line: str, message: str) -> None:
+def test_a_fault_far_down_is_reported_with_its_row(tmp_path: Path, line: str, message: str) -> None:
     folder = table(tmp_path / "p", [*relu_lines(50), line, *relu_lines(5)])
     with pytest.raises(InputError) as whole:
         load_rows(folder)
@@ -163,7 +163,7 @@ def test_endless_visits_of_few_configurations_are_thinned_evenly(tmp_path: Path)
     np.testing.assert_allclose(thinned.measured, whole.measured, rtol=0.03)
 
 
-def test_a_sampled_family_is_told(
+def test_a_sampled_family_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = table(tmp_path / "p", relu_lines(400))
@@ -187,6 +187,6 @@ def test_of_very_many_faulty_values_the_first_are_listed_and_all_are_counted(
     found = load_dataset(folder).left_out
     assert [fault.row for fault in found] == [*range(1, 11), 11, 51]
     assert found[10].reason == "runtime 0 is not positive (and 39 rows after it)"
-    # A negative runtime refuses the table, wherever it stands.
+    # A negative runtime refuses the table, wherever it is.
     with pytest.raises(InputError, match="row 51"):
         fit_platform(folder, tmp_path / "m", QUICK, leave_out_negative=False)

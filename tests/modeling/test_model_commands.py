@@ -163,7 +163,7 @@ def test_a_missing_column_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert error.count("\n") == 1
 
 
-def test_evaluate_tells_stored_from_fresh(platform: Path, tmp_path: Path) -> None:
+def test_evaluate_separates_stored_from_fresh(platform: Path, tmp_path: Path) -> None:
     models = tmp_path / "m"
     fit_platform(platform, models, QUICK)
     out = tmp_path / "accuracy.json"
@@ -283,9 +283,9 @@ def test_fit_and_evaluate_end_with_a_short_table(
     assert "at least 5 are needed" in said[-1]
     out = tmp_path / "accuracy.json"
     assert main(["evaluate", str(folder), "--models", str(models), "--out", str(out)]) == 0
-    told = capsys.readouterr().err.splitlines()
-    assert told[1].split()[3] == mape
-    assert told[-1] == "scored on: out of fold"
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[1].split()[3] == mape
+    assert printed[-1] == "scored on: out of fold"
 
 
 def test_the_gate_prints_four_digits_and_ignores_what_nobody_sees(

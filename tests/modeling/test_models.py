@@ -173,7 +173,7 @@ def test_equations_are_readable(model: Model) -> None:
     assert "runtime\\_ms" in latex
 
 
-def test_the_file_tells_where_it_comes_from(folder: Path) -> None:
+def test_the_file_says_where_it_comes_from(folder: Path) -> None:
     value = json.loads((folder / "m" / "conv.runtime_ms.json").read_text())
     for key in ("scores", "baselines", "inference", "in_sample", "provenance", "equation", "noise"):
         assert key in value

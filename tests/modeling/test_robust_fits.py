@@ -74,7 +74,7 @@ def test_figures_of_dependent_terms_are_left_out_and_said(
 
 
 @pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
-def test_estimators_bear_a_column_that_stands_in_the_folds_left_out_alone(estimator: str) -> None:
+def test_estimators_bear_a_column_only_in_the_folds_left_out(estimator: str) -> None:
     """Total less fold leaves rounding errors of it, and no positive definite matrix."""
     generator = np.random.default_rng(0)
     kept = np.concatenate([np.ones((40, 1)), generator.uniform(1, 2, (40, 4))], axis=1)

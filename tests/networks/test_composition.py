@@ -70,7 +70,7 @@ def test_without_power_models_power_and_energy_are_empty() -> None:
         assert row["energy_share"] is None
 
 
-def test_power_of_a_part_is_told_and_is_its_energy_over_its_own_time() -> None:
+def test_power_of_a_part_is_reported_and_is_its_energy_over_its_own_time() -> None:
     models = PlainModels({**RUNTIME_ONLY.models, ("fc", "power_w"): FC_W})
     whole = rows_of(models)["TOTAL"]
     assert whole["power_w"] == pytest.approx(30)

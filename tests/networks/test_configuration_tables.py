@@ -56,13 +56,13 @@ def test_rows_gain_predictions_and_keep_their_own_columns(tmp_path: Path) -> Non
         ("conv,9000000000000000,3,8,8,10,8,8,1,1,1,1,0,0,1,", "row 2: column batch: .* of data"),
     ],
 )
-def test_a_bad_field_is_told_with_its_row_and_column(
+def test_a_bad_field_is_reported_with_its_row_and_column(
     tmp_path: Path, line: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         predict_table(table(tmp_path, HEADER, "conv,1,3,8,8,10,8,8,1,1,1,1,0,0,1,", line), MODELS)
 
 
-def test_a_missing_column_is_told(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="column 'in_channels' is missing"):
         predict_table(table(tmp_path, "family,batch", "conv,1"), MODELS)

@@ -123,13 +123,13 @@ def test_a_network_is_scored_without_its_own_configurations(folder: Path, tmp_pa
 def test_the_models_without_a_network_are_kept_and_used_again(folder: Path) -> None:
     models = load_models(folder / "models")
     trials, _ = load_trials(folder / "board", models)
-    told: list[str] = []
-    first = hold_out(folder / "board", folder / "models", models, trials, told.append)
+    said: list[str] = []
+    first = hold_out(folder / "board", folder / "models", models, trials, said.append)
     kept = folder / "models" / FOLDER / "one" / "conv.runtime_ms.json"
     before = kept.read_bytes()
-    told.clear()
-    again = hold_out(folder / "board", folder / "models", models, trials, told.append)
-    assert told == []
+    said.clear()
+    again = hold_out(folder / "board", folder / "models", models, trials, said.append)
+    assert said == []
     for name in NETWORKS:
         for one, two in zip(first.trials[name], again.trials[name], strict=True):
             np.testing.assert_array_equal(
@@ -137,8 +137,8 @@ def test_the_models_without_a_network_are_kept_and_used_again(folder: Path) -> N
             )
     value = json.loads(before)
     kept.write_text(json.dumps({**value, "stamp": "another"}))
-    hold_out(folder / "board", folder / "models", models, trials, told.append)
-    assert told == ["fitting without the layers of one"]
+    hold_out(folder / "board", folder / "models", models, trials, said.append)
+    assert said == ["fitting without the layers of one"]
     assert kept.read_bytes() == before
 
 

@@ -24,7 +24,7 @@ LAUNCH_MS, CAP_W, WAITING_W = 0.05, 150.0, 60.0
 
 
 def models(**more: Any) -> PlainModels:
-    """A device of 0.001 ms a channel of a convolution and 100 W, whose launches take 0.05 ms."""
+    """A device of 0.001 ms per channel of a convolution and 100 W, whose launches take 0.05 ms."""
     limits = (20.0, CAP_W)
     return PlainModels(
         {
@@ -179,7 +179,7 @@ def columns(*configurations: Configuration) -> dict[str, Any]:
     return dict(configuration_columns(list(configurations)))
 
 
-def test_a_rectifier_stands_in_for_what_moves_as_many_bytes() -> None:
+def test_a_rectifier_serves_for_what_moves_as_many_bytes() -> None:
     sizes = (8, 64, 14, 14, 64, 14, 14)
     addition = Configuration("eltwise", *sizes, inputs=2)
     joined = Configuration("concat", 8, 32, 14, 14, 64, 14, 14, inputs=2)
@@ -231,7 +231,7 @@ def _row(number: int, **values: Any) -> Row:
     return Row("networks.csv", number, {"batch": 32, "power_w": 100.0, **values})
 
 
-def test_passes_are_told_apart_by_their_input() -> None:
+def test_passes_are_distinguished_by_their_input() -> None:
     rows = [
         _row(1, network="resnet18", input="3x224x224", runtime_ms=11.0),
         _row(2, network="resnet18", input="3x32x32", runtime_ms=3.0),
@@ -272,13 +272,13 @@ def test_a_layer_that_another_holds_is_included_and_needs_no_model() -> None:
             ],
         )
 
-    told = PlainModels(models().models, facts={"included": {"scale": "batchnorm"}})
-    rows = predict_networks([pair("b")], told)
+    fused = PlainModels(models().models, facts={"included": {"scale": "batchnorm"}})
+    rows = predict_networks([pair("b")], fused)
     assert [row["source"] for row in rows] == ["model", "included", "model"]
     assert rows[1]["runtime_ms"] is None
     assert "counted in batchnorm0" in rows[1]["note"]
     assert rows[-1]["note"] == "covers 1 of 1 computing layers, 100 % of MACs"
-    for other in (predict_networks([pair("data")], told), predict_networks([pair("b")], models())):
+    for other in (predict_networks([pair("data")], fused), predict_networks([pair("b")], models())):
         assert other[1]["source"] == "none"
         assert "covers 1 of 2" in other[-1]["note"]
 

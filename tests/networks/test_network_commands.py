@@ -194,9 +194,9 @@ def test_nothing_to_predict_is_said(
     assert "loop.prototxt: no runtime model covers any of its layers" in capsys.readouterr().err
     for command in ("predict", "compare"):
         assert call(folder, command, str(net), "--format", "md") == 0
-        told = capsys.readouterr().out
-        assert "None" not in told
-        assert ("shape unknown" in told) == (command == "predict")
+        message = capsys.readouterr().out
+        assert "None" not in message
+        assert ("shape unknown" in message) == (command == "predict")
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_every_format_holds_the_same_rows(
     assert rows
     values = json.loads(printed["json"])["rows"]
     assert [list(row) for row in values] == [list(row) for row in rows]
-    for row, told in zip(rows, values, strict=True):
-        assert row == {k: "" if v is None else str(v) for k, v in told.items()}
+    for row, message in zip(rows, values, strict=True):
+        assert row == {k: "" if v is None else str(v) for k, v in message.items()}
     body = [line for line in printed["md"].splitlines() if line.startswith("| ")]
     assert len(body) == len(rows) + 2  # the headings and their rule
 
@@ -300,8 +300,8 @@ def test_misspelt_fields_are_on_standard_error_of_every_command(
     net.write_text(NET.replace("kernel_size: 1 }", "kernel_size: 1 strid: 1 }"))
     for command in ("predict", "compare", "explain"):
         assert call(folder, command, str(net), "--out", str(out)) == 0
-        told = f"{net}:9: not sure: unknown field strid of ConvolutionParameter (is it stride?)"
-        assert told in capsys.readouterr().err
+        message = f"{net}:9: not sure: unknown field strid of ConvolutionParameter (is it stride?)"
+        assert message in capsys.readouterr().err
     assert call(folder, "predict", str(net), "--out", str(out)) == 0
     rows = {row["name"]: row for row in csv.DictReader(io.StringIO(out.read_text()))}
     assert rows["branch"]["note"].startswith("not sure: ")

@@ -34,7 +34,7 @@ def test_tables_fit_a_terminal_of_100_columns_even_with_long_names() -> None:
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "prototxts").glob("*.prototxt")), ids=lambda path: str(path.stem)
 )
-def test_the_layers_of_our_networks_can_be_told_apart_on_a_terminal(path: Path) -> None:
+def test_the_layers_of_our_networks_can_be_distinguished_on_a_terminal(path: Path) -> None:
     network = load_network(path, batch=64)
     printed = text.prediction_text(predict_networks([network], MODELS))
     assert max(map(len, printed.splitlines())) <= text.WIDTH

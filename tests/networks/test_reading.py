@@ -133,9 +133,9 @@ def test_every_command_takes_the_options(
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])
         assert caught.value.code == 0
-        told = capsys.readouterr().out
+        printed = capsys.readouterr().out
         for option in ("--phase", "--stage", "--level", "--data-shape", "--blob-shape"):
-            assert option in told, command
+            assert option in printed, command
 
 
 def test_names_of_files() -> None:

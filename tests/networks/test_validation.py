@@ -219,7 +219,7 @@ def test_a_network_whose_layers_took_no_time_has_no_ratio() -> None:
     assert factors["conv"].spread == pytest.approx(math.log(1.6 / 1.2) / math.sqrt(2))
 
 
-def test_one_network_tells_nothing_of_another() -> None:
+def test_one_network_says_nothing_of_another() -> None:
     passes = [shares("a", (0.8, 0.5), (0.2, 0.1))] * 3
     assert factors_of(passes) == ({}, [])
 

@@ -59,7 +59,7 @@ def main(megabytes: float, command: str) -> int:
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
         f"{command}: {megabytes:g} MB, {rows} rows: status {done.returncode}, {seconds:.0f} s, "
-        f"peak {peak_mb:.0f} MB, {1e6 * peak_mb / rows:.0f} bytes a row"
+        f"peak {peak_mb:.0f} MB, {1e6 * peak_mb / rows:.0f} bytes per row"
     )
     return done.returncode
 

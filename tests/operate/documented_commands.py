@@ -21,12 +21,12 @@ PAGES = sorted(
     ]
 )
 PROGRAMS = ("neuralpower", "snakemake", "make")
-#: ``sh`` and what is done with the block: run as it stands, planned only, or why it is not run.
+#: ``sh`` and what is done with the block: run as it is, planned only, or why it is not run.
 FENCE = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    (?=\S)(.+)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`]+)`")
 OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
-#: Words of synopses and what stands for them in the small project.
+#: Words of synopses and what takes their place in the small project.
 VALUES = {
     "C": "config/config.yaml",
     "FAMILY": "conv",
@@ -130,7 +130,7 @@ def filled(text: str, *, optional: bool) -> list[str]:
 
 
 def furnish(project: Path) -> None:
-    """Give the small project the files that the pages speak of; its network stands for theirs."""
+    """Give the small project the files that the pages speak of; its network replaces theirs."""
     shutil.copy(ROOT / "prototxts/networks.yaml", project / "prototxts")
     mini = project / "prototxts/mini.prototxt"
     for name in (

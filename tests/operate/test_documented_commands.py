@@ -1,6 +1,6 @@
 """Every command that the documentation shows is run, or planned, or parsed where it cannot be run.
 
-A shell block says what is done with it: ``sh tested`` runs as it stands in a small project,
+A shell block says what is done with it: ``sh tested`` runs as it is in a small project,
 ``sh planned`` is planned (``make -n``, ``snakemake --dry-run``), ``sh needs ...`` says why neither.
 Commands outside of blocks run with their placeholders filled.
 """
@@ -52,7 +52,7 @@ def test_a_tested_block_runs(furnished: Path, text: str) -> None:
     bash(re.sub(r"\blenet\b", "mini", text), furnished)
 
 
-#: Plans instead of doing; an executor that is not installed everywhere is left away.
+#: Plans instead of doing; an executor that is not installed everywhere is left out.
 PLAN = r"""
 make() { command make -n -C "$ROOT" "$@"; }
 snakemake() {
@@ -115,7 +115,7 @@ def test_a_command_in_the_text_runs(
     arguments = [
         path for word in words[1:] for path in (sorted(glob.glob(word)) if "*" in word else [word])
     ]
-    if words[1] in ("profile", "characterise"):  # they set up threads and clocks of their own
+    if words[1] in ("profile", "characterise"):  # they set up their own threads and clocks
         short = SHORT if words[1] == "profile" else ("--anchors", "2")
         neuralpower(*arguments, *short, cwd=furnished)
     else:

@@ -39,7 +39,7 @@ REFUSED = {
 }
 
 
-def told(done: object) -> list[str]:
+def printed(done: object) -> list[str]:
     """The lines of ours on standard error, once each."""
     text = getattr(done, "stderr", "")
     return list(dict.fromkeys(line for line in text.splitlines() if line.startswith("neuralpower")))
@@ -52,7 +52,7 @@ def index_of(project: Path) -> str:
 
 @pytest.fixture(scope="module")
 def crowded(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A project with one of every kind of bad file, made once, and the lines that were told."""
+    """A project with one of every kind of bad file, made once, and the lines that were printed."""
     project = Path(
         shutil.copytree(made, tmp_path_factory.mktemp("crowd") / "project", symlinks=True)
     )
@@ -74,7 +74,7 @@ def crowded(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     assert done.returncode != 0
     assert "Traceback" not in done.stderr + done.stdout
     assert "internal fault" not in done.stderr + done.stdout
-    return project, told(done)
+    return project, printed(done)
 
 
 def test_every_bad_file_is_one_line(crowded: tuple[Path, list[str]]) -> None:
@@ -125,7 +125,7 @@ def test_a_repaired_project_ends_well(crowded: tuple[Path, list[str]], tmp_path:
     for name in ("local", "z" * 30):
         shutil.rmtree(project / "measurements" / name)
     done = snakemake(project, "all")
-    assert told(done) == []
+    assert printed(done) == []
     assert "could not be read" not in index_of(project)
     assert (project / "results/inputs.txt").read_text() == (
         f"network {'A' * 60}\nnetwork alien\nnetwork mini\nnetwork train_val\nnetwork x.txt\n"
@@ -140,7 +140,7 @@ def test_a_fault_that_stays_costs_no_second_report(crowded: tuple[Path, list[str
     before = page.stat().st_mtime_ns
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    assert set(told(done)) == set(lines)
+    assert set(printed(done)) == set(lines)
     assert page.stat().st_mtime_ns == before
 
 
@@ -177,7 +177,9 @@ def test_a_wrong_option_costs_its_network_only(project: Path) -> None:
     (project / "prototxts/networks.yaml").write_text("other: {level: high}\n")
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    assert "prototxts/networks.yaml: other.level: a whole number is needed" in "".join(told(done))
+    assert "prototxts/networks.yaml: other.level: a whole number is needed" in "".join(
+        printed(done)
+    )
     assert (project / "results/report/networks/mini.html").is_file()
     with (project / "config/config.yaml").open("a") as stream:
         stream.write("reading: {other: {shape: 3x8x8}}\n")
@@ -261,7 +263,7 @@ def test_a_measured_network_that_cannot_be_read_costs_no_platform(project: Path)
     shutil.copy(ROOT / "prototxts/lenet.prototxt", project / "prototxts")
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    assert [line for line in told(done) if "mini.prototxt" in line]
+    assert [line for line in printed(done) if "mini.prototxt" in line]
     assert (project / "results/report/platforms/tiny.html").is_file()
     assert (project / "results/report/networks/lenet.html").is_file()
     log = (project / "results/logs/calibrate/tiny.log").read_text()

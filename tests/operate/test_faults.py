@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
-def test_standard_output_that_is_full_is_told() -> None:
+def test_standard_output_that_is_full_is_reported() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [*COMMAND, "layers", ALEXNET], stdout=full, stderr=subprocess.PIPE, text=True
@@ -105,7 +105,7 @@ def test_a_folder_that_is_read_only(made: Path, tmp_path: Path, words: list[str]
     one_line(done.stderr, "Read-only file system")
 
 
-def test_an_output_below_a_file_is_told(tmp_path: Path) -> None:
+def test_an_output_below_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     done = neuralpower("layers", ALEXNET, "--out", "results/alexnet.csv", cwd=tmp_path, check=False)
     assert done.returncode == 2
@@ -177,9 +177,9 @@ def test_an_interrupt_is_one_line(project: Path) -> None:
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)
-    _, told = run.communicate(timeout=60)
+    _, message = run.communicate(timeout=60)
     assert run.returncode == 130
-    one_line(told, "interrupted")
+    one_line(message, "interrupted")
 
 
 # --- Two at once, clocks -------------------------------------------------------------------------
@@ -293,15 +293,15 @@ def test_a_decimal_comma_that_is_set_for_the_process(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("0.465199", '"0,465199"', "relu.csv, row 1: column runtime_ms: '0,465199' is not"),
         (",", ";", "relu.csv:1: column 'family' is missing"),
     ],
     ids=["decimal comma", "semicolons"],
 )
-def test_tables_of_a_spreadsheet_with_decimal_commas_are_told(
-    project: Path, old: str, new: str, told: str
+def test_tables_of_a_spreadsheet_with_decimal_commas_are_reported(
+    project: Path, old: str, new: str, message: str
 ) -> None:
     table = project / "measurements/tiny/relu.csv"
     text = table.read_text()
@@ -310,7 +310,7 @@ def test_tables_of_a_spreadsheet_with_decimal_commas_are_told(
     write_checksums(project / "measurements/tiny")
     done = neuralpower("fit", "measurements/tiny", "--out", "out", cwd=project, check=False)
     assert done.returncode == 2
-    one_line(done.stderr, told)
+    one_line(done.stderr, message)
     assert not (project / "out").exists()
 
 
@@ -347,7 +347,7 @@ def test_paths_with_spaces_quotes_and_other_scripts(tmp_path: Path, locale_name:
     assert whole == plain
 
 
-def test_a_fault_in_a_file_of_another_script_is_told_in_the_c_locale(tmp_path: Path) -> None:
+def test_a_fault_in_a_file_of_another_script_is_reported_in_the_c_locale(tmp_path: Path) -> None:
     path = tmp_path / "ä.prototxt"
     path.write_text("layer {")
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

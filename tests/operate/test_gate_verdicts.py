@@ -172,9 +172,9 @@ def test_the_command_from_no_baseline_to_accepted(
     now, baseline = write(tmp_path / "now.json", accuracy), str(tmp_path / "base/p.json")
     words = ["gate", now, "--baseline", baseline]
     assert cli.main(words) == 2
-    told = capsys.readouterr().err
-    assert "no baseline" in told
-    assert "--accept" in told
+    printed = capsys.readouterr().err
+    assert "no baseline" in printed
+    assert "--accept" in printed
     assert cli.main([*words, "--accept"]) == 0
     assert cli.main(words) == 0
     first = Path(baseline).read_bytes()
@@ -184,10 +184,10 @@ def test_the_command_from_no_baseline_to_accepted(
     accuracy["data_sha256"] = "1" * 64
     write(Path(now), accuracy)
     assert cli.main([*words, "--accept"]) == 1, "a regression is not accepted in passing"
-    printed = capsys.readouterr()
-    assert "FAILED" in printed.err
-    assert "not those of the baseline" in printed.err
-    assert "layers,conv,runtime_ms,rmspe,10,20,10,worse" in printed.out
+    done = capsys.readouterr()
+    assert "FAILED" in done.err
+    assert "not those of the baseline" in done.err
+    assert "layers,conv,runtime_ms,rmspe,10,20,10,worse" in done.out
     assert Path(baseline).read_bytes() == first
     assert cli.main([*words, "--accept-all"]) == 0
     assert cli.main(words) == 0
@@ -236,9 +236,9 @@ def test_a_damaged_baseline_is_one_line(
     now = write(tmp_path / "now.json", accuracy)
     (tmp_path / "base.json").write_text(text)
     assert cli.main(["gate", now, "--baseline", str(tmp_path / "base.json")]) == 2
-    told = capsys.readouterr().err
-    assert "base.json" in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "base.json" in printed
+    assert printed.count("\n") == 1
 
 
 def test_tolerances_come_from_the_configuration(tmp_path: Path, accuracy: dict[str, Any]) -> None:

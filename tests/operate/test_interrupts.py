@@ -32,11 +32,11 @@ def test_an_early_interrupt_is_a_line_at_most(tmp_path: Path, start: str) -> Non
         )  # fmt: skip
         time.sleep(0.01 * tenth)
         run.send_signal(signal.SIGINT)
-        _, told = run.communicate(timeout=60)
-        ours = [line for line in told.splitlines() if "/neuralpower/" in line]
-        assert not [line for line in ours if "__init__.py" not in line], told
+        _, printed = run.communicate(timeout=60)
+        ours = [line for line in printed.splitlines() if "/neuralpower/" in line]
+        assert not [line for line in ours if "__init__.py" not in line], printed
         if run.returncode == 130:
-            assert told == "neuralpower: interrupted\n"
+            assert printed == "neuralpower: interrupted\n"
         # Whole, or not there; what is left over has a hidden name.
         if out.exists():
             assert out.read_text().count("\n") == 230

@@ -19,8 +19,8 @@ GATE = ("gate", "results/accuracy/tiny.json", "--baseline", "config/baseline/tin
 def test_the_gate_says_that_a_baseline_is_missing(project: Path) -> None:
     done = snakemake(project, "check_accuracy", check=False)
     assert done.returncode != 0
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "config/baseline/tiny.json: no baseline" in told
+    printed = " ".join((done.stdout + done.stderr).split())
+    assert "config/baseline/tiny.json: no baseline" in printed
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_the_gate_is_green_and_red_after_a_sabotage(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_edited_recorded_file_is_told_by_its_checksum(project: Path) -> None:
+def test_an_edited_recorded_file_is_reported_by_its_checksum(project: Path) -> None:
     table = project / "measurements/tiny/relu.csv"
     text = table.read_text()
     table.write_text(text[:-40])
@@ -63,17 +63,17 @@ def test_snakemakes_own_report_has_the_pages_by_category(made: Path, tmp_path: P
     snakemake(made, "--report", str(bundle), "all")
     with zipfile.ZipFile(bundle) as opened:
         names = opened.namelist()
-        told = "".join(
+        printed = "".join(
             opened.read(name).decode() for name in names if name.endswith((".js", ".html"))
         )
     for page in ("index.html", "mini.html", "tiny.html"):
         assert any(name.endswith(page) for name in names), page
     for category in ("Overview", "Networks", "Platforms", "Measurements", "Accuracy", "Models"):
-        assert f'"{category}"' in told, category
+        assert f'"{category}"' in printed, category
 
 
 def test_the_chain_of_a_page_ends_at_the_measurements(made: Path) -> None:
-    told = neuralpower("provenance", "results/report/networks/mini.html", cwd=made).stdout
+    printed = neuralpower("provenance", "results/report/networks/mini.html", cwd=made).stdout
     for name in (
         "results/predictions/tiny/mini.csv",
         "prototxts/mini.prototxt",
@@ -82,8 +82,8 @@ def test_the_chain_of_a_page_ends_at_the_measurements(made: Path) -> None:
         "the checksums of manifest.json agree",
         "models.json names the measurements by data_sha256",
     ):
-        assert name in told
-    assert "!" not in told
+        assert name in printed
+    assert "!" not in printed
 
 
 def test_the_checksums_are_checked_before_a_fit(project: Path) -> None:
@@ -94,12 +94,12 @@ def test_the_checksums_are_checked_before_a_fit(project: Path) -> None:
     assert not (project / "results/checksums/tiny.sha256").exists()
 
 
-def test_a_chain_that_is_broken_is_told(project: Path) -> None:
+def test_a_chain_that_is_broken_is_reported(project: Path) -> None:
     with (project / "measurements/tiny/softmax.csv").open("a") as stream:
         stream.write("\n")
-    told = neuralpower("provenance", "results/accuracy/tiny.json", cwd=project).stdout
-    assert "! softmax.csv: changed" in told
-    assert "! models.json names other measurements" in told
+    printed = neuralpower("provenance", "results/accuracy/tiny.json", cwd=project).stdout
+    assert "! softmax.csv: changed" in printed
+    assert "! models.json names other measurements" in printed
     done = neuralpower(
         *("provenance", "results/accuracy/tiny.json", "--strict", "--out", "x.json"),
         cwd=project,
@@ -179,9 +179,9 @@ def test_a_record_cannot_name_files_outside_the_project(project: Path, name: str
 def test_a_project_may_lie_in_a_folder_named_as_its_own(made: Path, tmp_path: Path) -> None:
     project = Path(shutil.copytree(made, tmp_path / "results/mine", symlinks=True))
     words = ("provenance", "results/predictions/tiny/mini.csv")
-    told = neuralpower(*words, cwd=project).stdout
-    assert told == neuralpower(*words, cwd=made).stdout
-    assert "measurements/tiny/relu.csv" in told
+    printed = neuralpower(*words, cwd=project).stdout
+    assert printed == neuralpower(*words, cwd=made).stdout
+    assert "measurements/tiny/relu.csv" in printed
 
 
 def test_every_kind_of_result_has_a_chain(made: Path) -> None:

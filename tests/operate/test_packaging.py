@@ -113,7 +113,7 @@ def test_the_guide_names_the_wheel_of_this_version() -> None:
     assert named == [neuralpower_package.__version__]
 
 
-def test_an_absent_package_is_told_with_what_to_install() -> None:
+def test_an_absent_package_is_reported_with_what_to_install() -> None:
     assert requirements("onnx") == ["onnx>=1.17", "onnxruntime>=1.20"]
     assert install_line("parquet") == "pip install 'pyarrow>=17'"
     assert str(not_installed("PyTorch", "torch")) == (

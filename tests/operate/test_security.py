@@ -33,7 +33,7 @@ def test_a_network_of_a_table_cannot_choose_a_path(made: Path, tmp_path: Path, n
     if done.returncode:
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-    # A name with spaces round it is trimmed; whatever is read, nothing stands beside.
+    # A name with spaces round it is trimmed; whatever is read, nothing is beside.
     assert {path.name for path in tmp_path.iterdir()} <= {"tiny", "a.json"}
 
 
@@ -143,7 +143,7 @@ def test_a_table_larger_than_memory_is_one_line(tmp_path: Path) -> None:
 
 
 def test_every_pin_is_one_version_with_its_hashes() -> None:
-    """``pip`` then takes no other file, whatever index or mirror it is told to ask.
+    """``pip`` then takes no other file, whatever index or mirror it is asked to use.
 
     Extras stay in the pins: pip does not see ``coverage==`` as the pin of ``coverage[toml]``.
     """
@@ -181,5 +181,5 @@ def test_every_direct_dependency_is_reviewed_in_the_documentation() -> None:
     lock = (ROOT / "envs/requirements-dev.lock").read_text()
     for name in wanted:
         pins = re.findall(rf"^{re.escape(name)}==(\S+)", lock, re.MULTILINE)
-        told = re.findall(r"\d+(?:\.\d+)+", re.sub(r"Python \S+", "", reviewed[name]))
-        assert told == pins, name
+        versions = re.findall(r"\d+(?:\.\d+)+", re.sub(r"Python \S+", "", reviewed[name]))
+        assert versions == pins, name

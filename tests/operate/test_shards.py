@@ -91,7 +91,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         settings = Settings("local", out, seed=1, design=design)
         items = {row.key(): row for row in rows}
         executor = InstantExecutor()
-        # Clocks of machines do not agree: it tells their runs apart.
+        # Clocks of machines do not agree: it distinguishes their runs.
         executor.pass_time(zlib.crc32(out.name.encode()))
         run(settings, counts, items, executor, NoMeter("made up"), lambda item: item)
     return tmp_path

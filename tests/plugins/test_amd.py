@@ -137,7 +137,7 @@ def test_a_counter_that_wraps_is_added_up() -> None:
     assert energies == sorted(energies)
 
 
-def test_a_counter_that_is_reset_is_told() -> None:
+def test_a_counter_that_is_reset_is_reported() -> None:
     fake = FakeAmdSmi(start_counts=10**12)
     fake.reset_at_ns = 2 * S
     stats = record(fake).window(1 * S, 3 * S)

@@ -28,7 +28,7 @@ class FakeClock:
 class FakeNvml:
     """Knobs: publication period, averaging window and phase, gain, noise, die warming, faults.
 
-    ``load``: watts at a time in seconds. ``unsupported``: fields without an answer, 0 stands for
+    ``load``: watts at a time in seconds. ``unsupported``: fields without an answer, 0 means
     ``nvmlDeviceGetPowerUsage``. Errors and constants are pynvml's own.
     """
 

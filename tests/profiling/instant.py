@@ -1,4 +1,4 @@
-"""An executor that computes nothing, on a clock of its own: for tests of the run around it.
+"""An executor that computes nothing, on its own clock: for tests of the run around it.
 
 Not on the command line: its times are made up (a fixed function of the configuration).
 """

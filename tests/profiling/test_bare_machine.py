@@ -76,7 +76,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_told_without_rich(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported_without_rich(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress, "find_spec", lambda name: None)

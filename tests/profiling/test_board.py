@@ -166,13 +166,13 @@ def test_a_missing_counter_is_not_called_honest() -> None:
     assert facts["counter_integrates_all_time"] is None
 
 
-def test_fields_that_a_board_lacks_are_told() -> None:
+def test_fields_that_a_board_lacks_are_reported() -> None:
     gpu = FakeGpu(unsupported=frozenset({185}))
     found = field_facts(gpu.nvml, 0, calls=3)
-    told = {(row["field"], row["scope"]): row["supported"] for row in found}
-    assert told["instant", 0]
-    assert not told["average", 0]
-    assert told["held by the power limit", 0]
+    characterised = {(row["field"], row["scope"]): row["supported"] for row in found}
+    assert characterised["instant", 0]
+    assert not characterised["average", 0]
+    assert characterised["held by the power limit", 0]
     assert len(found) == 11
     assert all(("reading" in row) == row["supported"] for row in found)
 
@@ -273,22 +273,24 @@ def test_what_was_found_stays_when_the_framework_cannot_begin(
 def test_a_calibration_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "characterise.json"
     steps = [{"tau_s": 0.8, "period_ms": 99.0}, {"tau_s": None, "period_ms": 101.0}]
-    board_told = {"steps": steps, "averaging_window_ms": 25.0}
-    told = {"platform": "x", "machine": {}, "executor": {"gpu": {"name": "H"}}}
-    told["board"] = board_told
-    path.write_text(json.dumps(told))
+    board_facts = {"steps": steps, "averaging_window_ms": 25.0}
+    characterised = {"platform": "x", "machine": {}, "executor": {"gpu": {"name": "H"}}}
+    characterised["board"] = board_facts
+    path.write_text(json.dumps(characterised))
     found = read_calibration(path)
     assert found is not None
     rules = found.applied(AdaptiveProtocol())
     assert (rules.tau_s, rules.period_s, rules.averaging_s) == (0.8, 0.1, 0.025)
     assert found.gpu == "H"
-    path.write_text(json.dumps(told | {"board": board_told | {"averaging_window_ms": 1e9}}))
+    path.write_text(
+        json.dumps(characterised | {"board": board_facts | {"averaging_window_ms": 1e9}})
+    )
     odd = read_calibration(path)
     assert odd is not None
     assert odd.averaging_s is None
     empty: tuple[Any, ...] = (None, {}, {"steps": []})
     for nothing in empty:
-        path.write_text(json.dumps(told | {"board": nothing}))
+        path.write_text(json.dumps(characterised | {"board": nothing}))
         assert read_calibration(path) is None
     for text, message in (
         ("{", "not JSON"),

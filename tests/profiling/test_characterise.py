@@ -11,7 +11,7 @@ from neuralpower.cli import main
 from neuralpower.profiling.characterise import anchor_facts, clock_facts
 
 
-def test_the_clock_is_told_by_its_steps() -> None:
+def test_the_clock_is_known_by_its_steps() -> None:
     ticks = iter([0, 0, 50, 50, 50, 100, 150, 1150] + [1150] * 100)
     facts = clock_facts(lambda: next(ticks), readings=8)
     assert facts["smallest_step_ns"] == 50

@@ -26,7 +26,7 @@ def findings(folder: Path, **tables: Sequence[str]) -> list[str]:
     for name, rows in tables.items():
         (folder / f"{name}.csv").write_text("\n".join((COLUMNS, *rows)) + "\n")
     found = check(load_platform(folder)).findings
-    # The spread of repeats has a bound of its own, tested elsewhere.
+    # The spread of repeats has its own bound, tested elsewhere.
     left_out = ("checksum", "such measurements are noisy")
     return [f.text for f in found if not any(words in f.text for words in left_out)]
 

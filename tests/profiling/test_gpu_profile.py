@@ -87,7 +87,7 @@ def test_the_command_finds_the_known_times_and_powers(
         "after_load": pytest.approx(IDLE_W, rel=0.5),
     }
     assert run["anchor"]["in_channels"] == "64"
-    # NVML itself is not here: the reason stands where driver and limits would.
+    # NVML itself is not here: the reason is where driver and limits would.
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["gpu_software"] == run["gpu_software"] != {}
     for line in (out / "visits.jsonl").read_text().splitlines():
@@ -133,7 +133,7 @@ def test_a_budget_ends_a_call_and_the_next_goes_on(
         ({"unsupported": frozenset({186, 185, 83, 0})}, "no power sensor"),
     ],
 )
-def test_without_power_times_are_measured_and_the_reason_is_told(
+def test_without_power_times_are_measured_and_the_reason_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knobs: dict[str, Any], reason: str
 ) -> None:
     out = tmp_path / "out"
@@ -217,12 +217,12 @@ def test_state_of_the_board_becomes_flags() -> None:
     assert power.clock_event_reasons == 0x24
 
 
-def test_a_host_that_cannot_keep_up_is_told() -> None:
+def test_a_host_that_cannot_keep_up_is_reported() -> None:
     _, flags = visit(FakeGpu(), 0.5, 300, host_s=0.05)
     assert "gpu_idle_in_window" in flags
 
 
-def test_a_call_as_long_as_the_period_is_told_as_uncovered() -> None:
+def test_a_call_as_long_as_the_period_is_reported_as_uncovered() -> None:
     _, flags = visit(FakeGpu(), 100.0, 300)
     assert "phase_coverage" in flags
 
@@ -286,17 +286,17 @@ def test_what_a_sensor_lacks_or_loses_is_flagged_and_never_a_figure(
         knobs = {"counter_reset_at_s": measured.t0_ns / 1e9 + 0.6}
     assert profile(monkeypatch, FakeGpu(**knobs), table(tmp_path), "--out", str(out)) == 0
     rows = load_rows(out)
-    told = [row for row in rows if flag in str(row.values["flags"]).split()]
-    assert told
+    flagged = [row for row in rows if flag in str(row.values["flags"]).split()]
+    assert flagged
     for row in rows:
         key = row.values["config_key"]
         assert row.values["runtime_ms"] == pytest.approx(known_ms(key), rel=1e-3)
-        if power or row not in told:
+        if power or row not in flagged:
             assert row.values["power_w"] == pytest.approx(known_w(key), rel=6e-3)
         elif flag == "duplicate_stream":
             assert row.values["power_w"] is None
         assert row.values["power_w"] != 0
-        if flag in ("counter_missing", "counter_reset") and row in told:
+        if flag in ("counter_missing", "counter_reset") and row in flagged:
             assert row.values["energy_edge_mj"] in ("", None)
     assert main(["measurements", "check", str(out)]) == 0
 
@@ -312,7 +312,7 @@ def test_what_a_lost_gpu_leaves_is_published(
     assert 0 < len(load_rows(out)) == manifest["visits"]["made"]
 
 
-def test_a_broken_device_tells_its_layer_and_ends_the_run(
+def test_a_broken_device_names_its_layer_and_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = {"broken": False}

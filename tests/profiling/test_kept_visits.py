@@ -29,8 +29,8 @@ def layers(n: int) -> dict[str, Configuration]:
 def visited(out: Path, gpu: FakeGpu, n: int = 8, executor: Any = None, **changes: Any) -> Outcome:
     with fake_bench(gpu) as made:
         design = DesignProtocol(twice_share=0, thrice_share=0)
-        told: dict[str, Any] = {"warm_up": WarmUpProtocol(cap_s=0), "design": design} | changes
-        settings = Settings("fake", out, 1, clock=made.clock, sleep=made.sleep, **told)
+        options: dict[str, Any] = {"warm_up": WarmUpProtocol(cap_s=0), "design": design} | changes
+        settings = Settings("fake", out, 1, clock=made.clock, sleep=made.sleep, **options)
         return run(
             settings,
             {},

@@ -111,7 +111,7 @@ def test_chosen_visits_stand_on_the_page_as_they_are_recorded(project: Path) -> 
     assert len({id(r) for r in shown.values()}) == len(shown) >= 4
 
 
-def test_the_page_of_merged_boards_tells_runs_and_gain(project: Path) -> None:
+def test_the_page_of_merged_boards_shows_runs_and_gain(project: Path) -> None:
     shown = page(project, "both")
     manifest = json.loads((project / "measurements" / "both" / "manifest.json").read_text())
     for run in manifest["runs"]:
@@ -123,7 +123,7 @@ def test_the_page_of_merged_boards_tells_runs_and_gain(project: Path) -> None:
     assert '<figure id="raw-power">' in shown.html
 
 
-def test_the_page_of_a_processor_tells_why_there_is_no_power(project: Path) -> None:
+def test_the_page_of_a_processor_says_why_there_is_no_power(project: Path) -> None:
     shown = page(project, "ort-cpu")
     assert "No power was measured: no RAPL counters" in shown.text
     assert "Beside a busy process the anchor runs slower by 105 %" in shown.text

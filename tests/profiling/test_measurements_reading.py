@@ -87,7 +87,7 @@ def test_missing_column_names_file_and_column(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", FAMILY["conv"].cells)
-def test_a_column_that_the_family_needs_is_told_by_row(tmp_path: Path, name: str) -> None:
+def test_a_column_that_the_family_needs_is_reported_by_row(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"any\.csv, row 1: column {name} is empty or missing"):
         load_rows(without(tmp_path, name))
 
@@ -135,7 +135,7 @@ def test_faults_of_the_table_name_the_row(tmp_path: Path, line: str, message: st
         (FC.replace("12.5", "0"), "power_w", "power left out"),
     ],
 )
-def test_faults_of_a_value_are_told_not_raised(
+def test_faults_of_a_value_are_reported_not_raised(
     tmp_path: Path, line: str, column: str, action: str
 ) -> None:
     (fault,) = faults(load_rows(folder_with(tmp_path, CONV, line)))

@@ -173,7 +173,7 @@ def test_two_states_of_a_run_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("kind", "place", "told"),
+    ("kind", "place", "two_values"),
     [
         ("software", ("software",), ("nothing 1.0", "nothing 2.0")),
         ("anchor", ("anchor", "batch"), ("64", "32")),
@@ -189,9 +189,9 @@ def test_runs_of_another_kind_are_refused_unless_allowed(
     capsys: pytest.CaptureFixture[str],
     kind: str,
     place: tuple[str, ...],
-    told: tuple[Any, Any],
+    two_values: tuple[Any, Any],
 ) -> None:
-    for name, value in zip("ac", told, strict=True):
+    for name, value in zip("ac", two_values, strict=True):
         shutil.copytree(runs / name, tmp_path / name)
         manifest = json.loads((runs / name / "manifest.json").read_text())
         inner = manifest
@@ -203,13 +203,16 @@ def test_runs_of_another_kind_are_refused_unless_allowed(
     assert merge(tmp_path / "two", tmp_path / "a", tmp_path / "c") == 2
     error = capsys.readouterr().err
     assert f"differ in {kind}" in error
-    assert f"{told[0]} and {told[1]}" in error or f"{told[1]} and {told[0]}" in error
+    assert (
+        f"{two_values[0]} and {two_values[1]}" in error
+        or f"{two_values[1]} and {two_values[0]}" in error
+    )
     assert f"--allow-different {kind}" in error
     assert error.count("\n") == 1
     words = ("--allow-different", kind)
     assert merge(tmp_path / "two", tmp_path / "a", tmp_path / "c", words=words) == 0
-    told_of = json.loads((tmp_path / "two" / "manifest.json").read_text())
-    assert list(told_of["allowed_differences"]) == [kind]
+    manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert list(manifest["allowed_differences"]) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +263,7 @@ def test_levelling_needs_configurations_in_common(
     assert "needs power of two boards" in capsys.readouterr().err
 
 
-def test_notes_of_the_runs_are_told_once(tmp_path: Path) -> None:
+def test_notes_of_the_runs_are_reported_once(tmp_path: Path) -> None:
     for name, notes in (("a", "Warm room."), ("b", "Cold room."), ("c", "Warm room.")):
         row = f"fc,8,64{ord(name)},1,1,100,1,1,,,,,,,,,,,1,,0.5,,1"
         write_text(tmp_path / name / "fc.csv", f"{HEADER}{row}\n")

@@ -129,7 +129,7 @@ def test_the_settle_correction_finds_the_plateau_and_leaves_a_settled_series_alo
     assert sum(c == pytest.approx(n, rel=1e-12) for c, n in same) >= 34
 
 
-def test_the_gain_of_the_board_is_told_not_hidden() -> None:
+def test_the_gain_of_the_board_is_reported_not_hidden() -> None:
     stats = window(steady, gain=0.95)
     assert stats.mean_w == pytest.approx(0.95 * 250, rel=2e-3)
     assert record(steady)[0].info.gain_uncertainty == 0.05

@@ -45,8 +45,8 @@ def profiled(
 ) -> tuple[list[dict[str, Any]], Any]:
     """Records of a run on the fake, in the order in which they were written, and its executor."""
     with fake_bench(gpu, **(executor or {})) as made:
-        told: dict[str, Any] = {"warm_up": WarmUpProtocol(cap_s=0)} | changes
-        settings = Settings("fake", out, 1, clock=made.clock, sleep=made.sleep, **told)
+        options: dict[str, Any] = {"warm_up": WarmUpProtocol(cap_s=0)} | changes
+        settings = Settings("fake", out, 1, clock=made.clock, sleep=made.sleep, **options)
         run(settings, {}, layers(n), made.executor, made.meter, lambda item: item)
         lines = (out / "visits.jsonl").read_text().splitlines()
         # A visit whose kernels were named has two lines: the later one counts.
@@ -102,7 +102,7 @@ def test_a_block_closes_early_when_memory_is_short(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("memory_bytes", "most"), [(1000, 6), (0, 18)])
-def test_what_workloads_hold_closes_a_block_where_no_more_is_told(
+def test_what_workloads_hold_closes_a_block_where_no_more_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int, most: int
 ) -> None:
     class Silent(FakeGpuExecutor):
@@ -189,7 +189,7 @@ def test_a_calibrated_period_and_average_set_window_and_settling() -> None:
 
 
 @pytest.mark.parametrize("stale_from_s", [2.0, 4.2])
-def test_a_sensor_that_stands_still_gives_no_power(stale_from_s: float) -> None:
+def test_a_sensor_that_does_not_move_gives_no_power(stale_from_s: float) -> None:
     gpu = FakeGpu(stale_from_s=stale_from_s)
     gpu.meter.available()
     gpu.begin()
@@ -214,7 +214,7 @@ def look(values: list[float]) -> Look:
     return look_at(Source(), 0, len(values) * S, S // 10)  # type: ignore[arg-type]
 
 
-def test_two_layers_with_one_stream_are_told_apart_from_whole_watts() -> None:
+def test_two_layers_with_one_stream_are_distinguished_from_whole_watts() -> None:
     series = [300.125, 300.25, 300.5, 300.375, 301.125]
     assert look(series).repeats(look(series).values)
     assert not look(series).repeats(look([300.0625, *series[1:], 299.75]).values)
@@ -224,7 +224,7 @@ def test_two_layers_with_one_stream_are_told_apart_from_whole_watts() -> None:
     assert not look([300.0] * 30).repeats(())
 
 
-def test_time_that_a_limit_held_the_board_is_told() -> None:
+def test_time_that_a_limit_held_the_board_is_reported() -> None:
     def states(power_ns: int, thermal_ns: int | None) -> Any:
         first = BoardState(0, 1980, 3000, 60, 0, 10**9, None if thermal_ns is None else 5)
         last = BoardState(S, 1980, 3000, 61, 0, 10**9 + power_ns, thermal_ns)
@@ -251,7 +251,7 @@ def test_held_time_comes_from_the_sensor() -> None:
 
 
 @pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED])
-def test_a_loss_that_only_a_field_tells_of_ends_the_visit(code: int) -> None:
+def test_a_loss_that_only_a_field_reports_ends_the_visit(code: int) -> None:
     gpu = FakeGpu()
     gpu.meter.available()
     gpu.begin()
@@ -260,7 +260,7 @@ def test_a_loss_that_only_a_field_tells_of_ends_the_visit(code: int) -> None:
         measure_adaptive(FakeWorkload(gpu, 0.5, 300), gpu.meter, AdaptiveProtocol(), 0.5, gpu.clock)
 
 
-def test_a_host_that_sets_the_pace_is_told_by_the_timing() -> None:
+def test_a_host_that_sets_the_pace_is_reported_by_the_timing() -> None:
     gpu = FakeGpu()
     slow = measure_replays(FakeWorkload(gpu, 0.5, 300, 0.03), ReplayProtocol(), gpu.clock)
     assert "host_bound" in slow.flags
@@ -268,7 +268,7 @@ def test_a_host_that_sets_the_pace_is_told_by_the_timing() -> None:
     assert quick.flags == ()
 
 
-def test_other_kernels_at_a_later_visit_are_told(tmp_path: Path) -> None:
+def test_other_kernels_at_a_later_visit_are_reported(tmp_path: Path) -> None:
     out = tmp_path / "out"
     records, _ = profiled(out, FakeGpu(), executor={"kernels": "winograd"})
     assert all(record["kernels"] == ["winograd"] for record in records)
@@ -281,7 +281,7 @@ def test_other_kernels_at_a_later_visit_are_told(tmp_path: Path) -> None:
     assert not any("autotune_changed" in record["flags"] for record in again[: len(keep)])
 
 
-def test_warming_up_ends_when_the_board_stands_still() -> None:
+def test_warming_up_ends_when_the_board_is_steady() -> None:
     def degrees(seconds: float) -> int:
         return min(70, 40 + int(seconds))
 

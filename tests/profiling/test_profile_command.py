@@ -211,7 +211,7 @@ def test_onnx_command_takes_the_parameters_of_a_caffemodel(
     assert "not a .caffemodel" in capsys.readouterr().err
 
 
-def test_check_tells_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = (*CONFIGURATION_COLUMNS, "runtime_ms", "power_w", "repeat")
     row = LAYERS[0].as_row() | {"runtime_ms": "1.5", "repeat": "1"}
     bad = row | {"runtime_ms": "-1", "repeat": "2"}

@@ -91,7 +91,7 @@ def test_psys_is_not_counted_beside_its_packages(tmp_path: Path) -> None:
     assert RaplMeter(tmp_path).info.domain == "package-0"
 
 
-def test_a_counter_that_stands_still_gives_no_power(tmp_path: Path) -> None:
+def test_a_counter_that_does_not_move_gives_no_power(tmp_path: Path) -> None:
     machine = Machine(tmp_path, (0.0,))
     meter = meter_of(machine)
     state = meter.available()

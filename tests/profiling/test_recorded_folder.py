@@ -121,7 +121,7 @@ def test_a_call_that_ends_takes_its_log_into_the_manifest(folder: Path, tmp_path
     close_folder(tmp_path / "nothing")
 
 
-def test_a_table_that_tells_otherwise_than_the_record_is_an_error(folder: Path) -> None:
+def test_a_table_that_differs_from_the_record_is_an_error(folder: Path) -> None:
     unsealed(folder)
     row = next(r for r in load_rows(folder) if r.file == "fc.csv.gz")
     runtime = f"{row.values['runtime_ms']:.6g}"
@@ -161,7 +161,7 @@ def test_an_unknown_flag_and_an_unknown_version_are_errors(folder: Path) -> None
     ]
 
 
-def test_power_that_its_samples_do_not_give_is_told(folder: Path) -> None:
+def test_power_that_its_samples_do_not_give_is_reported(folder: Path) -> None:
     unsealed(folder)
     records = [r for r in read_visit_records(folder) if r.power]
     window = PowerLogs(folder).window(records[0])

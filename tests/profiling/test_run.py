@@ -193,7 +193,7 @@ def test_a_spent_budget_ends_cleanly_and_the_next_call_goes_on(tmp_path: Path) -
     assert tables(tmp_path / "a") == tables(tmp_path / "whole")
 
 
-def test_layers_that_cannot_run_are_told_and_left_out(tmp_path: Path) -> None:
+def test_layers_that_cannot_run_are_reported_and_left_out(tmp_path: Path) -> None:
     executor = InstantExecutor(refuse=frozenset({"fc"}))
     outcome = go(tmp_path / "a", executor=executor)
     assert outcome.complete

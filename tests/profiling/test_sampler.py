@@ -97,7 +97,7 @@ def test_interference_is_that_of_the_chosen_sensor(tmp_path: Path) -> None:
     assert "no sampler" in str(sampler_interference(executor, 1, NoMeter("none"))["reason"])
 
 
-def test_a_dead_sampler_is_told(tmp_path: Path) -> None:
+def test_a_dead_sampler_is_reported(tmp_path: Path) -> None:
     meter = SampledMeter("test_sampler:make_meter", tmp_path / "raw.csv")
     meter.start()
     assert meter._process is not None

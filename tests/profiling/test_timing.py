@@ -21,7 +21,7 @@ from neuralpower.profiling.host_timing import TimingProtocol, measure
 
 
 class Work:
-    """Calls that take the given times on a clock of their own."""
+    """Calls that take the given times on their own clock."""
 
     def __init__(self, times: Iterator[int]) -> None:
         self.now = 0

@@ -239,7 +239,7 @@ Work = tuple[tuple[int, ...], tuple[int, ...], int, tuple[int, ...]]
 def their_work(record: dict[str, Any]) -> list[Work]:
     """Kernel, stride, groups and output of each convolution, without the auxiliary classifiers.
 
-    A fully connected layer counts as the 1 x 1 convolution that it often stands for.
+    A fully connected layer counts as the 1 x 1 convolution that it often replaces.
     """
     found: list[Work] = []
     for layer in record["layers"]:

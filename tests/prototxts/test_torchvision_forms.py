@@ -74,7 +74,7 @@ COMPARED = {
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_layers_are_those_that_the_a30_measured(name: str) -> None:
-    """Every convolution, normalisation and inner product stands in the layer tables."""
+    """Every convolution, normalisation and inner product is in the layer tables."""
     if not A30.is_dir():
         pytest.skip("../shared/reference/measurements is not beside the repository")
     network = load(name, batch=32)

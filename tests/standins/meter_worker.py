@@ -37,7 +37,7 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
     )
     begin = time.monotonic()
     state = meter.available()
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "ok": state.ok,
         "reason": state.reason,
         "uuid": meter.uuid,
@@ -46,7 +46,7 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
         "software": board_software(uuid),
     }
     if not state.ok or scenario.get("look"):
-        return told
+        return found
     meter.start()
     load = Load(Path(scenario["load"]))
     boards = Path(scenario["boards"])
@@ -71,9 +71,9 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
             windows.append({"watts": watts, "facts": facts, "flags": flags, "states": states})
         meter.stop()
     except (InputError, RunError) as error:
-        told["raised"] = f"{type(error).__name__}: {error}"
+        found["raised"] = f"{type(error).__name__}: {error}"
         meter.end()
-    return told | {"windows": windows}
+    return found | {"windows": windows}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
  *   set NAME VALUE                  settings below
  *   fault WHAT CODE FROM FOR        every call (0) or one field or function gives an NVML code
  *   read FIELD VALUE FROM FOR       a field reads VALUE
- *   stale 0 0 FROM FOR              the sensor stands still
+ *   stale 0 0 FROM FOR              the sensor does not move
  *   hang 0 0 FROM FOR               a call returns FOR seconds later
  *   reset 0 0 FROM FOR              the energy counter has started anew
  * FROM and FOR are seconds from the setting start_s (CLOCK_MONOTONIC).
@@ -385,9 +385,9 @@ typedef union { unsigned ui; unsigned long long ull; double d; } value_t;
 typedef struct { unsigned id, scope; long long time, latency; unsigned type; ret code; value_t value; } field_t;
 
 static void fill(int index, field_t *f) {
-    const fault_t *told = now_faulty("fault", (int)f->id);
+    const fault_t *planted = now_faulty("fault", (int)f->id);
     double held;
-    f->code = told ? (ret)told->value : OK;
+    f->code = planted ? (ret)planted->value : OK;
     if (f->code) return;
     f->value.ull = 0;
     f->type = 3;

@@ -18,11 +18,11 @@ ENERGY, AVERAGE, INSTANT = 83, 185, 186
 
 def met(board: StandIn, levels: Any = (), **scenario: Any) -> dict[str, Any]:
     """What the meter said, started on the stand-in; ``levels``: watts and seconds."""
-    told = board.folder / "scenario.json"
+    scenario_file = board.folder / "scenario.json"
     about: dict[str, Any] = {"load": str(board.folder / "board0.load"), "boards": str(board.path)}
     about |= {"folder": str(board.folder), "levels": list(levels), "look": not levels}
-    told.write_text(json.dumps(about | scenario))
-    command = [sys.executable, str(HERE / "meter_worker.py"), str(told)]
+    scenario_file.write_text(json.dumps(about | scenario))
+    command = [sys.executable, str(HERE / "meter_worker.py"), str(scenario_file)]
     done = subprocess.run(
         command, env=board.environment(), capture_output=True, text=True, timeout=120, check=False
     )
@@ -129,7 +129,7 @@ def test_a_neighbour_that_is_lost_or_forbidden_hides_nothing(
     assert found["uuid"] == UUIDS[1]
 
 
-def test_a_uuid_that_is_not_there_is_told_those_that_are(boards: StandIn) -> None:
+def test_a_uuid_that_is_not_there_is_reported_those_that_are(boards: StandIn) -> None:
     found = met(boards, uuid="GPU-77777777-2222-3333-4444-555555555555")
     assert all(uuid in found["reason"] for uuid in UUIDS)
 
@@ -173,7 +173,7 @@ def test_thirteen_windows_of_known_truth(
     assert sum(inside) >= 12
 
 
-#: In the window of a 400 W load: what befalls, flags that must be among those told, whether the
+#: In the window of a 400 W load: what befalls, flags that must be among those shown, whether the
 #: mean is known, and how near.
 IN_THE_WINDOW: dict[str, tuple[Any, set[str], bool]] = {
     "a glitch of 0.1 s": (
@@ -184,7 +184,7 @@ IN_THE_WINDOW: dict[str, tuple[Any, set[str], bool]] = {
     ),
     "0.5 s of 0 W": (lambda b: b.fault("read", INSTANT, 0, 1.2, 0.5), {"zero_reading"}, True),
     "999 for 0.3 s": (lambda b: b.fault("fault", 0, 999, 1.2, 0.3), {"nvml_error"}, True),
-    "the sensor stands still": (
+    "the sensor does not move": (
         lambda b: b.fault("stale", 0, 0, 1.2, 2), {"duplicate_stream"}, False,
     ),
     "NVML hangs for a second": (
@@ -200,7 +200,7 @@ IN_THE_WINDOW: dict[str, tuple[Any, set[str], bool]] = {
         lambda b: b.set(counter_gain=1.45), {"counter_mismatch"}, True,
     ),
     "no counter": (lambda b: b.fault("fault", ENERGY, 3, ALWAYS), {"counter_missing"}, True),
-    "30 ms a call": (lambda b: b.set(slow_ms=30), set(), True),
+    "30 ms per call": (lambda b: b.set(slow_ms=30), set(), True),
     "whole watts": (lambda b: b.set(quantum_w=1), set(), True),
     "held by its power limit": (
         lambda b: b.set(limit_w=350, reasons=4), {"power_capped"}, True,

@@ -94,10 +94,10 @@ def test_the_readme_names_every_platform_of_the_baseline_with_its_convolutions()
     assert paths
     for path in paths:
         row = next(x for x in readme.splitlines() if x.startswith(f"| {path.stem} "))
-        told = float(re.findall(r"([0-9.]+) / ", row.split("|")[3])[0])
+        stated = float(re.findall(r"([0-9.]+) / ", row.split("|")[3])[0])
         score = json.loads(path.read_text())["figures"]["layers"]["conv"]["runtime_ms"]
         # The baseline may keep a better figure than the run that the table shows.
-        assert told == pytest.approx(score["mape"], rel=0.15), row
+        assert stated == pytest.approx(score["mape"], rel=0.15), row
 
 
 def test_the_configuration_is_strict() -> None:

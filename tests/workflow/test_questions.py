@@ -40,7 +40,7 @@ def test_networks_are_sorted_and_chosen(project: Path) -> None:
         networks(["c"])
 
 
-def test_an_empty_folder_is_told_and_an_unsafe_name_costs_no_other(project: Path) -> None:
+def test_an_empty_folder_is_reported_and_an_unsafe_name_costs_no_other(project: Path) -> None:
     with pytest.raises(InputError, match=r"holds no \.prototxt"):
         networks("all")
     (project / "prototxts/a b.prototxt").touch()
@@ -60,7 +60,7 @@ def test_platforms_are_the_folders_and_local_when_named(project: Path) -> None:
         platforms(["x", "y"])
 
 
-def test_folders_that_cannot_be_platforms_are_told(project: Path) -> None:
+def test_folders_that_cannot_be_platforms_are_reported(project: Path) -> None:
     for name in ("good", "local", "a b", "x" * 20, "ab" * 20, "x" * 19):
         (project / "measurements" / name).mkdir()
     for name in ("README.md", "table.csv"):

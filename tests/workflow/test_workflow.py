@@ -229,7 +229,7 @@ def test_no_networks_is_one_line(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("runtime_ms,", "runtime_s,", "runtime_ms"),
         (None, "soon", "row 3"),
@@ -237,8 +237,8 @@ def test_no_networks_is_one_line(project: Path) -> None:
     ],
     ids=["missing column", "text in a number column", "negative runtime"],
 )
-def test_a_faulty_table_is_told_and_other_platforms_live(
-    project: Path, old: str | None, new: str, told: str
+def test_a_faulty_table_is_reported_and_other_platforms_live(
+    project: Path, old: str | None, new: str, message: str
 ) -> None:
     good = project / "measurements/tiny"
     bad = project / "measurements/bad"
@@ -253,7 +253,7 @@ def test_a_faulty_table_is_told_and_other_platforms_live(
     (bad / "conv.csv").write_text("\n".join(lines) + "\n")
     done = snakemake(project, "all", check=False)
     assert done.returncode != 0
-    line = next(x for x in done.stderr.splitlines() if "conv.csv" in x and told in x)
+    line = next(x for x in done.stderr.splitlines() if "conv.csv" in x and message in x)
     assert "bad" in line
     assert "Traceback" not in done.stderr
     report = project / "results/report"

@@ -15,10 +15,10 @@ def main() -> None:
     parts: dict[str, Callable[[], object]] = {
         "NVML, us a poll (median, 99 %), publications a second, last answer": nvml,
         "PyTorch: import and context s, board, L2 bytes, cuDNN": pytorch,
-        "anchor: first call with autotuning s, ms a call": lambda: anchor(100),
+        "anchor: first call with autotuning s, ms per call": lambda: anchor(100),
         "clock ramp after 0.5 s of rest: replay 1, 2, 5, 10, 20, 50, 100 in ms": ramp,
         "a launch: us a call of a small layer in graphs of 32, 128, 512": launches,
-        "anchor ms before and after four passes of the profiler, s a pass": profiler,
+        "anchor ms before and after four passes of the profiler, s per pass": profiler,
     }
     for name, part in parts.items():
         try:

@@ -17,7 +17,7 @@ def summary(folder: Path) -> str:
     powered = [v for v in visits if v["power"] and v["power"].get("mean_w")]
     first = next((v["key"] for v in visits if v["kind"] == "anchor"), "")
     anchors = [v for v in visits if v["key"] == first]
-    told = [
+    text = [
         f"{len(visits)} visits, {len(powered)} with power, "
         f"{sum(v['timing'] is None for v in visits)} failed",
         f"flags: {dict(Counter(flag for v in visits for flag in v['flags']))}",
@@ -28,12 +28,12 @@ def summary(folder: Path) -> str:
         100 * (v["power"]["call_ms"] / _ms(v) - 1) for v in powered if v["power"].get("call_ms")
     ]
     if moved:
-        told.append(
+        text.append(
             f"a call in the power window over the timing: median {statistics.median(moved):+.2f} %,"
             f" from {min(moved):+.2f} to {max(moved):+.2f} %"
         )
-    told += [f"  {v['visit']}: {v['error'][:110]}" for v in visits if v["error"]]
-    return "\n".join(told)
+    text += [f"  {v['visit']}: {v['error'][:110]}" for v in visits if v["error"]]
+    return "\n".join(text)
 
 
 def _ms(visit: dict[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""Writes a network in Caffe's text format (V2 ``layer``, deploy form), one call a layer.
+"""Writes a network in Caffe's text format (V2 ``layer``, deploy form), one call per layer.
 
 Every method takes the bottom's name first and returns the top's, so a network reads as a chain.
 Sizes that vary with direction are given as (height, width).

@@ -42,7 +42,7 @@ channels, which BVLC Caffe runs; the layers have the names of the widely used Ca
 def mobilenet_v2() -> Net:
     """MobileNet v2, width 1: inverted residuals with linear bottlenecks."""
     comment = """
-MobileNet v2 (width 1, 224 x 224). ReLU stands for the paper's ReLU6, which BVLC Caffe lacks;
+MobileNet v2 (width 1, 224 x 224). ReLU replaces the paper's ReLU6, which BVLC Caffe lacks;
 it touches the same elements."""
     net = Net("MobileNet_v2", comment, image(224))
     x = _unit(net, "data", "conv1", 32, 3, stride=2)

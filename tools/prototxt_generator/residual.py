@@ -161,6 +161,6 @@ def densenet121() -> Net:
 
 
 def _norm_conv(net: Net, x: str, name: str, width: int, kernel: int) -> str:
-    """Pre-activation: the bottom is read by others too, so the pair has a top of its own."""
+    """Pre-activation: the bottom is read by others too, so the pair has its own top."""
     x = net.relu(net.norm(x, f"{name}_bn", f"{name}_scale", top=f"{name}_bn"), f"{name}_relu")
     return net.conv(x, name, width, kernel, pad=kernel // 2, bias=False)

@@ -317,8 +317,8 @@ def squeezenet1_1(size: int) -> Net:
 
 
 def mobilenet_v2(size: int) -> Net:
-    """MobileNet v2, width 1; ReLU stands for ReLU6, which touches the same elements."""
-    net = _net("MobileNet v2", size, "ReLU stands for ReLU6; it touches the same elements.")
+    """MobileNet v2, width 1; ReLU in place of ReLU6, which touches the same elements."""
+    net = _net("MobileNet v2", size, "ReLU in place of ReLU6; it touches the same elements.")
     x = net.conv("data", "features.0.0", 32, 3, stride=2, pad=1, bias=False)
     x = net.relu(_norm(net, x, "features.0.1"), "features.0.2")
     channels, index = 32, 0

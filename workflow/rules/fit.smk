@@ -1,4 +1,4 @@
-# measurements -> models with their cross-validation; one job a platform, because starting the
+# measurements -> models with their cross-validation; one job per platform, because starting the
 # fitting libraries costs more than fitting a small family
 rule fit:
     input:
@@ -32,7 +32,7 @@ rule fit:
         " 2> {log:q}"
 
 
-# error against the number of measurements; dearer than the fit, so that only who asks gets it
+# error against the number of measurements; slower than the fit, so only on request
 rule learning_curve:
     input:
         lambda wildcards: measurement_files(wildcards.platform),

@@ -27,7 +27,7 @@ rule calibrate:
         " 2> {log:q}"
 
 
-# networks and models -> a table a network, with intervals, and one of all totals
+# networks and models -> a table per network, with intervals, and one of all totals
 rule predict:
     input:
         overview="results/layers.csv",

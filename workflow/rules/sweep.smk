@@ -1,4 +1,4 @@
-# layer tables of a fixed list of networks -> randomised configurations, one table a family.
+# layer tables of a fixed list of networks -> randomised configurations, one table per family.
 # The list is fixed in the configuration, and its tables are made for the sweep alone, so that a
 # network dropped in changes no sweep.
 NEAR = config["sweep"]["near_networks"]

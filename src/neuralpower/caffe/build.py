@@ -45,7 +45,7 @@ class Layer:
     multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
     ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
     the layer's message in the current format, with defaults. ``doubts`` say why the figures are
-    not sure (a field that may be misspelt), ``assumed`` what a default stands in for; ``offset``
+    not sure (a field that may be misspelt), ``assumed`` what was filled in by a default; ``offset``
     is where the layer is in the file, -1 when it is made from other fields. All of them are in
     ``note`` as well.
     """

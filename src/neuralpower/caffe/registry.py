@@ -32,7 +32,7 @@ class Setup:
     params: list[Shape] = field(default_factory=list)
     macs: int = 0
     notes: list[str] = field(default_factory=list)
-    #: What the file does not say and a default stands in for.
+    #: What the file does not say and a default fills in.
     assumed: list[str] = field(default_factory=list)
     #: What makes the figures unsure.
     doubts: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Setup:
         self.notes.append(f"Caffe refuses: {reason}")
 
     def assume(self, text: str) -> None:
-        """Note a default that stands in for what the file does not say."""
+        """Note a default that fills in what the file does not say."""
         if text not in self.assumed:
             self.assumed.append(text)
 

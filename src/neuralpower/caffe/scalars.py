@@ -38,7 +38,7 @@ class Converter:
         self.read = read
 
     def __call__(self, word: str) -> float:
-        """The value that ``word`` stands for."""
+        """The value that ``word`` means."""
         value = self.read(word)
         if value is None:
             raise ScalarError(f"{self.expected}, not {word[:40]!r}")

@@ -52,7 +52,7 @@ class Cursor:
         return plain("".join(pieces)), end
 
     def _skip_list(self, position: int) -> int:
-        """Pass over a bracketed list of anything, brackets inside it included."""
+        """Skip a bracketed list of anything, brackets inside it included."""
         start = position
         pending: list[str] = []
         while position < len(self.text):

@@ -347,7 +347,7 @@ class _Parser(Cursor):
         self.note(f"unknown field {name} of {kind} skipped")
 
     def _skip_value(self, found: re.Match[str]) -> int:
-        """Pass over the unusual value of an unknown field; returns the offset after it."""
+        """Skip the unusual value of an unknown field; returns the offset after it."""
         position = self._value_offset(found)
         opening = self.text[position : position + 1]
         if opening == "[":

@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         from neuralpower.records.export import export
 
         counts = export(arguments.folder, arguments.out, arguments.format)
-        told = ", ".join(f"{name} {rows}" for name, rows in counts.items())
-        say(f"rows: {told}; in {arguments.out}")
+        listed = ", ".join(f"{name} {rows}" for name, rows in counts.items())
+        say(f"rows: {listed}; in {arguments.out}")
         return 0
     from neuralpower.records.folder import load_platform
     from neuralpower.records.sealing import seal

@@ -233,7 +233,7 @@ def _text_stream(path: str | Path) -> Iterator[IO[str]]:
         raise _unreadable(error, path) from None
 
 
-#: Where a shell puts the output of a command that stands in place of a file, and nothing at all.
+#: Where a shell puts the output of a command that takes the place of a file, and nothing at all.
 _GIVEN_BY_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin", os.devnull)
 
 

@@ -25,7 +25,7 @@ _NETWORK_DIGITS = {"runtime_ms": 6, "power_w": 6, "energy_mj": 6}
 def convert(recipe: Recipe, sources: Path, out: Path) -> Path:
     """Write the measurement folder of a recipe from its source files below ``sources``.
 
-    One table a family, ``networks.csv`` where networks were measured, and the manifest. A
+    One table per family, ``networks.csv`` where networks were measured, and the manifest. A
     configuration's visits count in ``repeat`` in the order of files and lines. The same sources
     give the same bytes. Raises ``InputError`` as the readers do; then nothing is written.
     """

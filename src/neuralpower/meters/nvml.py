@@ -26,7 +26,7 @@ from neuralpower.meters.samples import (
 from neuralpower.meters.store import Sample, SampleStore
 from neuralpower.meters.window import RawTable, WindowStats, publications, window_stats
 
-#: NVIDIA's module pynvml, or what stands in for it in tests.
+#: NVIDIA's module pynvml, or what replaces it in tests.
 Nvml: TypeAlias = Any
 
 INSTANT_FIELD, AVERAGE_FIELD, ENERGY_FIELD = 186, 185, 83

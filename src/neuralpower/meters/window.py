@@ -2,7 +2,7 @@
 
 A sensor publishes far less often than it can be polled, and most polls repeat the last value:
 what counts is *publications*. Energy is differenced between the counter's own ticks, since between
-two ticks a counter stands still.
+two ticks a counter does not move.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ BOARD_STEPS = 0.005
 
 
 def stated_half_width(stats: WindowStats) -> float | None:
-    """The 95 % half-width (W) of a window as it is told, the board's gain apart."""
+    """The 95 % half-width (W) of a window as it is reported, the board's gain apart."""
     if stats.mean_w is None or stats.half_width_w is None:
         return None
     return math.hypot(stats.half_width_w, BOARD_STEPS * stats.mean_w)

@@ -107,7 +107,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate's predictions, one column a size, before the log candidates' factor.
+    """A candidate's predictions, one column per size, before the log candidates' factor.
 
     ``outer``: (n, sizes), trained without the row's fold. ``inner[o]``: (n, sizes), trained
     without fold o and the row's own; not set (NaN) for the rows of o. ``counts``: terms of the

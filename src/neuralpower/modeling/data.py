@@ -1,4 +1,4 @@
-"""From measured visits to one row a configuration, with every row left out told and why.
+"""From measured visits to one row per configuration, and a list of the rows left out.
 
 Rules, in this order: values that are no measurement (``measurement_faults``) are left out; a
 whole shard or a row that is a thousand times off (us for ms) is left out; visits of one

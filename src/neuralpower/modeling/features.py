@@ -1,7 +1,7 @@
 """Quantities of a layer that its cost may depend on, from the configuration columns.
 
 Every feature is a plain function of the columns of one family and is known by a readable name;
-``FEATURES`` lists them all. Arrays are float64, one value a layer. Sizes are elements, not bytes.
+``FEATURES`` lists them all. Arrays are float64, one value per layer. Sizes are elements, not bytes.
 A layer's work and its elements are those of ``core.cost``, which counts them for everybody.
 """
 
@@ -18,7 +18,7 @@ from neuralpower.core import cost
 Array = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
-#: Columns that hold numbers, with the value that stands for an absent or empty field.
+#: Columns that hold numbers, with the value of an absent or empty field.
 DEFAULTS: dict[str, float] = {
     "batch": 1.0,
     "in_channels": 1.0,
@@ -168,7 +168,7 @@ FEATURES: dict[str, _Feature] = {
     "padded_width": lambda t: t["in_width"] + 2 * t["pad_width"],
     "group_in": lambda t: t["in_channels"] / t["groups"],
     "group_out": lambda t: t["out_channels"] / t["groups"],
-    # A convolution as a matrix product, one a group; a transposed one is that of its gradient.
+    # A convolution as a matrix product, one per group; a transposed one is that of its gradient.
     "gemm_rows": lambda t: t["batch"] * t["out_pixels"],
     "gemm_columns": lambda t: t["group_out"],
     "gemm_calls": lambda t: t["batch"] * t["groups"],

@@ -17,7 +17,7 @@ from neuralpower.modeling.features import Array
 #: A column whose variance is this far explained by the chosen ones is not chosen any more.
 COLLINEAR = 1e-9
 #: What is left of a column's squares when folds are taken off a total: less than this share of
-#: the total is rounding, and the column stands in the folds left out alone.
+#: the total is rounding, and the column is only in the folds left out.
 CANCELLED = 1e-10
 #: Relative ridge that keeps factorisations of nearly collinear designs stable.
 RIDGE = 1e-7
@@ -144,7 +144,7 @@ def _lasso_path(G: Array, b: Array, ridge: float) -> tuple[Array, Array, np.ndar
 
     Returns coefficients (p - 1, alphas) in the units of ``G``, the intercept's (alphas,) and the
     number of terms (alphas,), at ``ALPHAS`` penalties down to ``LEAST_ALPHA`` of the first.
-    A factor of the Gram matrix stands for the design: p rows instead of n, the same solutions.
+    A factor of the Gram matrix replaces the design: p rows instead of n, the same solutions.
     (Least angle regression would be faster, but stops early on nearly collinear terms.)
     """
     import warnings

@@ -52,7 +52,7 @@ def _figures(layers: Layers, equation: Equation, design: Array, target: Array) -
     scaled = design / length
     fit = sm.OLS(target, scaled).fit(method="qr")
     influence = OLSInfluence(fit)
-    # Nearly collinear terms: an error that cannot be told is left empty below.
+    # Nearly collinear terms: an error that cannot be known is left empty below.
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.asarray(fit.bse) / length
         distance = np.nan_to_num(np.asarray(influence.cooks_distance[0]), posinf=0.0)

@@ -97,7 +97,7 @@ class Work:
         self.parts[family, target] = path
 
     def path(self, family: str, target: str) -> Path:
-        """Where a part stands."""
+        """Where a part is."""
         return self.folder / f"{family}.{target}.json"
 
 
@@ -285,9 +285,9 @@ def batch_sizes(platform: Platform, data: Dataset) -> list[int]:
 
     Empty where there are many: then any size within their range is as good.
     """
-    told = platform.fact("batch_sizes")
-    if isinstance(told, list) and all(type(size) is int and size > 0 for size in told):
-        return sorted(set(told))
+    sizes = platform.fact("batch_sizes")
+    if isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes):
+        return sorted(set(sizes))
     layers = max((data.layers[family, "runtime_ms"] for family in data.families()), key=len)
     found = sorted({int(size) for size in layers.columns["batch"]})
     return found if len(found) <= FEW_BATCHES else []

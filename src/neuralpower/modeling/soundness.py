@@ -10,14 +10,14 @@ from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 
 
-def check(model: Any, told: Mapping[str, object], unit: str) -> None:
-    """``ValueError`` with what cannot be of a ``models.Model``; ``told``: the file's entries."""
+def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
+    """``ValueError`` with what cannot be of a ``models.Model``; ``entries``: what its file says."""
     if model.family not in FAMILIES:
         raise ValueError(f"{model.family!r} is no layer family")
-    if told.get("unit", unit) != unit:
-        raise ValueError(f"{model.target} in {told['unit']!r}")
-    if told.get("n_terms", model.n_terms) != model.n_terms:
-        raise ValueError(f"n_terms {told['n_terms']!r}, and there are {model.n_terms}")
+    if entries.get("unit", unit) != unit:
+        raise ValueError(f"{model.target} in {entries['unit']!r}")
+    if entries.get("n_terms", model.n_terms) != model.n_terms:
+        raise ValueError(f"n_terms {entries['n_terms']!r}, and there are {model.n_terms}")
     # Weights of folds are shares; they need not sum to 1 exactly (the middle counts more).
     weights = [equation.weight for equation in model.equations]
     if min(weights) < 0 or not 0.5 < sum(weights) < 2:

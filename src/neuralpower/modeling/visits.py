@@ -88,7 +88,7 @@ class Visits:
 
 @dataclass
 class Collected:
-    """What a platform's tables hold: visits by family, rows read, faulty values, samples told."""
+    """What a platform's tables hold: visits by family, rows read, faults and samples of them."""
 
     visits: dict[str, Visits] = field(default_factory=dict)
     rows_read: dict[str, int] = field(default_factory=dict)
@@ -101,10 +101,10 @@ def collect(
     most_configurations: int = MOST_CONFIGURATIONS,
     most_visits: int = MOST_VISITS,
 ) -> Collected:
-    """Gather blocks; values that are no measurement are left out and told."""
+    """Gather blocks; values that are no measurement are left out and listed."""
     result = Collected()
     stores: dict[str, _Store] = {}
-    told = _Told()
+    gathered = _Gathered()
     for piece in blocks:
         found = []
         for block in piece:
@@ -121,8 +121,8 @@ def collect(
             store = stores.setdefault(family, _Store(family, most_configurations, most_visits))
             store.add(block, power, keep)
         found.sort(key=lambda fault: fault.row)
-        told.add(found)
-    result.left_out = told.all()
+        gathered.add(found)
+    result.left_out = gathered.all()
     for family, store in sorted(stores.items()):
         if store.rows:
             result.visits[family] = store.visits()
@@ -131,7 +131,7 @@ def collect(
     return result
 
 
-class _Told:
+class _Gathered:
     """Faults: the first ones as they are, of the others one of a kind and how many there are."""
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ def predict_networks(
 
 
 def estimate_networks(networks: Sequence[Network], models: Models) -> list[Estimates]:
-    """Estimates of every network's layers by themselves, one array element a layer."""
+    """Estimates of every network's layers by themselves, one array element per layer."""
     layers = [layer for network in networks for layer in network.layers]
     whole = _scattered(layers, models)
     cuts = np.cumsum([0, *(len(network.layers) for network in networks)])
@@ -121,14 +121,14 @@ def included(network: Network, facts: Mapping[str, object]) -> dict[int, str]:
     ``facts["included"]``: ``{"scale": "batchnorm"}`` for a framework whose batch normalisation
     scales and shifts too; a layer counts that follows one directly.
     """
-    told = facts.get("included")
-    if not isinstance(told, Mapping):
+    pairs = facts.get("included")
+    if not isinstance(pairs, Mapping):
         return {}
     found: dict[int, str] = {}
     makers: dict[str, Layer] = {}
     for i, layer in enumerate(network.layers):
         maker = makers.get(layer.bottoms[0]) if layer.bottoms else None
-        if maker is not None and told.get(layer.family) == maker.family:
+        if maker is not None and pairs.get(layer.family) == maker.family:
             found[i] = f"counted in {maker.name}"
         makers |= dict.fromkeys(layer.tops, layer)
     return found

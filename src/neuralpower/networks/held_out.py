@@ -115,7 +115,7 @@ def _models_without(
 ) -> ModelSet:
     options = _options(models)
     found: dict[tuple[str, str], Model] = {}
-    told = False
+    stated = False
     for (family, target), model in sorted(models.models.items()):
         layers = data.layers.get((family, target))
         if target not in _TARGETS or layers is None:
@@ -129,9 +129,9 @@ def _models_without(
         rest = layers.take(kept)
         stamp = hashlib.sha256(f"{options.checksum()} {rest.checksum()}".encode()).hexdigest()
         if (kept_model := _stored(path, stamp)) is None:
-            if tell and not told:
+            if tell and not stated:
                 tell(f"fitting without the layers of {name}")
-                told = True
+                stated = True
             kept_model = _fit(rest, options, model, stamp)
             if kept_model is None:
                 continue
@@ -159,11 +159,11 @@ def _fit(layers: Layers, options: FitOptions, like: Model, stamp: str) -> Model 
 
 def _options(models: ModelSet) -> FitOptions:
     """The options that the models were fitted with, from their index."""
-    told = models.facts.get("options")
+    stated = models.facts.get("options")
     try:
-        if not isinstance(told, Mapping):
+        if not isinstance(stated, Mapping):
             raise TypeError("no options")
-        candidates = tuple(Candidate.from_text(text) for text in told["candidates"])
-        return FitOptions(candidates, int(told["folds"]), int(told["seed"]))
+        candidates = tuple(Candidate.from_text(text) for text in stated["candidates"])
+        return FitOptions(candidates, int(stated["folds"]), int(stated["seed"]))
     except (KeyError, TypeError, ValueError):
         return FitOptions()

@@ -67,7 +67,7 @@ def _image(row: Row) -> tuple[int, ...]:
 
 
 def load_passes(platform: Platform) -> list[Pass]:
-    """Measured passes, one a network and batch size in order of name and batch."""
+    """Measured passes, one per network and batch size in order of name and batch."""
     return merged_passes(load_network_rows(platform))
 
 

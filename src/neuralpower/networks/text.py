@@ -70,8 +70,8 @@ def _remarks(row: Row) -> str:
     if row["name"] == TOTAL:
         return ""
     if row["source"] == "none":
-        told = row["note"] or ""
-        return next((why for why in ("no computation", "shape unknown") if why in told), "no model")
+        note = row["note"] or ""
+        return next((why for why in ("no computation", "shape unknown") if why in note), "no model")
     small = (row["runtime_share"] or 0.0) < WORTH_A_WORD and row["runtime_ms"] is not None
     return "" if small else beyond(row).replace("the measured ", "")
 
@@ -147,7 +147,7 @@ def _is_number(text: str) -> bool:
 
 
 def prediction_text(rows: Sequence[Row]) -> str:
-    """Prediction rows as aligned tables, one a network and batch size, at most 100 columns."""
+    """Prediction rows as aligned tables, one per network and batch size, at most 100 columns."""
     return "\n".join(_one_network(part) for part in by_network(rows))
 
 
@@ -162,7 +162,7 @@ def _at_batch(row: Row) -> str:
 
 
 def prediction_markdown(rows: Sequence[Row]) -> str:
-    """Prediction rows as Markdown tables, one a network and batch size."""
+    """Prediction rows as Markdown tables, one per network and batch size."""
     parts = []
     for part in by_network(rows):
         last = part[-1]

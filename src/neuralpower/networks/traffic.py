@@ -2,7 +2,7 @@
 
 On a GPU an element-wise layer costs what its bytes cost: a residual addition that reads two maps
 and writes one takes about as long, and draws about as much, as a rectifier that moves as many
-elements. The platform's model of rectifiers therefore stands in for layers that only move data.
+elements. The platform's model of rectifiers therefore serves for layers that only move data.
 Such figures are marked as estimates, and their intervals are wide.
 """
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Values: TypeAlias = NDArray[Any]
 Columns = Mapping[str, Values]
 
-#: The family whose model stands in.
+#: The family whose model serves.
 STAND_IN = "relu"
 #: Families that only move data: these many elements, from input and output elements.
 MOVED = {

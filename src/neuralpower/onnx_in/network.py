@@ -41,7 +41,7 @@ def load_onnx(
 
     ``batch`` replaces the first size of every input, ``blob_shapes`` (input name: sizes) its whole
     shape; an open first size is 1 otherwise. Layers are those of the file, in its order: an
-    operator that no layer stands for is a row with its ONNX name and without a family.
+    operator that no layer expresses is a row with its ONNX name and without a family.
     Raises ``InputError`` naming the file, and the node where there is one.
     """
     model = read_model(path)

@@ -202,7 +202,7 @@ class Translator:
 
 
 def by_hand_type(node: Node) -> str:
-    """The type of a row that no Caffe layer stands for; Caffe has a Slice and a Split too."""
+    """The type of a row that no Caffe layer expresses; Caffe has a Slice and a Split too."""
     return f"onnx.{node.op}" if "." not in node.op else node.op
 
 

@@ -41,7 +41,7 @@ def measuring(
 ) -> Iterator[Bench]:
     """The bench of a call; raw samples are compressed under ``logs`` however the call ends.
 
-    ``factory`` stands in for that of the meter; ``gpu``: UUID of the GPU, if it was named. Raises
+    ``factory`` replaces that of the meter; ``gpu``: UUID of the GPU, if it was named. Raises
     ``InputError`` when a meter was asked for by name and does not work.
     """
     if device != "cuda":

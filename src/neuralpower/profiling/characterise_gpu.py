@@ -47,17 +47,17 @@ class _Facts:
     def __init__(self, keep: Keep, deadline: float | None, report: Callable[[str], None]) -> None:
         self._failed: dict[str, str] = {}
         self._skipped: list[str] = []
-        self.told: dict[str, object] = {
+        self.facts: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "failed": self._failed,
             "skipped": self._skipped,
         }
         self._keep, self._deadline, self._report = keep, deadline, report
 
-    def add(self, **told: object) -> None:
+    def add(self, **facts: object) -> None:
         """Take over facts and write them."""
-        self.told |= told
-        self._keep(self.told)
+        self.facts |= facts
+        self._keep(self.facts)
 
     def section(self, name: str, seconds: float, find: Callable[[], Mapping[str, object]]) -> None:
         """What ``find`` gives, where there is time for it; its fault does not touch the rest."""
@@ -119,7 +119,7 @@ def characterise_gpu(
         10.0,
         lambda: {"interference": sampler_interference(executor, seed, bench.meter)},
     )
-    return facts.told
+    return facts.facts
 
 
 def _board(facts: _Facts, bench: Bench, source: SampleSource, seed: int, seconds: float) -> None:

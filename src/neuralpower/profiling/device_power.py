@@ -30,7 +30,7 @@ from neuralpower.records.visits import Power
 
 #: Publications over which the slope of settling is taken.
 _SETTLE_LOOK_NS = 700_000_000
-#: A window in which the device rested for more than this share of the time is told.
+#: A window in which the device rested for more than this share of the time is flagged.
 _IDLE_SHARE = 0.005
 #: A call's time in the power window and in the timing may differ by so much.
 _TIME_CHANGED = 0.01

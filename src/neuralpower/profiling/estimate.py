@@ -17,7 +17,7 @@ from neuralpower.profiling.host_timing import TimingProtocol
 #: Loads the network of an item at its batch size.
 NetworkLoader = Callable[[NetworkItem], Any]
 
-#: Multiply-accumulates and bytes a second of one processor core, and bytes a second of building.
+#: Multiply-accumulates and bytes per second of one processor core, and bytes built per second.
 _MACS_S = 2.5e10
 _BYTES_S = 5e9
 _BUILD_BYTES_S = 1e8

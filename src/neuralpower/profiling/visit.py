@@ -109,8 +109,8 @@ class Visitor:
         try:
             if self.powered:
                 stats = measure_power(workload.call, self.meter, self.power)
-                told = {k: v for k, v in asdict(stats).items() if k != "flags"}
-                power = Power(self.meter.info.name, **told)
+                measured = {k: v for k, v in asdict(stats).items() if k != "flags"}
+                power = Power(self.meter.info.name, **measured)
                 record = replace(record, power=power, flags=record.flags + stats.flags)
         except Exception as error:
             record = self._failed(record, error)
@@ -251,7 +251,7 @@ class Visitor:
             oom = error.message.startswith("out of memory")
             self._collect = oom
             return replace(failed, error=str(error), flags=("oom",) if oom else ("not_run",))
-        # A framework's own fault with this layer (its exceptions share no base): told in the
+        # A framework's own fault with this layer (its exceptions share no base): noted in the
         # record, and the run goes on with the next.
         try:
             self.executor.check()

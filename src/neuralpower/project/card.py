@@ -98,7 +98,7 @@ def _networks(accuracy: Mapping[str, Any]) -> list[str]:
     if not networks:
         return ["## Whole networks", "", "None was measured.", ""]
     how = accuracy.get("networks_held_out")
-    told = (
+    by_models = (
         "models that were fitted without any configuration that occurs in it"
         if how == "by configuration"
         else "models of single layers"
@@ -106,8 +106,8 @@ def _networks(accuracy: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Whole networks",
         "",
-        f"Each network is predicted by {told}, and by what the other networks teach about adding "
-        "layers up. Measured / predicted (90 % interval).",
+        f"Each network is predicted by {by_models}, and by what the other networks teach about "
+        "adding layers up. Measured / predicted (90 % interval).",
         "",
         "| network | batch | runtime, ms | power, W | energy, mJ |",
         "|---|---|---|---|---|",

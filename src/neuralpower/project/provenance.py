@@ -328,8 +328,10 @@ class _Tracer:
         fact = f"models.json names the measurements by data_sha256:{now[:16]}"
         fault = "models.json names other measurements: fit again"
         learnt = self.project / path / COMPOSITION
-        told = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
-        networks = [name for name in told if isinstance(name, str)] if type(told) is list else None
+        listed = self._json(path + learnt.name).get("networks") if learnt.is_file() else None
+        networks = (
+            [name for name in listed if isinstance(name, str)] if type(listed) is list else None
+        )
         return Node(
             path,
             self._within(path),
@@ -363,7 +365,7 @@ class _Tracer:
         return self._made(path, "evaluate", [models, measurements, *prototxts])
 
     def _page_inputs(self, path: str) -> list[str]:
-        """What a page was made from, as the report's list says; the list stands for all pages."""
+        """What a page was made from, as the report's list says; the list covers all pages."""
         pages = self._json(PAGES).get("pages") or {}
         if path == PAGES:
             return [f"results/report/{name}" for name in pages]

@@ -56,7 +56,7 @@ class Platform:
     """A folder of measurements and what is known about where they come from.
 
     Files are sorted by name. ``power_reason`` says why there is no power (empty when measured or
-    not told). ``manifest`` is empty for a folder that has only tables
+    not known). ``manifest`` is empty for a folder that has only tables
     (``described`` is false).
     """
 
@@ -171,7 +171,7 @@ def iter_rows(platform: Platform | str | Path) -> Iterator[Row]:
 
 
 def load_rows(platform: Platform | str | Path) -> list[Row]:
-    """``iter_rows`` as a list: about 3 kB a row."""
+    """``iter_rows`` as a list: about 3 kB per row."""
     return list(iter_rows(platform))
 
 

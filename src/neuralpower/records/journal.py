@@ -41,17 +41,17 @@ class Identity:
         and what a board's sensor is calibrated to, how long the board was warmed up, which meter
         reads it, and, where a GPU computes, the host that drives it. ``calls`` has them.
         """
-        told: dict[str, Any] = encode(self)
+        entries: dict[str, Any] = encode(self)
         for name in ("protocol_sha256", "meter", "calibration"):
-            del told[name]
-        protocol = told["protocol"]
+            del entries[name]
+        protocol = entries["protocol"]
         protocol.pop("warm_up", None)
         power = protocol.pop("power", None)
         if isinstance(power, dict):
             protocol["power"] = {k: v for k, v in power.items() if k not in _OF_A_CALL}
         if self.executor.get("gpu"):
-            del told["cpu"], told["affinity"]
-        return told
+            del entries["cpu"], entries["affinity"]
+        return entries
 
 
 #: Rules of the power phase that calls of one run may change.
@@ -82,14 +82,14 @@ class RunRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON; what a run does not have is left out."""
-        told: dict[str, Any] = encode(self)
-        told["power"] = self.power.as_dict()
+        entries: dict[str, Any] = encode(self)
+        entries["power"] = self.power.as_dict()
         if self.identity.calibration is None:
-            del told["identity"]["calibration"]
+            del entries["identity"]["calibration"]
         for name in ("idle", "gpu_software", "warm_ups", "calls"):
-            if not told[name]:
-                del told[name]
-        return told
+            if not entries[name]:
+                del entries[name]
+        return entries
 
 
 def read_run(folder: Path) -> RunRecord | None:

@@ -53,7 +53,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What is known of a folder; ``None`` or empty where nothing is told.
+    """What is known of a folder; ``None`` or empty where nothing is recorded.
 
     ``device``, ``software``, ``description``, ``notes``: words. ``peak_gflops`` and
     ``bandwidth_gb_s``: for roofline baselines, from ``peak_source``. ``protocol``, ``executor``,
@@ -107,25 +107,27 @@ class Manifest:
     @classmethod
     def of(cls, values: Facts) -> Manifest:
         """The manifest in a JSON object; what has another form than ours is kept in ``other``."""
-        told = dict(values)
+        entries = dict(values)
         for name in ("device", "software", "description", "notes"):
-            told[name] = words(told.get(name))
-        if isinstance(told.get("measured_on"), str):
-            told["measured_on"] = [told["measured_on"]]
-        known, other = take(cls, told)
+            entries[name] = words(entries.get(name))
+        if isinstance(entries.get("measured_on"), str):
+            entries["measured_on"] = [entries["measured_on"]]
+        known, other = take(cls, entries)
         return cls(**known | {"other": other})
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON, without what is not known."""
-        told = {f.name: encode(getattr(self, f.name)) for f in fields(self) if f.name != "other"}
-        known = {k: v for k, v in told.items() if v is not None and v not in _UNTOLD.get(k, ())}
+        entries = {f.name: encode(getattr(self, f.name)) for f in fields(self) if f.name != "other"}
+        known = {
+            k: v for k, v in entries.items() if v is not None and v not in _LEFT_OUT.get(k, ())
+        }
         if self.power is not None:
             known["power"] = self.power.as_dict()
         return {**self.other, **known}
 
 
 #: Values that are as good as none.
-_UNTOLD: Mapping[str, tuple[object, ...]] = {
+_LEFT_OUT: Mapping[str, tuple[object, ...]] = {
     **dict.fromkeys(("device", "software", "description", "notes"), ("",)),
     **{name: ([],) for name in ("measured_on", "warm_ups", "calls")},
 }
@@ -194,8 +196,8 @@ def _check_parts(manifest: Manifest) -> None:
 def write_manifest(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
     """Write the manifest of ``folder`` with the SHA-256 and row count of each file of ``names``."""
     files = {name: _file_facts(folder / name) for name in sorted(set(names))}
-    told = manifest.as_dict() | {"schema_version": SCHEMA_VERSION, "files": files}
-    write_json(folder / MANIFEST, told)
+    entries = manifest.as_dict() | {"schema_version": SCHEMA_VERSION, "files": files}
+    write_json(folder / MANIFEST, entries)
 
 
 def _file_facts(path: Path) -> Facts:

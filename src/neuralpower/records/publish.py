@@ -79,9 +79,9 @@ def manifest_of(run: RunRecord, records: Sequence[VisitRecord], planned: int) ->
     failures = [record for record in records if record.timing is None]
     configurations = {record.key for record in records if record.kind == "layer"}
     networks = {(r.network, r.batch) for r in records if r.kind == "network"}
-    told = Manifest.of(run.probe)
+    probe = Manifest.of(run.probe)
     return replace(
-        told,
+        probe,
         run=run_identity(records),
         platform=identity.platform,
         device=_gpu_words(executor) or device_words(run.machine, identity.affinity),

@@ -79,8 +79,9 @@ def _runs(facts: Manifest) -> str:
     for run in facts.runs:
         level = (facts.runtime_levels or {}).get(run["run"]) or {}
         days, boards = (", ".join(run.get(name) or []) for name in ("measured_on", "boards"))
-        told = f"{days} | {boards or 'not recorded'} | {run.get('rows', 'not told')}"
-        lines.append(f"| {run['run']} | {told} | {_level(level)} |")
+        rows = run.get("rows", "not recorded")
+        where = f"{days} | {boards or 'not recorded'}"
+        lines.append(f"| {run['run']} | {where} | {rows} | {_level(level)} |")
     if facts.allowed_differences:
         kinds = ", ".join(sorted(facts.allowed_differences))
         lines += ["", f"The runs differ in {kinds}, which was allowed; the manifest says how."]
@@ -155,7 +156,7 @@ def protocol_text(facts: Manifest) -> str:
             return _replayed(timing, executor, facts.protocol or {})
         return _called(timing, executor)
     except (KeyError, TypeError, ValueError):
-        # A manifest of another origin: its numbers are told, not put into these words.
+        # A manifest of another origin: its numbers are listed, not put into these words.
         return ""
 
 
@@ -177,14 +178,14 @@ def _replayed(timing: Facts, executor: Facts, protocol: Facts) -> str:
     names = ("precision", "tf32_convolution", "tf32_matmul", "memory_format", "autotune", "buffers")
     labels = ("Precision", "TF32 in convolutions", "TF32 in matrix products", "memory format",
               "autotuning", "buffers")  # fmt: skip
-    told = [
+    settings = [
         f"{label} {executor[name]}"
         for name, label in zip(names, labels, strict=True)
         if executor.get(name) is not None
     ]
     text = (
-        f"{', '.join(told)}{'. ' if told else ''}A visit builds the layer anew, records a graph of "
-        f"its calls, warms up for {timing['warm_up_s']} s and times at least "
+        f"{', '.join(settings)}{'. ' if settings else ''}A visit builds the layer anew, records a "
+        f"graph of its calls, warms up for {timing['warm_up_s']} s and times at least "
         f"{timing['min_replays']} replays and {timing['min_time_s']} s of them with "
         f"{executor.get('replay_clock') or 'the events of the device'}; runtime is the median over "
         "replays, a call. Anchor rows have `repeat` 100 and up."

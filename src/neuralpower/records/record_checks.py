@@ -130,10 +130,10 @@ def _differences(record: VisitRecord, row: Row) -> list[str]:
         ("power_w", record.power_w, watts),
     )
     found = []
-    for name, told, stands in pairs:
-        a, b = positive(told), positive(stands)
+    for name, in_log, in_table in pairs:
+        a, b = positive(in_log), positive(in_table)
         if (a is None) != (b is None) or (a and b and abs(b / a - 1) > _ROUNDING):
-            found.append(f"{name} {told!r}, but {stands!r} in {_place(row)}")
+            found.append(f"{name} {in_log!r}, but {in_table!r} in {_place(row)}")
     if set(record.flags) != set(split_flags(row.values.get("flags"))):
         flags, text = " ".join(record.flags), row.values.get("flags") or ""
         found.append(f"flags {flags!r}, but {text!r} in {_place(row)}")

@@ -45,8 +45,8 @@ def power_facts(p: PowerFigures | None, manifest: Manifest) -> list[Fact]:
     if p.counter_ratio is not None:
         found.append(Fact("energy counter over the sensor's power", f"{p.counter_ratio:.3f}"))
     if idle := idle_states(manifest):
-        told = ", ".join(f"{watts:.4g} W {words}" for words, watts in idle)
-        found.append(Fact("idle", told))
+        states = ", ".join(f"{watts:.4g} W {words}" for words, watts in idle)
+        found.append(Fact("idle", states))
     if p.boards:
         found.append(Fact("boards", ", ".join(p.boards)))
     return found

@@ -108,10 +108,10 @@ class Power:
 
     def as_dict(self) -> dict[str, object]:
         """Plain values; those of replays only where replays were measured."""
-        told: dict[str, object] = encode(self)
+        entries: dict[str, object] = encode(self)
         if self.settle_s is None:
-            return {name: told[name] for name in _OF_ANY_WINDOW}
-        return told
+            return {name: entries[name] for name in _OF_ANY_WINDOW}
+        return entries
 
 
 _OF_ANY_WINDOW = tuple(f.name for f in fields(Power))[:11]
@@ -204,12 +204,12 @@ class VisitRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON; what does not apply to this kind of visit is left out."""
-        told: dict[str, object] = encode(self)
-        told["power"] = None if self.power is None else self.power.as_dict()
+        entries: dict[str, object] = encode(self)
+        entries["power"] = None if self.power is None else self.power.as_dict()
         if self.timing is not None:
             times: dict[str, object] = encode(self.timing)
-            told["timing"] = {name: times[name] for name in times if name != "flags"}
-        return {k: v for k, v in told.items() if v is not None or k in _NULL_IF_MISSING}
+            entries["timing"] = {name: times[name] for name in times if name != "flags"}
+        return {k: v for k, v in entries.items() if v is not None or k in _NULL_IF_MISSING}
 
 
 #: Written as null: what every visit could have.
@@ -317,6 +317,6 @@ def run_identity(records: Sequence[VisitRecord]) -> str | None:
         return first.run
     # Its place in the plan and what publishing adds are not part of it.
     names = ("visit", "key", "seed", "board", "time_utc", "wall_s", "timing", "power")
-    told = first.as_dict()
-    known = {name: told.get(name) for name in names}
+    entries = first.as_dict()
+    known = {name: entries.get(name) for name in names}
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]

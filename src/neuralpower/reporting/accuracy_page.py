@@ -143,7 +143,7 @@ def _networks(platforms: list[PlatformResults]) -> Table | None:
     return slim(Table("network-scores", "Scores of whole networks", caption, columns, rows))
 
 
-#: The end of the axis of errors, in per cent: what is beyond stands there.
+#: The end of the axis of errors, in per cent: what is beyond is drawn there.
 _MOST = 100.0
 
 

@@ -149,11 +149,11 @@ def is_partial(note: str) -> bool:
 def _measured(platform: PlatformResults, network: str, total: Row) -> str:
     scores = by_batch(platform.accuracy.get("networks", {}).get(network, {}))
     own = scores.get(total["batch"], {})
-    told = [
+    parts = [
         f"{number(score['measured'])} {UNITS[target]}, predicted {score['error_percent']:+.1f} %"
         for target, score in own.items()
     ]
-    return "; ".join(told)
+    return "; ".join(parts)
 
 
 #: Of a platform without measured passes; docs/networks_prediction.md has how often they hold.

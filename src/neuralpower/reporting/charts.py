@@ -44,7 +44,7 @@ class Scale:
     log: bool = True
 
     def __call__(self, value: float) -> float:
-        """The place of a value; one beyond the ends stands at the end."""
+        """The place of a value; one beyond the ends is put at the end."""
         first, last = self.ends
         value = min(max(value, min(self.ends)), max(self.ends))
         if self.log:

@@ -169,8 +169,8 @@ def _sentences(best: Sequence[Row], known: Sequence[Row], cost: str) -> list[str
             top = min(known, key=lambda row: (row[column], row["network"]))
             names.setdefault(top["network"], []).append(alpha)
         what = "energy-precision ratio" if cost == "energy_mj" else "ratio of error and runtime"
-        told = [f"{name} for α = {', '.join(map(str, alphas))}" for name, alphas in names.items()]
-        found.append(f"Smallest {what}: {'; '.join(told)}.")
+        parts = [f"{name} for α = {', '.join(map(str, alphas))}" for name, alphas in names.items()]
+        found.append(f"Smallest {what}: {'; '.join(parts)}.")
     return found
 
 

@@ -64,7 +64,7 @@ def layer_table(
 ) -> Table:
     """Layers in execution order with the figures of the first platform, its total in the foot.
 
-    ``boxes``: row -> the row whose box in the picture the layer stands in. The page's script puts
+    ``boxes``: row -> the row whose box in the picture the layer is in. The page's script puts
     the figures of another platform, or of two, in their place (``all_figures``).
     """
     part = next(iter(parts.values()), None)

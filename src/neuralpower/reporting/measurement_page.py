@@ -153,19 +153,19 @@ def _facts(folder: Recorded) -> list[tuple[str, str]]:
     manifest = folder.platform.manifest
     executor, machine = manifest.executor or {}, manifest.machine or {}
     gpu = _mapping(executor.get("gpu"))
-    told = _mapping(_mapping(folder.board.get("nvml")).get("software"))
+    software = _mapping(_mapping(folder.board.get("nvml")).get("software"))
     precision = executor.get("precision")
     tf32 = [name for name in ("convolution", "matmul") if executor.get(f"tf32_{name}")]
     return [
         ("Device", folder.platform.device),
         ("Software", folder.platform.software),
         ("Precision", "" if precision is None else f"{precision}{_tf32(tf32, executor)}"),
-        ("Driver", _joined(told.get("driver"), _of("CUDA", executor.get("cuda")),
+        ("Driver", _joined(software.get("driver"), _of("CUDA", executor.get("cuda")),
                            _of("cuDNN", executor.get("cudnn")))),
-        ("Board", _joined(_of("VBIOS", told.get("vbios")),
-                          _of("power limit", told.get("power_limit_w"), "W"),
-                          _of("processor clock at most", told.get("sm_mhz_max"), "MHz"),
-                          _of("memory clock at most", told.get("memory_mhz_max"), "MHz"),
+        ("Board", _joined(_of("VBIOS", software.get("vbios")),
+                          _of("power limit", software.get("power_limit_w"), "W"),
+                          _of("processor clock at most", software.get("sm_mhz_max"), "MHz"),
+                          _of("memory clock at most", software.get("memory_mhz_max"), "MHz"),
                           _of("L2", gpu.get("l2_bytes"), "B"))),
         ("Host", _joined(machine.get("cpu") if gpu else None, _of("kernel", machine.get("kernel")),
                          _of("Python", machine.get("python")))),
@@ -218,11 +218,11 @@ def _runs(manifest: Manifest) -> Table | None:
         return None
     levels = manifest.runtime_levels or {}
     rows = []
-    for told in manifest.runs:
-        run = Manifest.of(told)
+    for software in manifest.runs:
+        run = Manifest.of(software)
         rows.append([
             word(run.run), word(", ".join(run.measured_on)), word(", ".join(run.boards or ())),
-            whole(told.get("rows")), *_level(_mapping(levels.get(run.run or ""))),
+            whole(software.get("rows")), *_level(_mapping(levels.get(run.run or ""))),
         ])  # fmt: skip
     columns = [Column("Run", False), Column("Measured on", False), Column("Board", False),
                Column("Visits"), *_LEVEL_COLUMNS]  # fmt: skip

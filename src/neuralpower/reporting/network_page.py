@@ -150,7 +150,7 @@ def total(layers: Sequence[Row], column: str) -> float | None:
 
 
 def _cheapest(totals: Mapping[str, Sequence[Row]]) -> list[str]:
-    """At which of the batch sizes an image costs least, a sentence a platform."""
+    """At which of the batch sizes an image costs least, a sentence per platform."""
     sentences = []
     for platform, rows in totals.items():
         best = [row for row in compare(rows) if row["best_batch"]]
@@ -233,7 +233,7 @@ def _picture(layers: Sequence[Row], headlines: Mapping[str, Sequence[Row]]) -> P
 
 
 def _places(layers: Sequence[Row]) -> dict[int, int]:
-    """Row of the layer table -> row whose box in the picture it stands in."""
+    """Row of the layer table -> row whose box in the picture it is in."""
     return {row: box.members[0] for box in boxes(layers) for row in box.members}
 
 

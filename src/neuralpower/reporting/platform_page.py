@@ -254,8 +254,8 @@ def _measurement(platform: PlatformResults) -> dict[str, object]:
 def _in_words(value: object) -> str:
     """A value of a manifest for people; what is not known is empty, so that it is not shown."""
     if isinstance(value, Mapping):
-        told = [(str(k).replace("_", " "), _in_words(v)) for k, v in sorted(value.items())]
-        return ", ".join(f"{name} {text}" for name, text in told if text)
+        pairs = [(str(k).replace("_", " "), _in_words(v)) for k, v in sorted(value.items())]
+        return ", ".join(f"{name} {text}" for name, text in pairs if text)
     if isinstance(value, list):
         return ", ".join(_in_words(item) for item in value)
     if isinstance(value, bool):

@@ -226,11 +226,11 @@ class PlatformResults:
         source = self.models.get("published")
         if not isinstance(source, Mapping):
             return None
-        told = {name: str(source.get(name) or "") for name in _CREDITED}
-        return Credit(self.name, **told)
+        said = {name: str(source.get(name) or "") for name in _CREDITED}
+        return Credit(self.name, **said)
 
     def fact(self, name: str) -> str:
-        """A fact of the manifest, or of the models' index, in words; empty where not told."""
+        """A fact of the manifest, or of the models' index, in words; empty if not known."""
         value = self.manifest.get(name) or self.models.get(name)
         if isinstance(value, Mapping):
             return ", ".join(f"{key} {item}" for key, item in value.items())
@@ -315,8 +315,8 @@ class Results:
                     self.folder / "accuracy" / f"{name}.json")  # fmt: skip
             if not all(path.is_file() for path in kept):
                 stages = ("checksums", "fit", "evaluate")
-                told = (self.log(stage, name) for stage in stages)
-                found[name] = next(filter(None, told), "nothing was fitted: run the workflow")
+                said = (self.log(stage, name) for stage in stages)
+                found[name] = next(filter(None, said), "nothing was fitted: run the workflow")
         return found
 
     @cached_property

@@ -99,8 +99,8 @@ def _facts(
     ]
 
 
-def _warmed(told: object) -> str:
-    warm = _mapping(told)
+def _warmed(shown: object) -> str:
+    warm = _mapping(shown)
     if not warm:
         return ""
     converged = warm.get("converged")
@@ -278,8 +278,8 @@ def _relative(half: float | None, mean: float) -> float | None:
 
 def _each(steps: Sequence[Mapping[str, object]], name: str, unit: str, factor: float = 1.0) -> str:
     values = [step.get(name) for step in steps]
-    told = [_number(factor * v) for v in values if isinstance(v, int | float)]
-    return f"{' and '.join(told)} {unit}" if told else ""
+    shown = [_number(factor * v) for v in values if isinstance(v, int | float)]
+    return f"{' and '.join(shown)} {unit}" if shown else ""
 
 
 def _unit(value: object, unit: str) -> str:

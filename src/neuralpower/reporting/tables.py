@@ -18,7 +18,7 @@ from neuralpower.core.cells import Row
 from neuralpower.core.files import csv_text
 from neuralpower.networks.text import number, percent
 
-#: Looks of whole columns: a rule a column instead of a class in each of thousands of cells.
+#: Looks of whole columns: a rule per column instead of a class in each of thousands of cells.
 LOOKS = {
     "": "",
     "quiet": "color:var(--quiet);",

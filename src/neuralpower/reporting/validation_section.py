@@ -138,8 +138,8 @@ def _entries(networks: Mapping[str, Any]) -> Table:
                 flat = {k: v for k, v in score.items() if isinstance(v, int | float | str)}
                 records.append({"network": name, "target": target, **flat})
         for batch, scores in by_batch(targets).items():
-            told = str(next(iter(scores.values())).get("coverage") or "")
-            coverage = told.removeprefix("covers ").partition(";")[0].replace(" computing", "")
+            said = str(next(iter(scores.values())).get("coverage") or "")
+            coverage = said.removeprefix("covers ").partition(";")[0].replace(" computing", "")
             rows.append(
                 [
                     word(name),

@@ -49,7 +49,7 @@ def decompose(
     predicted: Sequence[Sequence[Mapping[str, Any]]],
     models: Models,
 ) -> dict[str, Any]:
-    """``entries`` (one a pass) and ``summary`` (mean absolute value of every part), runtime only.
+    """``entries`` (one per pass) and ``summary`` (mean absolute value of every part), runtime only.
 
     ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured
     pass; ``measurement_percent`` is half the range of the pass's repeats (None for one run). A

@@ -237,5 +237,5 @@ def _from_zero(value: Any) -> float:
     """An error, a share or a count: none of them is negative."""
     number = _finite(value)
     if number < 0:
-        raise ValueError(f"{value!r} stands where a number from 0 on is needed")
+        raise ValueError(f"{value!r} found where a number from 0 on is needed")
     return number

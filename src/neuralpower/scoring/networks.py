@@ -24,7 +24,7 @@ from neuralpower.networks.reading import Readings
 from neuralpower.scoring.decomposition import decompose
 from neuralpower.scoring.network_baselines import baseline_totals
 
-#: name -> target -> entries, one a batch size.
+#: name -> target -> entries, one per batch size.
 Scores = dict[str, dict[str, list[dict[str, Any]]]]
 
 
@@ -40,7 +40,7 @@ def score_networks(
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
     ``networks``: name -> target -> a list of ``{batch, measured, half_range, runs, predicted, lo,
-    hi, error_percent, coverage, baselines}``, one a batch size; runtime in ms, power in W, energy
+    hi, error_percent, coverage, baselines}``, one per batch size; runtime in ms, power in W, energy
     in mJ. ``network_summary``: target -> ``{n, networks, mape, rmspe, median_ape, bias_percent,
     interval_coverage, baselines}``; ``network_summary_plain``: the same without factors and
     scales learnt from passes; ``networks_without_prototxt``: names; ``network_composition``: what

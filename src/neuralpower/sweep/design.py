@@ -62,7 +62,7 @@ class RealLayer:
 def read_real_layers(
     paths: Sequence[str | Path], networks: Sequence[str]
 ) -> dict[str, list[RealLayer]]:
-    """The layers of ``networks`` from layer tables, a list a family, without repetitions.
+    """The layers of ``networks`` from layer tables, a list per family, without repetitions.
 
     The order is that of ``networks`` and then of the layers, whatever the order of ``paths``.
     Layers without a configuration, and those whose output is not what a sweep would give them

@@ -41,7 +41,7 @@ _IMAGE_CHANNELS = 4
 
 @dataclass(frozen=True)
 class Draw:
-    """The values that one point stands for in one family's design."""
+    """The values that one point gives in one family's design."""
 
     design: FamilySweep
     point: Mapping[str, float]

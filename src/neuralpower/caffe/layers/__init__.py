@@ -21,7 +21,7 @@ for _name in sorted(_MODULE_OF, key=lambda name: (sum(map(str.isupper, name)), n
         _SPELLINGS.setdefault(_name.replace("_", "").lower(), _name)
 
 
-#: Ends of the names of types that are alike in all forks, and the type that stands for them.
+#: Ends of the names of types that are alike in all forks, and the type that they are read as.
 _ENDINGS = {"Loss": "Loss", "LossLayer": "Loss", "Accuracy": "Figure"}
 
 

@@ -280,7 +280,7 @@ def _datum(
     """
     if setup.data_shape is not None:
         return setup.data_shape
-    found = None if setup.strict else _told(setup, source, channels)
+    found = None if setup.strict else _known_size(setup, source, channels)
     if found is None and crop and not setup.strict:
         setup.assume(f"items of {crop}x{crop}, a crop_size outside transform_param")
         found = (_channels(setup, channels), crop, crop)
@@ -291,7 +291,7 @@ def _datum(
     return found
 
 
-def _told(setup: Setup, source: str, channels: int | None) -> Shape | None:
+def _known_size(setup: Setup, source: str, channels: int | None) -> Shape | None:
     transform = setup.param.transform_param
     resize, crop = transform.resize_param, crop_of(transform)
     name = source.lower()

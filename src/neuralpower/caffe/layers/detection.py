@@ -157,7 +157,7 @@ def detection_output(setup: Setup) -> list[Shape]:
 
 @layer_type("DetectionEvaluate", bottoms=(2, 2), fork=True)
 def detection_evaluate(setup: Setup) -> list[Shape]:
-    """[1, 1, rows, 5]: a row a class but the background, and one a detection (one at set-up)."""
+    """[1, 1, rows, 5]: a row per class but the background and per detection (one at set-up)."""
     param = setup.param.detection_evaluate_param
     check(param.num_classes > 0, "num_classes must be given")
     return [(1, 1, param.num_classes, 5)]

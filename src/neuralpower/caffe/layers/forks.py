@@ -78,7 +78,7 @@ def stack(setup: Setup) -> list[Shape]:
 
 @layer_type("Normalize", tops=(1, 2), fork=True)
 def normalize(setup: Setup) -> list[Shape]:
-    """Division by the norm: SSD's learns a scale, one a channel or one for all; NormFace's nothing.
+    """Division by the norm: SSD's learns a scale, for each channel or for all; NormFace's nothing.
 
     Vectors (two axes) without a block of either are NormFace's.
     """
@@ -176,7 +176,7 @@ def shuffle_channel(setup: Setup) -> list[Shape]:
 def axpy(setup: Setup) -> list[Shape]:
     """A channel's factor times the second bottom, plus the third."""
     factor, scaled, added = setup.bottoms
-    check(factor[:2] == scaled[:2], f"{shape_text(factor)} is not one number a channel")
+    check(factor[:2] == scaled[:2], f"{shape_text(factor)} is not one number per channel")
     check(all(size == 1 for size in factor[2:]), f"{shape_text(factor)} has spatial sizes")
     check(scaled == added, f"{shape_text(scaled)} and {shape_text(added)} differ")
     setup.macs = count(scaled)

@@ -40,7 +40,7 @@ def _predictions(setup: Setup, axis: int) -> None:
     in_place=lambda param, n_tops: n_tops == 1,
 )
 def accuracy(setup: Setup) -> list[Shape]:
-    """A number, and perhaps one a class."""
+    """A number, and perhaps one per class."""
     param, (bottom, labels) = setup.param.accuracy_param, setup.bottoms
     setup.expect(count(labels) > 0, "there are no labels")
     classes = count(bottom) // max(count(labels), 1)

@@ -149,7 +149,7 @@ class ReLU(Operation):
 
 
 class PReLU(Operation):
-    """A learnt slope below zero: one a channel, or one for all."""
+    """A learnt slope below zero: one per channel, or one for all."""
 
 
 @dataclass(frozen=True, slots=True)

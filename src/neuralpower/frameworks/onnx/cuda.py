@@ -82,12 +82,12 @@ class OnnxCudaExecutor(BaseExecutor):
         self.cache_bytes = (self._gpu["l2_bytes"] if self._gpu else 0) or _L2_DEFAULT
         with _faults():
             session, _ = open_checked(build_layer(_SMALLEST), self.provider)
-        self._told = dict(session.get_provider_options()[_PROVIDER])
+        self._options = dict(session.get_provider_options()[_PROVIDER])
 
     def facts(self) -> Mapping[str, object]:
         """As ``Executor.facts``; the provider's options as the session reports them."""
         gpu = self._gpu or {"name": "an NVIDIA GPU", "multiprocessors": None}
-        tf32 = self._told["use_tf32"] == "1"
+        tf32 = self._options["use_tf32"] == "1"
         return {
             "executor": self.name,
             "software": f"ONNX Runtime {onnxruntime.__version__} (CUDA)",
@@ -97,14 +97,14 @@ class OnnxCudaExecutor(BaseExecutor):
             "device": "cuda",
             "gpu": {name: value for name, value in gpu.items() if name != "uuid"},
             "provider": _PROVIDER,
-            "provider_options": self._told,
+            "provider_options": self._options,
             "threads_intra": None,
             "graph_optimisation": "ORT_DISABLE_ALL",
             "precision": self.options.precision,
             "dtype": "float32",
             "tf32_convolution": tf32,
             "tf32_matmul": tf32,
-            "autotune": self._told["cudnn_conv_algo_search"] == "EXHAUSTIVE",
+            "autotune": self._options["cudnn_conv_algo_search"] == "EXHAUSTIVE",
             "memory_format": "NCHW",
             "calls": "copies in one model, captured as a CUDA graph",
             "replay_clock": "the host's clock (a run returns when the device has finished)",

@@ -1,7 +1,7 @@
 """A chrome trace of PyTorch's profiler, with ``record_shapes=True``.
 
 Outermost operators (``aten::conv2d`` and the like) are the rows. Where the trace has kernels of a
-GPU a row's time is that of the kernels which the operator and those inside it launched, else it is
+GPU that is the time of the kernels which the operator and those inside it launched, else it is
 the operator's own time on the CPU. A step (``ProfilerStep``) is a run; the first is dropped where
 there are more.
 """

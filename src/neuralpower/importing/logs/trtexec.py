@@ -1,7 +1,7 @@
 """A profile of TensorRT's ``trtexec --exportProfile``, with ``--exportLayerInfo`` where given.
 
-The profile is a list: the number of runs first, then a name and mean (and median) time a row. Names
-of fused layers are joined by `` + ``, of layers that one kernel computes side by side by `` || ``.
+The profile is a list: the number of runs first, then a row with name and mean (and median) time
+each. Names of fused layers are joined by `` + ``, of layers in one kernel by `` || ``.
 Rows that reformat or copy data are no layers; they are marked and booked apart.
 """
 

@@ -39,7 +39,7 @@ def elu(t: Translator, node: Node) -> bool:
 
 @operator("PRelu")
 def prelu(t: Translator, node: Node) -> bool:
-    """A learnt slope below zero, one a channel or one for all."""
+    """A learnt slope below zero, one per channel or one for all."""
     if t.rank(node.inputs[0]) < 2 or not t.static(node.inputs[1]):
         return False
     message = t.layer("PReLU", node)

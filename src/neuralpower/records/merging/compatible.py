@@ -32,8 +32,8 @@ def check_compatible(runs: Sequence[Run], allowed: frozenset[str]) -> dict[str, 
     visit. What no run says cannot differ. Raises ``InputError`` naming the first difference.
     """
     differences: dict[str, object] = {}
-    for kind, told in KINDS.items():
-        by_run = {run.run: told(run.facts) for run in runs}
+    for kind, of in KINDS.items():
+        by_run = {run.run: of(run.facts) for run in runs}
         texts = {json.dumps(value, sort_keys=True) for value in by_run.values() if value}
         if len(texts) < 2:
             continue
@@ -92,9 +92,9 @@ KINDS: Mapping[str, Callable[[Manifest], object]] = {
 
 
 def _two_that_differ(by_run: Mapping[str, object]) -> tuple[str, str]:
-    told = [(run, value) for run, value in sorted(by_run.items()) if value]
-    first = told[0]
-    return first[0], next(run for run, value in told if value != first[1])
+    stated = [(run, value) for run, value in sorted(by_run.items()) if value]
+    first = stated[0]
+    return first[0], next(run for run, value in stated if value != first[1])
 
 
 def _difference(one: object, other: object, place: str = "") -> str:

@@ -34,9 +34,11 @@ class Level:
     def as_dict(self) -> dict[str, object]:
         """Plain values of six digits; what is missing is left out."""
         values = {"factor": self.factor, "lo": self.lo, "hi": self.hi}
-        told: dict[str, object] = {k: float(f"{v:.6g}") for k, v in values.items() if v is not None}
-        told["shared_configurations"] = self.shared
-        return told | ({"reason": self.reason} if self.reason else {})
+        entries: dict[str, object] = {
+            k: float(f"{v:.6g}") for k, v in values.items() if v is not None
+        }
+        entries["shared_configurations"] = self.shared
+        return entries | ({"reason": self.reason} if self.reason else {})
 
 
 def relative_levels(values: Values, units: Sequence[str]) -> dict[str, Level]:

@@ -334,10 +334,10 @@ def _words(values: Sequence[str | None]) -> str:
 
 
 def _power(runs: Sequence[Run]) -> PowerState:
-    told = [run.facts.power for run in runs if run.facts.power is not None]
+    states = [run.facts.power for run in runs if run.facts.power is not None]
     if any(_positive(row, "power_w") for run in runs for row in (*run.layers, *run.networks)):
-        return PowerState(True, "", max((p.u_gain for p in told if p.u_gain), default=_U_GAIN))
-    return PowerState(False, _words([power.reason for power in told]))
+        return PowerState(True, "", max((p.u_gain for p in states if p.u_gain), default=_U_GAIN))
+    return PowerState(False, _words([power.reason for power in states]))
 
 
 def _median(values: Sequence[float | None]) -> float | None:

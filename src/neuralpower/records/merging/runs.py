@@ -1,4 +1,4 @@
-"""The runs of recorded folders: one a folder as measured, several of one that was merged."""
+"""The runs of recorded folders: one per folder as measured, several of one that was merged."""
 
 from __future__ import annotations
 

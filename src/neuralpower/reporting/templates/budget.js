@@ -1,4 +1,4 @@
-// Does it fit? The budget stands in the address, each card says whether its figures keep to it.
+// Does it fit? The budget is in the address, each card says whether its figures keep to it.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const budgets = all("input[data-budget]");
@@ -7,27 +7,27 @@
     for (const input of budgets) input.value = given.get(input.dataset.budget) ?? "";
     const units = { runtime_ms: "ms", power_w: "W", energy_mj: "mJ" };
     const judged = (card) => {
-      const told = [];
+      const verdicts = [];
       for (const input of budgets) {
         const limit = Number(input.value);
         if (!(limit > 0)) continue;
         const ends = card.getAttribute(`data-${input.dataset.budget}`)?.split(" ").map(Number);
         const of = `${limit} ${units[input.dataset.budget]}`;
-        if (!ends) told.push(["unknown", `${of}: not measured here`]);
-        else if (ends[2] <= limit) told.push(["yes", `fits ${of}`]);
-        else if (ends[0] > limit) told.push(["no", `does not fit ${of}`]);
-        else told.push(["maybe", `may ${ends[1] <= limit ? "" : "not "}fit ${of}: the interval holds it`]);
+        if (!ends) verdicts.push(["unknown", `${of}: not measured here`]);
+        else if (ends[2] <= limit) verdicts.push(["yes", `fits ${of}`]);
+        else if (ends[0] > limit) verdicts.push(["no", `does not fit ${of}`]);
+        else verdicts.push(["maybe", `may ${ends[1] <= limit ? "" : "not "}fit ${of}: the interval holds it`]);
       }
-      return told;
+      return verdicts;
     };
     const judge = () => {
       for (const card of all(".card")) {
-        const told = judged(card);
+        const verdicts = judged(card);
         const verdict = card.querySelector(".verdict");
-        verdict.hidden = !told.length;
-        verdict.textContent = told.map(([, text]) => text).join("; ");
+        verdict.hidden = !verdicts.length;
+        verdict.textContent = verdicts.map(([, text]) => text).join("; ");
         const order = ["no", "unknown", "maybe", "yes"];
-        verdict.dataset.verdict = order.find((kind) => told.some(([own]) => own === kind)) ?? "";
+        verdict.dataset.verdict = order.find((kind) => verdicts.some(([own]) => own === kind)) ?? "";
       }
     };
     for (const input of budgets) {

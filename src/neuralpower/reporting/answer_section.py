@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,10 @@ def per_image(total: Row) -> list[Figure]:
 BOUNDS = {"compute": "compute-bound", "memory": "memory-bound", "launch": "launch-bound"}
 
 
+#: The start of a total's note (``networks.composition``): what share of a network has a figure.
+_COVERS = re.compile(r"covers (\d+) of (\d+) computing layers(?:, ([\d.]+) % of MACs)?")
+
+
 def costliest(rows: Sequence[Row], explained: Sequence[Row]) -> str:
     """The layer that costs most, its share, and what bounds it, in a sentence."""
     sentences = []
@@ -123,8 +128,8 @@ def marks(rows: Sequence[Row], beyond: Beyond) -> list[str]:
     """What to know before the totals are trusted: layers without a figure, extrapolation."""
     total, found = rows[-1], []
     note = str(total["note"] or "")
-    if is_partial(note):
-        found.append(f"partial: {note}")
+    if missing := partial(note):
+        found.append(f"partial: {missing}")
     outside = [(row, out) for row in body(rows) if (out := beyond.step(row)) is not None]
     share = sum(row["runtime_share"] or 0 for row, _ in outside)
     if share >= 0.01:
@@ -140,10 +145,20 @@ def marks(rows: Sequence[Row], beyond: Beyond) -> list[str]:
     return found
 
 
-def is_partial(note: str) -> bool:
-    """Whether a total's note says that layers that compute have no figure."""
-    words = note.removeprefix("covers ").split()
-    return len(words) > 2 and words[1] == "of" and words[0] != words[2]
+def partial(note: str) -> str:
+    """What a total's note says about layers that compute and have no figure; empty: all have one.
+
+    >>> partial("covers 7 of 8 computing layers, 99.9 % of MACs; no power model")
+    '1 of 8 computing layers has no figure; the others do 99.9 % of the MACs'
+    """
+    match = _COVERS.match(note)
+    if match is None or match[1] == match[2]:
+        return ""
+    missing = int(match[2]) - int(match[1])
+    words = (
+        f"{missing} of {match[2]} computing layers {'has' if missing == 1 else 'have'} no figure"
+    )
+    return words + (f"; the others do {match[3]} % of the MACs" if match[3] else "")
 
 
 def _measured(platform: PlatformResults, network: str, total: Row) -> str:

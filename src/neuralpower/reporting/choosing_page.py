@@ -6,7 +6,7 @@ batch size) has its own section; the page shows the first and holds the others c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from neuralpower.core.targets import LABELS, UNITS
 from neuralpower.networks.choosing import ALPHAS, COLUMNS, compare, ratio
 from neuralpower.networks.published import ERRORS, published_error
 from neuralpower.networks.text import number
-from neuralpower.reporting.answer_section import is_partial
+from neuralpower.reporting.answer_section import partial
 from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.figures_choosing import pareto
 from neuralpower.reporting.pages import Page
@@ -27,7 +27,6 @@ from neuralpower.reporting.tables import (
     Table,
     figure,
     inline_download,
-    per_cent,
     round_sort,
     slim,
     whole,
@@ -214,6 +213,7 @@ def _table(best: Sequence[Row], unranked: Sequence[Row], cost: str) -> Table:
         alpha: min((v for r in best if (v := r[ratio(cost, alpha)]) is not None), default=None)
         for alpha in ALPHAS
     }
+    shown = {alpha: _alike([row[ratio(cost, alpha)] for row in best]) for alpha in ALPHAS}
     cells = []
     for row in (*best, *unranked):
         ends = [row[f"{cost}_per_image{end}"] for end in ("_lo", "_hi")]
@@ -230,7 +230,7 @@ def _table(best: Sequence[Row], unranked: Sequence[Row], cost: str) -> Table:
                 Cell() if sure is None else Cell(f"{100 * sure:.0f}", round(100 * sure, 1)),
                 whole(row["batch"]),
                 word("front" if row["pareto"] else ""),
-                *(_ratio(row[ratio(cost, alpha)], lowest[alpha]) for alpha in ALPHAS),
+                *(_ratio(row[ratio(cost, alpha)], lowest[alpha], shown[alpha]) for alpha in ALPHAS),
                 word(_trust(row)),
             ]
         )
@@ -243,8 +243,17 @@ def _table(best: Sequence[Row], unranked: Sequence[Row], cost: str) -> Table:
     return slim(Table("choosing", "Networks ranked", caption, columns, cells, filterable=True))
 
 
-def _ratio(value: float | None, lowest: float | None) -> Cell:
-    return per_cent(value, mark="best" if value is not None and value == lowest else "")
+def _alike(values: Sequence[float | None]) -> Callable[[float], str]:
+    """How to write the numbers of a column: with exponents all of them, or none."""
+    if any(value is not None and "e" in number(value) for value in values):
+        return "{:.2e}".format
+    return number
+
+
+def _ratio(value: float | None, lowest: float | None, shown: Callable[[float], str]) -> Cell:
+    if value is None:
+        return Cell()
+    return Cell(shown(value), round_sort(value), mark="best" if value == lowest else "")
 
 
 def _trust(row: Row) -> str:
@@ -254,8 +263,8 @@ def _trust(row: Row) -> str:
     note = str(row["note"] or "")
     if row["rank"] is None:
         found.append(note or "no figure")
-    elif is_partial(note):
-        found.append(f"partial: {note.partition(';')[0]}")
+    elif missing := partial(note):
+        found.append(f"partial: {missing}")
     return "; ".join(found)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from neuralpower.networks.text import count
-from neuralpower.reporting.answer_section import is_partial
+from neuralpower.reporting.answer_section import partial
 from neuralpower.reporting.network_page import per_image, total, unknown_layers
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row, with_power_first
@@ -97,9 +97,9 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             costs = [per_image(first, "runtime_ms")]
             if platform.has_power:
                 costs += [first.get("power_w"), per_image(first, "energy_mj")]
-            partial = is_partial(str(first.get("note") or ""))
+            least = bool(partial(str(first.get("note") or "")))
             values += costs
-            cells += [_cost(c, partial and i != 1) for i, c in enumerate(costs)]
+            cells += [_cost(c, least and i != 1) for i, c in enumerate(costs)]
         facts: list[float | None] = [
             _float(published, "top1_error"),
             _float(published, "top5_error"),
@@ -111,10 +111,9 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
         cells += [Cell(count(value), value) if value else Cell() for value in facts[2:]]
         rows.append(cells)
         records.append(dict(zip(header, [name, *values], strict=True)))
-    at = ", ".join(f"{batch:g} on {name}" for name, batch in sorted(batches))
     caption = (
         "Predicted cost of one image"
-        + (f", at batch {at}" if at else "")
+        + (f", at batch {_at(batches)}" if batches else "")
         + (
             ". Empty: not measured on that platform, or no model. ≥: layers without a model are "
             "left out; the network's page says which."
@@ -126,10 +125,19 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
     )  # fmt: skip
 
 
-def _cost(value: float | None, partial: bool) -> Cell:
+def _at(batches: set[tuple[str, float]]) -> str:
+    """The batch sizes of the figures: one number, or each with its platforms."""
+    sizes = sorted({batch for _, batch in batches})
+    if len(sizes) == 1:
+        return f"{sizes[0]:g}"
+    names = {size: sorted(name for name, batch in batches if batch == size) for size in sizes}
+    return " and ".join(f"{size:g} ({', '.join(found)})" for size, found in names.items())
+
+
+def _cost(value: float | None, least: bool) -> Cell:
     """A cost; of a network of which layers have no figure, the least that it is."""
     cell = figure(value)
-    return replace(cell, text=f"≥ {cell.text}") if partial and cell.text else cell
+    return replace(cell, text=f"≥ {cell.text}") if least and cell.text else cell
 
 
 def _macs_per_image(layers: list[Row]) -> float | None:

@@ -87,16 +87,16 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
 
 
 def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
-    items = [(section["id"], section["title"]) for section in context["accuracy"]]
+    whole_networks = [("networks", "Whole networks")] if context["validation"] else []
+    layers = [(section["id"], section["title"]) for section in context["accuracy"]]
     later = (
-        ("validation", "networks", "Whole networks"),
-        ("selection", "selection", "How the models were chosen"),
-        ("learning", "learning", "How many measurements"),
-        ("models", "models", "What drives the cost"),
-        ("measurement", "measurement", "How it was measured"),
-        ("quality", "quality", "Data quality"),
+        ("selection", "How the models were chosen"),
+        ("learning", "How many measurements"),
+        ("models", "What drives the cost"),
+        ("measurement", "How it was measured"),
+        ("quality", "Data quality"),
     )
-    return [*items, *((id, text) for key, id, text in later if context[key])]
+    return [*whole_networks, *layers, *((key, text) for key, text in later if context[key])]
 
 
 def out_of_fold(platform: PlatformResults) -> dict[str, dict[str, list[Row]]]:

@@ -1,13 +1,13 @@
 """Plants small faults in the code, one at a time, and prints which ones no test notices.
 
-    python tools/plant_faults.py --seed 1 --count 40
+    python tools/plant_faults.py --seed 1 --count 40 --data FOLDER
 
 A fault changes one token: a comparison, an arithmetic or logical operator, a number, a truth
-value. Which tests run a line is measured once, with coverage's contexts; of these at most
-``--tests`` run against a fault, in a copy of the checkout. A fault that they do not notice meets
-all tests of the test modules that run anything of its module: a line may have run in what a test
-module makes once for all of its tests, which has no test's name. A fault that these do not notice
-either survives. Faults that change nothing (equivalent ones) are for a person to strike out.
+value. Which tests run a line, and how long each takes, is measured once (``Recording``). Tests that
+run the line itself meet the fault, the quickest first, up to ``--seconds`` of them; where a line
+ran in what a test file makes once for all of its tests, that file's tests do; for what runs when a
+module is imported, those of the lines that use the name. A fault that they do not notice survives.
+Faults that change nothing (equivalent ones) are for a person to strike out.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import argparse
 import ast
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = "src/neuralpower"
@@ -106,62 +109,109 @@ def draw(count: int, seed: int) -> list[Fault]:
     return random.Random(seed).sample(every, min(count, len(every)))
 
 
-def contexts(copy: Path, data: Path, tests: Sequence[str]) -> None:
-    """Run the tests once with coverage, each line with the tests that ran it."""
-    settings = copy / ".plant_faults.coveragerc"
-    settings.write_text(
-        f"[run]\nsource = {SOURCES}\ndynamic_context = test_function\ndata_file = {data}\n"
+@dataclass
+class Recording:
+    """What each test runs: a folder with coverage's data and pytest's times."""
+
+    folder: Path
+
+    @property
+    def lines(self) -> Path:
+        """Coverage's data, a context per test and phase (set-up, run)."""
+        return self.folder / "lines"
+
+    @property
+    def times(self) -> Path:
+        """Pytest's report with the time of each test."""
+        return self.folder / "times.xml"
+
+    def make(self, copy: Path, tests: Sequence[str]) -> None:
+        """Run the tests once, two at a time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "settings"
         # Another call that uses the data has another copy.
-        "relative_files = True\n"
-    )
-    words = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest", "-q", *tests]
-    subprocess.run([sys.executable, *words, "-p", "no:cacheprovider"], cwd=copy, check=False)
+        settings.write_text(f"[run]\nrelative_files = True\ndata_file = {self.lines}\n")
+        words = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"]
+        words += [f"--cov={SOURCES}", f"--cov-config={settings}", "--cov-context=test"]
+        words += ["--cov-report=", f"--junitxml={self.times}", "-o", "junit_family=xunit1", *tests]
+        subprocess.run([sys.executable, *words], cwd=copy, check=False)
+
+    @cached_property
+    def by_line(self) -> dict[str, dict[int, list[str]]]:
+        """File -> line -> the contexts that ran it."""
+        from coverage import CoverageData
+
+        found = CoverageData(str(self.lines))
+        found.read()
+        return {path: found.contexts_by_lineno(path) for path in found.measured_files()}
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """Test -> its time in seconds."""
+        return {
+            f"{case.get('file')}::{case.get('name')}": float(case.get("time", 0))
+            for case in ElementTree.parse(self.times).iter("testcase")
+        }
+
+    def tests_of(self, root: Path, fault: Fault) -> list[str]:
+        """The tests that a fault can be noticed by, those that take least time first."""
+        text = (root / fault.path).read_text(encoding="utf-8")
+        names = names_outside_functions(text, fault.line)
+        contexts: set[str] = set()
+        if names is None:
+            contexts.update(self.by_line.get(fault.path, {}).get(fault.line, []))
+        else:
+            pattern = re.compile(rf"\b({'|'.join(names)})\b") if names else None
+            for path, lines in self.by_line.items():
+                if not (root / path).is_file():
+                    continue
+                source = (root / path).read_text(encoding="utf-8").splitlines()
+                for line, ran_in in lines.items():
+                    own = path == fault.path
+                    if (own and pattern is None) or (
+                        pattern and line <= len(source) and pattern.search(source[line - 1])
+                    ):
+                        contexts.update(ran_in)
+        run = {name.removesuffix("|run") for name in contexts if name.endswith("|run")}
+        files = {name.split("::")[0] for name in contexts if name.endswith(("|setup", "|teardown"))}
+        run |= {name for name in self.seconds if name.split("::")[0] in files}
+        return sorted(run & self.seconds.keys(), key=lambda name: (self.seconds[name], name))
 
 
-def tests_of(data: Path, fault: Fault) -> list[str]:
-    """The test functions (``module.function``) that ran the line of a fault."""
-    from coverage import CoverageData
+def names_outside_functions(text: str, line: int) -> set[str] | None:
+    """The names that a line outside functions gives a value to; ``None`` inside of a function."""
+    names: set[str] = set()
+    nodes: list[ast.stmt] = list(ast.parse(text).body)
+    while nodes:
+        node = nodes.pop()
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        if not first <= line <= (node.end_lineno or node.lineno):
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if line >= node.body[0].lineno:
+                return None
+            names.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            nodes += node.body
+        else:
+            names |= {
+                inner.id for inner in ast.walk(node)
+                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+            }  # fmt: skip
+    return names
 
-    found = CoverageData(str(data))
-    found.read()
-    by_line = found.contexts_by_lineno(fault.path)
-    names = {name for name in by_line.get(fault.line, []) if name}
-    if not names and "" in by_line.get(fault.line, []):
-        # Run when the module is imported: any test of the module may notice.
-        names = {name for line in by_line.values() for name in line if name}
-    return sorted(names)
 
-
-def modules_of(data: Path, fault: Fault) -> list[str]:
-    """Test modules (as names of tests in them) that run anything of the fault's module."""
-    from coverage import CoverageData
-
-    found = CoverageData(str(data))
-    found.read()
-    by_line = found.contexts_by_lineno(fault.path)
-    return sorted({name for line in by_line.values() for name in line if name})
-
-
-def caught(
-    copy: Path, fault: Fault, names: Sequence[str], timeout_s: float, *, whole: bool = False
-) -> bool:
-    """Whether any of the tests fails with the fault planted.
-
-    ``whole``: all tests of their modules. A hang of the named tests counts as noticed; whole
-    modules may take long without any fault, and one that runs out of time has noticed nothing.
-    """
+def caught(copy: Path, fault: Fault, tests: Sequence[str], timeout_s: float) -> bool:
+    """Whether any of the tests fails with the fault planted; a hang counts as noticed."""
     path = copy / fault.path
     original = path.read_text(encoding="utf-8")
     lines = original.splitlines(keepends=True)
     lines[fault.line - 1] = fault.after + "\n"
     path.write_text("".join(lines), encoding="utf-8")
-    wanted = " or ".join(sorted({name.rpartition(".")[2] for name in names}))
-    modules = sorted(
-        str(file.relative_to(copy)) for file in (copy / "tests").rglob("test_*.py")
-        if any(name.split(".")[0] == file.stem or f".{file.stem}." in f".{name}" for name in names)
-    )  # fmt: skip
-    words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *modules]
-    words += [] if whole else ["-k", wanted]
+    chosen = copy / ".chosen_tests"
+    chosen.write_text("\n".join(tests), encoding="utf-8")
+    words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"@{chosen}"]
     try:
         done = subprocess.run(
             [sys.executable, *words], cwd=copy, capture_output=True, timeout=timeout_s, check=False,
@@ -169,9 +219,30 @@ def caught(
         )  # fmt: skip
         return done.returncode not in (0, 5)
     except subprocess.TimeoutExpired:
-        return not whole
+        return True
     finally:
         path.write_text(original, encoding="utf-8")
+
+
+def noticed(copy: Path, fault: Fault, recording: Recording, seconds: float) -> bool:
+    """Whether a test notices a fault: first the quickest tests, then the others.
+
+    Many lines are run by hundreds of tests and most faults are noticed by a quick one, so a first
+    call of pytest has a tenth of the time.
+    """
+    tests = recording.tests_of(copy, fault)
+    for share in (0.1, 0.9):
+        chosen, spent = [], 0.0
+        for name in tests:
+            spent += recording.seconds[name]
+            if chosen and spent > share * seconds:
+                break
+            chosen.append(name)
+        # Ten times as long as alone and unhurried is a hang.
+        if chosen and caught(copy, fault, chosen, 120 + 10 * spent):
+            return True
+        tests = tests[len(chosen) :]
+    return False
 
 
 def main() -> int:
@@ -179,15 +250,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=40)
-    parser.add_argument("--tests", type=int, default=25, help="at most so many tests per fault")
-    parser.add_argument("--timeout", type=float, default=180, help="seconds per fault")
+    parser.add_argument("--seconds", type=float, default=180, help="of tests per fault, at most")
     parser.add_argument("--least", type=float, default=75, help="per cent to be noticed")
     parser.add_argument("--only", type=int, nargs="*", help="only these of the faults, by number")
-    parser.add_argument("--data", type=Path, help="coverage data of an earlier run, or where to")
+    parser.add_argument("--data", type=Path, help="folder of an earlier recording, or where to")
     parser.add_argument("paths", nargs="*", default=["tests"], help="tests that are run for it")
     arguments = parser.parse_args()
     faults = draw(arguments.count, arguments.seed)
-    generator = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "neuralpower"
         kept = shutil.ignore_patterns(".git", ".venv", "results", ".snakemake", ".mypy_cache")
@@ -195,26 +264,22 @@ def main() -> int:
         os.environ["PYTHONPATH"] = str(copy / "src")
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
-        data = (arguments.data or Path(folder) / "coverage").resolve()
-        if not data.exists():
-            contexts(copy, data, arguments.paths)
-        noticed = tried = 0
+        recording = Recording((arguments.data or Path(folder) / "recording").resolve())
+        if not recording.times.exists():
+            recording.make(copy, arguments.paths)
+        found = tried = 0
         for number, fault in enumerate(faults, 1):
             if arguments.only and number not in arguments.only:
                 continue
             tried += 1
-            names = tests_of(data, fault)
-            names = generator.sample(names, min(len(names), arguments.tests))
-            found = bool(names) and caught(copy, fault, names, arguments.timeout)
-            if not found and (names := modules_of(data, fault)):
-                found = caught(copy, fault, names, 3 * arguments.timeout, whole=True)
-            noticed += found
-            verdict = "noticed " if found else "SURVIVES"
+            caught_it = noticed(copy, fault, recording, arguments.seconds)
+            found += caught_it
+            verdict = "noticed " if caught_it else "SURVIVES"
             place = f"{fault.path}:{fault.line}"
             print(f"{number:3} {verdict} {place}: {fault.before.strip()} -> {fault.after.strip()}")
             sys.stdout.flush()
-    share = 100 * noticed / max(tried, 1)
-    print(f"{noticed} of {tried} faults were noticed ({share:.0f} %)")
+    share = 100 * found / max(tried, 1)
+    print(f"{found} of {tried} faults were noticed ({share:.0f} %)")
     return int(share < arguments.least)
 
 

@@ -55,6 +55,43 @@ def test_a_fault_is_noticed_where_a_test_asserts_the_value(
         "\ndef test_nothing() -> None:\n    double(3)\n"
     )
     (fault,) = tool.faults_of("src/m.py", source)
-    assert tool.caught(tmp_path, fault, ["test_m.test_value"], 60)
-    assert not tool.caught(tmp_path, fault, ["test_m.test_nothing"], 60)
+    assert tool.caught(tmp_path, fault, ["tests/test_m.py::test_value"], 60)
+    assert not tool.caught(tmp_path, fault, ["tests/test_m.py::test_nothing"], 60)
     assert (tmp_path / "src/m.py").read_text() == source
+
+
+def test_lines_outside_functions_are_met_by_what_uses_their_names(tool: ModuleType) -> None:
+    text = "LIMIT = 3\n\nclass A:\n    size: int = 4\n\n    def f(self, n=2):\n        return n\n"
+    found = [tool.names_outside_functions(text, line) for line in (1, 4, 6, 7)]
+    assert found == [{"LIMIT"}, {"A", "size"}, {"A", "f"}, None]
+
+
+def test_a_recording_finds_the_tests_of_a_line_quickest_first(
+    tool: ModuleType, tmp_path: Path
+) -> None:
+    for folder in ("src/neuralpower", "tests", "recording"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/neuralpower/m.py").write_text(
+        "LIMIT = 3\n\ndef f():\n    return LIMIT\n\ndef g():\n    return 1\n"
+    )
+    recording = tool.Recording(tmp_path / "recording")
+    recording.by_line = {
+        "src/neuralpower/m.py": {
+            1: [""],
+            4: ["tests/a.py::slow|run", "tests/a.py::quick|run", "tests/b.py::one|setup"],
+            7: ["tests/a.py::other|run"],
+        }
+    }
+    recording.seconds = {
+        "tests/a.py::slow": 2.0,
+        "tests/a.py::quick": 0.1,
+        "tests/a.py::other": 0.0,
+        "tests/b.py::one": 0.3,
+        "tests/b.py::two": 0.2,
+    }
+    by_line = ["tests/a.py::quick", "tests/b.py::two", "tests/b.py::one", "tests/a.py::slow"]
+    fault = tool.Fault("src/neuralpower/m.py", 4, "", "")
+    assert recording.tests_of(tmp_path, fault) == by_line
+    # The constant is used in line 4.
+    constant = tool.Fault("src/neuralpower/m.py", 1, "", "")
+    assert recording.tests_of(tmp_path, constant) == by_line

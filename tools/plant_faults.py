@@ -232,7 +232,8 @@ def noticed(copy: Path, fault: Fault, recording: Recording, seconds: float) -> b
     """
     tests = recording.tests_of(copy, fault)
     for share in (0.1, 0.9):
-        chosen, spent = [], 0.0
+        chosen: list[str] = []
+        spent = 0.0
         for name in tests:
             spent += recording.seconds[name]
             if chosen and spent > share * seconds:

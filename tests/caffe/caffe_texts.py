@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from neuralpower.caffe.network import Layer, Network, load_network, parse_network
+from neuralpower.caffe.shapes import shape_text
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+CASES = Path(__file__).parent / "cases"
 REFERENCE = REPOSITORY / "../shared/reference/caffe"
 
 LENET = """
@@ -80,3 +84,19 @@ def load_options(record: dict[str, Any]) -> dict[str, Any]:
                 for blob, sizes in (item.split("=") for item in value.split(";"))
             }
     return options
+
+
+def case(name: str, **options: object) -> Network:
+    return load_network(CASES / f"{name}.prototxt", **options)  # type: ignore[arg-type]
+
+
+def layer_of(network: Network, name: str) -> Layer:
+    return next(layer for layer in network.layers if layer.name == name)
+
+
+def tops(layer: Layer) -> str:
+    return " ".join(map(shape_text, layer.top_shapes))
+
+
+def last(text: str, **options: object) -> Layer:
+    return parse_network(text, **options).layers[-1]  # type: ignore[arg-type]

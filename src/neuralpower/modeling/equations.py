@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from neuralpower.core.targets import UNITS
-from neuralpower.modeling.models import LOG_LIMIT, MIDDLE, Equation, Model
+from neuralpower.modeling.models import LOG_LIMIT, MIDDLE, Anchor, Equation, Model
 from neuralpower.modeling.terms import Factor, Term, term_name
 
 
 def to_text(model: Model, digits: int = 4) -> str:
     """The model as readable lines: the value, then each equation term by term."""
     unit = UNITS[model.target]
-    names = [f"f{i}" for i in range(1, len(model.equations) + 1)]
-    anchor = f"[{model.anchor.lowest:.{digits}g}, {model.anchor.highest:.{digits}g}] x anchor"
-    parts = " + ".join(
-        f"{e.weight * e.factor:.{digits}g} {name}"
-        for e, name in zip(model.equations, names, strict=True)
+    lead = f"{model.target} ({unit})"
+    if not model.parts:
+        return "\n".join(_lines(lead, model.equations, model.anchor, "", digits)) + "\n"
+    exponents = [(model.source, model.exponent), *((p.source, p.exponent) for p in model.parts)]
+    names = [f"p{i}" for i in range(1, len(exponents) + 1)]
+    product = " x ".join(
+        name if exponent == 1.0 else f"{name}^{exponent:.{digits}g}"
+        for name, (_, exponent) in zip(names, exponents, strict=True)
     )
-    lines = [f"{model.target} ({unit}) = {parts}, each f within {anchor}"]
+    lines = [f"{lead} = {product}"]
+    wholes = [(model.source, model.equations, model.anchor)]
+    wholes += [(part.source, part.equations, part.anchor) for part in model.parts]
+    for name, (source, equations, anchor) in zip(names, wholes, strict=True):
+        lines += _lines(f"{name} ({source})", equations, anchor, f"{name}.", digits)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(
+    lead: str, equations: Sequence[Equation], anchor: Anchor, prefix: str, digits: int
+) -> list[str]:
+    names = [f"{prefix}f{i}" for i in range(1, len(equations) + 1)]
+    bounds = f"[{anchor.lowest:.{digits}g}, {anchor.highest:.{digits}g}] x {prefix}anchor"
+    parts = " + ".join(
+        f"{e.weight * e.factor:.{digits}g} {name}" for e, name in zip(equations, names, strict=True)
+    )
+    lines = [f"{lead} = {parts}, each f within {bounds}"]
     if len(names) > 2:
         scaled = ", ".join(
-            f"{e.factor:.{digits}g} {name}" for e, name in zip(model.equations, names, strict=True)
+            f"{e.factor:.{digits}g} {name}" for e, name in zip(equations, names, strict=True)
         )
         lines.append(f"and within a factor of {MIDDLE:g} of the middle one of {scaled}")
     for name, equation in [
-        *zip(names, model.equations, strict=True),
-        ("anchor", model.anchor.equation),
+        *zip(names, equations, strict=True),
+        (f"{prefix}anchor", anchor.equation),
     ]:
         body = _sum(equation, digits)
         body = f"exp({body})" if equation.link == "log" else body
         if equation.bend is not None:
             body = f"{equation.bend.text(digits)} of f = {body}"
         lines.append(f"{name} = {body}")
-    if model.correction is not None:
-        body = _sum(model.correction.equation, digits)
-        scale = f"{model.correction.equation.factor:.{digits}g}"
-        lines.append(f"times {scale} exp({body}), learnt over {model.correction.source}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _sum(equation: Equation, digits: int) -> str:
@@ -52,22 +68,41 @@ def _sum(equation: Equation, digits: int) -> str:
 
 def to_latex(model: Model, digits: int = 4) -> str:
     """The model as a LaTeX ``align*`` environment."""
-    lines = []
+    name = f"\\mathrm{{{_escape(model.target)}}}"
+    if not model.parts:
+        lines = _latex_lines(name, "f", model.equations, digits)
+    else:
+        wholes = [(model.exponent, model.equations)]
+        wholes += [(part.exponent, part.equations) for part in model.parts]
+        product = "\\,".join(
+            f"p_{{{i}}}^{{{exponent:.{digits}g}}}" for i, (exponent, _) in enumerate(wholes, 1)
+        )
+        lines = [f"{name} &= {product}"]
+        for i, (_, equations) in enumerate(wholes, 1):
+            lines += _latex_lines(f"p_{{{i}}}", f"f_{{{i}}}", equations, digits)
+    return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
+
+
+def _latex_lines(lead: str, letter: str, equations: Sequence[Equation], digits: int) -> list[str]:
+    names = [
+        f"{letter}_{{{i}}}" if letter == "f" else f"{letter[:-1]},{i}}}"
+        for i in range(1, len(equations) + 1)
+    ]
     parts = " + ".join(
-        f"{_latex_number(e.weight * e.factor, digits)}\\,f_{{{i}}}"
-        for i, e in enumerate(model.equations, 1)
+        f"{_latex_number(e.weight * e.factor, digits)}\\,{name}"
+        for e, name in zip(equations, names, strict=True)
     )
-    lines.append(f"\\mathrm{{{_escape(model.target)}}} &= {parts}")
-    if len(model.equations) > 2:
+    lines = [f"{lead} &= {parts}"]
+    if len(equations) > 2:
         middle = ", ".join(
-            f"{_latex_number(e.factor, digits)}\\,f_{{{i}}}"
-            for i, e in enumerate(model.equations, 1)
+            f"{_latex_number(e.factor, digits)}\\,{name}"
+            for e, name in zip(equations, names, strict=True)
         )
         lines.append(
             f"\\text{{each within a factor of {MIDDLE:g} of }} & "
             f"\\mathrm{{median}}\\left({middle}\\right)"
         )
-    for i, equation in enumerate(model.equations, 1):
+    for name, equation in zip(names, equations, strict=True):
         body = " ".join(
             f"{'-' if c < 0 else '+'} {_latex_number(abs(c), digits)}{_latex_term(t)}"
             for t, c in zip(equation.terms, equation.coefficients, strict=True)
@@ -80,11 +115,8 @@ def to_latex(model: Model, digits: int = 4) -> str:
             level = _latex_number(equation.bend.level, digits)
             inside = f"{level}^{{{power}}} + \\left({wrapped}\\right)^{{{power}}}"
             wrapped = f"\\left({inside}\\right)^{{1/({power})}}"
-        lines.append(f"f_{{{i}}} &= {wrapped}")
-    if model.correction is not None:
-        body = _sum(model.correction.equation, digits)
-        lines.append(f"\\mathrm{{correction}} &= \\exp\\left(\\texttt{{{_escape(body)}}}\\right)")
-    return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
+        lines.append(f"{name} &= {wrapped}")
+    return lines
 
 
 def _escape(name: str) -> str:
@@ -122,10 +154,10 @@ def to_python(model: Model) -> str:
     The arguments are the features in ``neuralpower.modeling.features``; the source is for people
     to read and copy, this program never runs it.
     """
-    equations = [*model.equations, model.anchor.equation]
-    if model.correction is not None:
-        equations.append(model.correction.equation)
-    features = sorted({f.feature for e in equations for term in e.terms for f in term})
+    wholes = [(model.exponent, model.equations, model.anchor)]
+    wholes += [(part.exponent, part.equations, part.anchor) for part in model.parts]
+    every = [e for _, equations, anchor in wholes for e in (*equations, anchor.equation)]
+    features = sorted({f.feature for e in every for term in e.terms for f in term})
     name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
     lines = [
         "from math import exp, log",
@@ -134,25 +166,32 @@ def to_python(model: Model) -> str:
         "",
         f"def {name}({', '.join(features)}):",
         f'    """{model.family}: {model.target}; {model.candidate}."""',
-        f"    anchor = {_python_value(model.anchor.equation)}",
-        f"    low, high = {model.anchor.lowest!r} * anchor, {model.anchor.highest!r} * anchor",
+    ]
+    for i, (exponent, equations, anchor) in enumerate(wholes):
+        lines += _python_lines(equations, anchor)
+        if model.parts:
+            before = "product * " if i else ""
+            lines.append(f"    product = {before}total**{exponent!r}")
+    result = "product" if model.parts else "total"
+    return "\n".join([*lines, f"    return {result}", ""])
+
+
+def _python_lines(equations: Sequence[Equation], anchor: Anchor) -> list[str]:
+    lines = [
+        f"    anchor = {_python_value(anchor.equation)}",
+        f"    low, high = {anchor.lowest!r} * anchor, {anchor.highest!r} * anchor",
         "    parts = []",
     ]
-    for equation in model.equations:
+    for equation in equations:
         body = _python_value(equation)
         pair = f"({equation.weight!r}, {equation.factor!r} * min(max({body}, low), high))"
         lines.append(f"    parts.append({pair})")
-    if len(model.equations) > 2:
+    if len(equations) > 2:
         lines.append("    middle = median(value for _, value in parts)")
         near = f"min(max(value, middle / {MIDDLE}), middle * {MIDDLE})"
         lines.append(f"    parts = [(weight, {near}) for weight, value in parts]")
     lines.append("    total = sum(weight * value for weight, value in parts)")
-    if model.correction is not None:
-        c = model.correction
-        body = f"exp({_python_sum(c.equation)})"
-        scale = repr(c.equation.factor)
-        lines.append(f"    total *= {scale} * min(max({body}, {c.lowest!r}), {c.highest!r})")
-    return "\n".join([*lines, "    return total", ""])
+    return lines
 
 
 def _python_value(equation: Equation) -> str:

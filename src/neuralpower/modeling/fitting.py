@@ -36,7 +36,7 @@ from neuralpower.modeling.intervals import (
     intraclass_correlation,
 )
 from neuralpower.modeling.metrics import coverage, mean_scores, scores
-from neuralpower.modeling.models import Anchor, Correction, Equation, Model, within
+from neuralpower.modeling.models import Anchor, Equation, Model, within
 from neuralpower.modeling.selection import (
     DEFAULT_CANDIDATES,
     Deal,
@@ -256,7 +256,6 @@ def build_model(
     anchor: Anchor,
     predicted: Array,
     candidate: str,
-    correction: Correction | None = None,
 ) -> Model:
     """A model with what its out-of-fold predictions (n,) say about its errors."""
     ratio = layers.measured / predicted
@@ -281,7 +280,6 @@ def build_model(
         mean_ratio=float(layers.measured.sum() / predicted.sum()),
         lean=float(np.exp(np.mean(np.log(ratio)))),
         candidate=candidate,
-        correction=correction,
         launch_ms=launch_level(layers.measured) if layers.target == "runtime_ms" else None,
     )
 

@@ -106,19 +106,43 @@ class Anchor:
     highest: float
 
 
-@dataclass(frozen=True)
-class Correction:
-    """What another device's model is multiplied with: ``equation`` kept within two bounds."""
+def value_of(equations: Sequence[Equation], anchor: Anchor, table: TermTable) -> Array:
+    """The weighted mean of equations, (n,), each kept in the anchor's range and near the middle."""
+    base = anchor.equation.raw(table)
+    lowest, highest = base * anchor.lowest, base * anchor.highest
+    values = np.empty((table.rows, len(equations)))
+    for j, equation in enumerate(equations):
+        values[:, j] = np.clip(equation.raw(table), lowest, highest) * equation.factor
+    values = within_middle(values)
+    total = np.zeros(table.rows)
+    for j, equation in enumerate(equations):
+        total += values[:, j] * equation.weight
+    return total
 
-    equation: Equation
-    lowest: float
-    highest: float
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a transferred model is multiplied with: values to the power ``exponent``.
+
+    ``source``: another device whose model it is, or what it does (``transfer``).
+    """
+
     source: str
+    exponent: float
+    equations: tuple[Equation, ...]
+    anchor: Anchor
 
     def values(self, table: TermTable) -> Array:
-        """The factor of every layer, (n,)."""
-        raw = self.equation.raw(table)
-        return np.clip(raw, self.lowest, self.highest) * self.equation.factor
+        """The values before the exponent, (n,)."""
+        return value_of(self.equations, self.anchor, table)
+
+
+def product_of(powers: Sequence[tuple[Array, float]]) -> Array:
+    """The product of values (n,), each to its exponent."""
+    logs = np.zeros(len(powers[0][0]))
+    for values, exponent in powers:
+        logs += exponent * np.log(values)
+    return np.asarray(np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT)))
 
 
 #: The least and the most that a device can do, None where unknown.
@@ -145,8 +169,9 @@ class Model:
     ``ranges``: measured range of each configuration column. ``limits``: what the device cannot fall
     below or exceed (idle power and the board's cap), None where unknown; predictions and intervals
     keep to them. ``launch_ms``: the runtime of a layer that is little more than its launch, where
-    enough were measured to tell. ``facts``: everything else the file holds (scores, inference,
-    provenance), for reports.
+    enough were measured to tell. ``parts``: what a transferred model is multiplied with; its own
+    equations are then those of ``source``, to the power ``exponent``. ``facts``: everything else
+    the file holds (scores, inference, provenance), for reports.
     """
 
     family: str
@@ -162,15 +187,17 @@ class Model:
     lean: float
     candidate: str
     facts: Mapping[str, Any] = field(default_factory=dict)
-    correction: Correction | None = None
+    source: str = ""
+    exponent: float = 1.0
+    parts: tuple[Part, ...] = ()
     limits: Limits = (None, None)
     launch_ms: float | None = None
 
     @property
     def n_terms(self) -> int:
         """Terms over all equations, intercepts included: the paper's model size."""
-        own = 0 if self.correction is None else len(self.correction.equation.terms)
-        return own + sum(len(equation.terms) for equation in self.equations)
+        groups = [self.equations, *(part.equations for part in self.parts)]
+        return sum(len(equation.terms) for equations in groups for equation in equations)
 
     def predict(self, columns: Columns) -> Prediction:
         """Predict a table of layers given as configuration columns (arrays of one length)."""
@@ -188,19 +215,13 @@ class Model:
         return Prediction(value, lo, hi, *self._extrapolates(arrays, rows))
 
     def _value(self, features: FeatureTable) -> Array:
-        table, rows = TermTable(features), features.rows
-        base = self.anchor.equation.raw(table)
-        lowest, highest = base * self.anchor.lowest, base * self.anchor.highest
-        values = np.empty((rows, len(self.equations)))
-        for j, equation in enumerate(self.equations):
-            values[:, j] = np.clip(equation.raw(table), lowest, highest) * equation.factor
-        values = within_middle(values)
-        total = np.zeros(rows)
-        for j, equation in enumerate(self.equations):
-            total += values[:, j] * equation.weight
-        if self.correction is not None:
-            total = total * self.correction.values(table)
-        return total
+        table = TermTable(features)
+        total = value_of(self.equations, self.anchor, table)
+        if not self.parts:
+            return total
+        return product_of(
+            [(total, self.exponent), *((p.values(table), p.exponent) for p in self.parts)]
+        )
 
     def _extrapolates(self, columns: Columns, rows: int) -> tuple[list[str], Array]:
         table = FeatureTable(columns, self.family, rows)
@@ -235,19 +256,18 @@ class Model:
             "candidate": self.candidate,
             "n_terms": self.n_terms,
             "equations": [equation_to_json(e) for e in self.equations],
-            "anchor": {
-                "equation": equation_to_json(self.anchor.equation),
-                "lowest": self.anchor.lowest,
-                "highest": self.anchor.highest,
-            },
-            "correction": None
-            if self.correction is None
-            else {
-                "equation": equation_to_json(self.correction.equation),
-                "lowest": self.correction.lowest,
-                "highest": self.correction.highest,
-                "source": self.correction.source,
-            },
+            "anchor": _anchor_to_json(self.anchor),
+            "source": self.source,
+            "exponent": self.exponent,
+            "parts": [
+                {
+                    "source": part.source,
+                    "exponent": part.exponent,
+                    "equations": [equation_to_json(e) for e in part.equations],
+                    "anchor": _anchor_to_json(part.anchor),
+                }
+                for part in self.parts
+            ],
             "interval": self.interval.to_json(),
             "ranges": {name: list(pair) for name, pair in self.ranges.items()},
             "range_order": list(self.ranges),
@@ -274,24 +294,17 @@ class Model:
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
             *("error_correlation", "mean_ratio", "lean", "correction"),
+            *("source", "exponent", "parts"),
             *("limits", "launch_ms"),
         }
-        anchor = value["anchor"]
-        ends = [_number(anchor["lowest"]), _number(anchor["highest"])]
-        if ends != sorted(ends):
-            raise ValueError("ends of a range are not in order")
-        if not value["equations"]:
-            raise ValueError("there is no equation")
+        if value.get("correction") is not None:
+            raise ValueError("it was transferred by an earlier version")
         low, high = value.get("limits", (None, None))
         model = cls(
             family=str(value["family"]),
             target=value["target"],
-            equations=tuple(equation_from_json(e) for e in value["equations"]),
-            anchor=Anchor(
-                equation_from_json(value["anchor"]["equation"]),
-                _positive(value["anchor"]["lowest"]),
-                _positive(value["anchor"]["highest"]),
-            ),
+            equations=_equations_from_json(value["equations"]),
+            anchor=_anchor_from_json(value["anchor"]),
             interval=interval_from_json(value["interval"]),
             ranges={
                 name: (_number(value["ranges"][name][0]), _number(value["ranges"][name][1]))
@@ -303,7 +316,17 @@ class Model:
             mean_ratio=_number(value["mean_ratio"]),
             lean=_positive(value["lean"]),
             candidate=str(value["candidate"]),
-            correction=_correction_from_json(value["correction"]),
+            source=str(value.get("source", "")),
+            exponent=_number(value.get("exponent", 1.0)),
+            parts=tuple(
+                Part(
+                    str(part["source"]),
+                    _number(part["exponent"]),
+                    _equations_from_json(part["equations"]),
+                    _anchor_from_json(part["anchor"]),
+                )
+                for part in value.get("parts", ())
+            ),
             limits=_limits(_optional(low), _optional(high)),
             launch_ms=_optional(value.get("launch_ms")),
             facts={name: v for name, v in value.items() if name not in known},
@@ -312,17 +335,25 @@ class Model:
         return model
 
 
-def _correction_from_json(value: object) -> Correction | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise ValueError("a JSON object is needed")
-    return Correction(
-        equation_from_json(value["equation"]),
-        _number(value["lowest"]),
-        _number(value["highest"]),
-        str(value["source"]),
-    )
+def _equations_from_json(value: Sequence[object]) -> tuple[Equation, ...]:
+    if not value:
+        raise ValueError("there is no equation")
+    return tuple(equation_from_json(e) for e in value)
+
+
+def _anchor_to_json(anchor: Anchor) -> dict[str, object]:
+    return {
+        "equation": equation_to_json(anchor.equation),
+        "lowest": anchor.lowest,
+        "highest": anchor.highest,
+    }
+
+
+def _anchor_from_json(value: Mapping[str, object]) -> Anchor:
+    lowest, highest = _positive(value["lowest"]), _positive(value["highest"])
+    if lowest > highest:
+        raise ValueError("ends of a range are not in order")
+    return Anchor(equation_from_json(value["equation"]), lowest, highest)
 
 
 def _optional(value: object) -> float | None:

@@ -9,6 +9,9 @@ from typing import Any
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 
+#: No device's model counts more than so many times.
+MOST_EXPONENT = 10.0
+
 
 def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
     """``ValueError`` with what cannot be of a ``models.Model``; ``entries``: what its file says."""
@@ -32,6 +35,7 @@ def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
         raise ValueError(f"pool_methods {list(model.methods)} are not known")
     if model.relative_sd < 0 or model.mean_ratio <= 0 or abs(model.error_correlation) > 1:
         raise ValueError("a spread, a ratio or a correlation that cannot be")
-    corrected = model.correction
-    if corrected is not None and not 0 < corrected.lowest <= corrected.highest:
-        raise ValueError("the bounds of the correction are not in order")
+    if not all(
+        abs(e) <= MOST_EXPONENT for e in (model.exponent, *(p.exponent for p in model.parts))
+    ):
+        raise ValueError("an exponent that cannot be")

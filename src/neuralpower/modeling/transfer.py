@@ -1,29 +1,22 @@
 """A new device from other ones' models and a few own measurements.
 
-The shape of the cost law is taken over; a factor of few, smooth terms is learnt from the ratio of
-the new measurements to an old model's predictions: a scale per device, and corrections in the
-logarithms of work and sizes as far as cross-validation proves them. Which device's model, or none
-but a model of the new measurements alone: cross-validation chooses, family by family, target by
+There are several ways from the models of other devices and the new measurements to a model
+(``ways``): one device's model times a factor, a mixture of all devices' models, a model of the new
+measurements alone, and means of these. Cross-validation chooses, family by family, target by
 target, so that a transfer is no worse than doing without.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.targets import TARGETS
 from neuralpower.modeling.baselines import Device, score_baselines
-from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Layers, load_dataset
-from neuralpower.modeling.features import Array
 from neuralpower.modeling.fitting import (
-    Choice,
     FitOptions,
     Fitted,
     build_model,
@@ -32,124 +25,54 @@ from neuralpower.modeling.fitting import (
     fit_layers,
 )
 from neuralpower.modeling.metrics import mean_scores, scores
-from neuralpower.modeling.models import Correction, Model, ModelSet, load_models
+from neuralpower.modeling.models import Model, ModelSet, load_models, within
 from neuralpower.modeling.platforms import PARTS, Work, write_models
 from neuralpower.modeling.selection import TooFewError
+from neuralpower.modeling.ways import DIRECT, best_of, nested, ways_to
 from neuralpower.records.folder import load_platform
 from neuralpower.records.sealing import refuse_changed
 
-CANDIDATES = (Candidate("corrections", "log", "stepwise"),)
-
-
-#: Measured layers for each term of a correction: ten layers tell a factor and nothing else.
-ROWS_A_TERM = 20
-#: What the model of the new measurements alone is called.
-DIRECT = "direct"
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """A way to a model, its (n,) nested out-of-fold predictions of every deal of the folds."""
-
-    name: str
-    choice: Choice
-    dealt: tuple[Array, ...]
-    source: Model | None = None
-
 
 def transfer_layers(
-    sources: Mapping[str, Model], layers: Layers, options: FitOptions | None = None
+    sources: Mapping[str, Model],
+    layers: Layers,
+    options: FitOptions | None = None,
+    device: Device | None = None,
 ) -> Fitted:
-    """The best of the sources' models, corrected with the new measurements, or of these alone.
+    """The way from the sources' models and the new measurements that has the least error.
 
-    The score is out of fold: every row's factor comes from the other folds, and so does the choice
-    between the ways. Beside it are the scores of all ways; ``direct`` is a model fitted on the new
-    measurements alone. Raises ``TooFewError`` as ``fitting.choose`` does.
+    The score is out of fold: every row's factors and powers come from the other folds, and so does
+    the choice between the ways. Beside it are the scores of all ways; ``direct`` is a model fitted
+    on the new measurements alone. Raises ``TooFewError`` as ``fitting.choose`` does.
     """
-    options = options or FitOptions()
+    options, device = options or FitOptions(), device or Device()
     direct = choose(layers, options)
-    ways = [_corrected(name, source, layers, options) for name, source in sources.items()]
-    ways.append(_Tried(DIRECT, direct, direct.selection.dealt))
-    folds = [deal.problem.folds for deal in direct.deals]
-    errors = [
-        np.stack([np.abs(way.dealt[i] / layers.measured - 1.0) for way in ways])
-        for i in range(len(direct.selection.dealt))
-    ]
-    best = ways[_best(np.mean(errors, axis=0))]
-    dealt = [_nested(ways, i, folds[i], error) for i, error in enumerate(errors)]
-    model = best.choice.model() if best.source is None else _model(best, layers, dealt[0])
-    baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, Device())}
+    ways = ways_to(sources, layers, direct, options)
+    best = ways[best_of(ways, layers.measured)]
+    dealt = nested(ways, layers.measured, [deal.problem.folds for deal in direct.deals])
+    lead, *others = best.parts
+    model = direct.model()
+    if best.name != DIRECT:
+        model = build_model(layers, lead.equations, lead.anchor, dealt[0], best.name)
+        model = replace(model, source=lead.source, exponent=lead.exponent, parts=tuple(others))
+    if layers.target == "power_w":
+        model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
+    baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, device)}
     for way in ways:
         # Stored for its scores only: its equations stand in no baseline's form.
         each = [scores(layers.measured, predicted) for predicted in way.dealt]
         baselines[way.name] = {"equations": [], "scores": mean_scores(each)}
-    source = {} if best.source is None else {"source": best.name}
+    source = {} if best.name == DIRECT else {"source": best.name}
     return finish(
-        best.choice,
+        direct,
         layers,
         model,
-        dealt,
+        [within(predicted, model.limits) for predicted in dealt],
         baselines,
         {
             "inference": [],
             "provenance": {"data_sha256": layers.checksum(), **source},
         },
-    )
-
-
-def _corrected(name: str, source: Model, layers: Layers, options: FitOptions) -> _Tried:
-    base = source.predict(layers.columns).value
-    ratio = Layers(
-        layers.family,
-        "ratio",
-        layers.columns,
-        layers.measured / base,
-        layers.visits,
-        layers.spread,
-        layers.groups,
-    )
-    most = max(1, len(layers) // ROWS_A_TERM)
-    choice = choose(ratio, FitOptions(CANDIDATES, options.folds, options.seed, most))
-    dealt = tuple(base * factor for factor in choice.selection.dealt)
-    return _Tried(name, choice, dealt, source)
-
-
-def _best(errors: Array) -> int:
-    """The way to take by the sizes of relative errors (ways, n), the last one ``DIRECT``.
-
-    That of least mean, but ``DIRECT`` where it is better by more than a standard error of the
-    difference only: of few layers it promises more than it keeps on layers unlike them.
-    """
-    means = errors.mean(axis=1)
-    best = int(np.argmin(means[:-1])) if len(means) > 1 else 0
-    gain = errors[best] - errors[-1]
-    spread = float(gain.std()) / np.sqrt(max(len(gain) - 1, 1))
-    return len(means) - 1 if float(gain.mean()) > spread else best
-
-
-def _nested(ways: Sequence[_Tried], deal: int, folds: np.ndarray, errors: Array) -> Array:
-    """Predictions of a deal, (n,), each fold's by the way that is best on the other folds."""
-    predicted = np.empty(len(folds))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        predicted[inside] = ways[_best(errors[:, ~inside])].dealt[deal][inside]
-    return predicted
-
-
-def _model(way: _Tried, layers: Layers, predicted: Array) -> Model:
-    """The source's model times the factor, with what its errors (n,) say."""
-    source = way.source
-    assert source is not None
-    [equation] = way.choice.selection.equations
-    anchor = way.choice.problem.anchor()
-    middle = math.exp(anchor.equation.coefficients[0])
-    return build_model(
-        layers,
-        source.equations,
-        source.anchor,
-        predicted,
-        f"{way.name} x ({equation.candidate})",
-        Correction(equation, middle * anchor.lowest, middle * anchor.highest, way.name),
     )
 
 
@@ -215,7 +138,7 @@ def _sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
     found: dict[str, ModelSet] = {}
     for folder in folders:
         models = load_models(folder)
-        if any(model.correction is not None for model in models.models.values()):
+        if any(model.parts for model in models.models.values()):
             raise InputError(
                 "these models were transferred themselves: start from measured ones", path=folder
             )

@@ -195,7 +195,7 @@ def differences(committed: Path, refitted: Path) -> list[Difference]:
 
 def _shape(model: Mapping[str, object]) -> dict[str, object]:
     """What a model computes, without what only describes it."""
-    kept = ("equations", "anchor", "interval", "correction", "lean", "limits", "launch_ms",
+    kept = ("equations", "anchor", "interval", "exponent", "parts", "lean", "limits", "launch_ms",
             "ranges", "relative_sd", "error_correlation", "mean_ratio")  # fmt: skip
     return {name: model.get(name) for name in kept}
 

@@ -156,10 +156,29 @@ def test_correlation_decides_how_errors_add(rho: float, power: float) -> None:
 def test_without_enough_measured_networks_errors_of_a_family_count_as_shared() -> None:
     columns = columns_of(*(layer(i, "conv", 10) for i in range(16)))
     estimates = estimate(columns, PlainModels({("conv", "runtime_ms"): LinearModel(1.0)}))
-    cautious, trusting = total(estimates).runtime_ms, total(estimates, TRUSTING).runtime_ms
+    few = Composition(networks=("one",))
+    cautious, trusting = total(estimates, few).runtime_ms, total(estimates, TRUSTING).runtime_ms
     assert cautious is not None
     assert trusting is not None
     assert cautious[2] - 160 == pytest.approx(4 * (trusting[2] - 160)) == pytest.approx(48)
+
+
+def test_without_any_measured_pass_adding_up_itself_is_unsure() -> None:
+    """Other platforms' plain sums are off by more than their layers are (13.5 %, power 12 %)."""
+    columns = columns_of(*(layer(i, "conv", 10) for i in range(16)))
+    few, none = (total(estimate(columns, BOTH), c) for c in (Composition(networks=("one",)), None))
+    for target, share in (("runtime_ms", 0.135), ("power_w", 0.12), ("energy_mj", 0.135)):
+        value, lo, hi = getattr(few, target)
+        assert getattr(none, target) == pytest.approx(
+            (
+                value,
+                value - np.hypot(value - lo, share * value),
+                value + np.hypot(hi - value, share * value),
+            )
+        )
+    # A layer alone is no sum: its interval is its model's.
+    one = estimate(columns_of(layer(0, "conv", 10)), BOTH)
+    assert total(one) == total(one, Composition(networks=("one",)))
 
 
 def test_measured_passes_scale_the_intervals() -> None:

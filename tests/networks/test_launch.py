@@ -111,7 +111,7 @@ def test_power_of_a_pass_keeps_to_the_boards_limits() -> None:
     wide = Composition(scales={"power_w": 30.0})
     whole = total(in_networks(estimates, wide), wide)
     assert whole.power_w == pytest.approx((100.0, 20.0, CAP_W))
-    more = Composition(launch=Launch(power=4.0))
+    more = Composition(launch=Launch(power=4.0), networks=("one",))
     inside = in_networks(estimates, more)
     assert inside.power_w.hi.max() <= CAP_W
     whole = total(inside, more)
@@ -156,7 +156,7 @@ def test_the_mean_power_lies_between_those_of_the_layers_however_unsure_their_ti
     [estimates] = estimate_networks(
         [network_of("net", [layer(0, "conv", 10), layer(1, "relu", 10)])], unsure
     )
-    whole = total(estimates)
+    whole = total(estimates, Composition(networks=("one",)))
     assert whole.power_w == pytest.approx((115.0, 90.0, 140.0))
 
 

@@ -48,7 +48,8 @@ def test_committed_models_are_whole_and_predict(name: str, tmp_path: Path) -> No
     with out.open() as stream:
         totals = [row for row in csv.DictReader(stream) if row["name"] == "TOTAL"]
     batches = [int(row["batch"]) for row in totals]
-    assert batches == (list(one.recipe.batch_sizes) or [1, 4])
+    # Raptor Lake measured 34 to 2047 images.
+    assert batches == (list(one.recipe.batch_sizes) or [64])
     cap = one.recipe.facts.get("power_cap_w", float("inf"))
     for row in totals:
         assert 0 < float(row["power_w_lo"]) <= float(row["power_w"]) <= float(row["power_w_hi"])
@@ -171,3 +172,15 @@ def test_networks_are_predicted_at_measured_batch_sizes(
     wanted: list[int], measured: list[int] | None, taken: list[int]
 ) -> None:
     assert measured_batches(wanted, measured) == taken
+
+
+@pytest.mark.parametrize(
+    ("wanted", "span", "taken"),
+    [([1, 4, 16, 64], (34, 2047), [64]), ([1, 4], (34, 2047), [64]), ([17], (34, 2047), [17]),
+     ([1, 4, 16, 64], (1, 32), [1, 4, 16, 64]), ([128], (1, 32), [32]), ([1], (20, 30), [30]),
+     ([], (34, 2047), [])],
+)  # fmt: skip
+def test_networks_are_predicted_near_the_measured_batch_sizes(
+    wanted: list[int], span: tuple[int, int], taken: list[int]
+) -> None:
+    assert measured_batches(wanted, None, span) == taken

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _many(arguments: argparse.Namespace) -> int:
     """Explain every network at the first batch size that the platform measured."""
-    from neuralpower.commands.predict import measured_batches
+    from neuralpower.commands.predict import batches_of
     from neuralpower.core.files import sha256_file
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
@@ -87,7 +87,7 @@ def _many(arguments: argparse.Namespace) -> int:
 
     models = load_models(arguments.models)
     wanted = [arguments.batch] if arguments.batch else []
-    batches = measured_batches(wanted, models.facts.get("batch_sizes"))
+    batches = batches_of(wanted, models)
     digests = [sha256_file(path) for path in sorted(arguments.models.glob("*.json"))]
     rows = explain_many(
         arguments.networks,

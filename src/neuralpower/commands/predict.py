@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.json_tables import document
+
+#: Batch sizes within this factor of the measured ones are near enough to be shown by default.
+NEAR = 2.0
 
 if TYPE_CHECKING:
     from neuralpower.modeling.models import ModelSet
@@ -82,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     batches = arguments.batch
     if arguments.measured_batches:
-        batches = measured_batches(batches, models.facts.get("batch_sizes"))
+        batches = batches_of(batches, models)
     networks = load_networks(arguments.prototxts, batches, readings(arguments))
     warn(networks)
     rows = predict_networks(networks, models, load_composition(arguments.models))
@@ -90,14 +94,37 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measured_batches(wanted: Sequence[int], measured: object) -> list[int]:
+def batches_of(wanted: Sequence[int], models: ModelSet) -> list[int]:
+    """The wanted batch sizes that a platform's models were measured at or near."""
+    rows = models.facts.get("rows")
+    counts = rows if isinstance(rows, Mapping) else {}
+    largest = max(
+        (model for (_, target), model in sorted(models.models.items()) if target == "runtime_ms"),
+        key=lambda model: counts.get(model.family, {}).get("configurations", 0),
+        default=None,
+    )
+    span = None if largest is None else largest.ranges.get("batch")
+    return measured_batches(wanted, models.facts.get("batch_sizes"), span)
+
+
+def measured_batches(
+    wanted: Sequence[int], measured: object, span: tuple[float, float] | None = None
+) -> list[int]:
     """The wanted batch sizes that a platform measured; all it measured if none is wanted.
 
-    ``measured``: from the models' index; without any, all that are wanted.
+    ``measured``: the few sizes of the models' index. Without any, those within a factor of ``NEAR``
+    of the least and the largest that was measured (``span``), else the nearer end: the largest, or
+    the first power of two.
     """
-    if not isinstance(measured, list) or not measured:
+    if isinstance(measured, list) and measured:
+        return [size for size in wanted if size in measured] or [int(size) for size in measured]
+    if span is None or not wanted:
         return list(wanted)
-    return [size for size in wanted if size in measured] or [int(size) for size in measured]
+    low, high = span
+    near = [size for size in wanted if low / NEAR <= size <= high * NEAR]
+    if near:
+        return near
+    return [int(high) if min(wanted) > high else min(2 ** math.ceil(math.log2(low)), int(high))]
 
 
 def _predict_overview(arguments: argparse.Namespace, models: ModelSet) -> None:
@@ -115,7 +142,7 @@ def _predict_overview(arguments: argparse.Namespace, models: ModelSet) -> None:
         listed = [entry for entry in listed if entry.network in wanted]
     batches = arguments.batch
     if arguments.measured_batches:
-        batches = measured_batches(batches, models.facts.get("batch_sizes"))
+        batches = batches_of(batches, models)
     digests = [files.sha256_file(path) for path in sorted(arguments.models.glob("*.json"))]
     totals = predict_listed(
         listed,

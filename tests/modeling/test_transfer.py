@@ -11,6 +11,7 @@ from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured
 
 from neuralpower.cli import main
 from neuralpower.core.errors import InputError
+from neuralpower.modeling.equations import to_latex, to_python, to_text
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.metrics import rmspe
 from neuralpower.modeling.models import load_models
@@ -82,7 +83,10 @@ def test_of_several_devices_the_likest_is_taken_or_none(folders: Path, tmp_path:
     beside = model.facts["baselines"]
     # All ways are scored beside the choice, which is no better than the best: it is nested.
     assert beside["old"] < beside["direct"] < beside["odd"]
-    print(model.candidate, beside, model.facts["scores"]["rmspe"])
+    ways = [name for name in beside if name in ("odd", "old", "mixture", "direct") or "+" in name]
+    assert model.candidate in ways
+    assert beside["nearest + mixture + direct"] > 0
+    assert model.facts["scores"]["rmspe"] >= 0.999 * min(beside[name] for name in ways)
     # The unlike device alone is no help: the model is of the new measurements only.
     transfer_platform([tmp_path / "odd-m"], folders / "new", tmp_path / "d", QUICK)
     direct = load_models(tmp_path / "d").get("conv", "runtime_ms")
@@ -96,6 +100,45 @@ def test_of_several_devices_the_likest_is_taken_or_none(folders: Path, tmp_path:
     np.testing.assert_array_equal(
         direct.predict(unseen.columns).value, fitted.predict(unseen.columns).value
     )
+
+
+def halfway(table: FeatureTable) -> np.ndarray:
+    """A device between the old one and the unlike one: the geometric mean of the two."""
+    return np.asarray(2.0 * np.sqrt(old(table) * unlike(table)))
+
+
+def test_a_device_between_two_others_is_a_mixture_of_them(folders: Path, tmp_path: Path) -> None:
+    odd = measured(conv_records(400, seed=3), unlike, noise=0.03)
+    fit_platform(write_platform(tmp_path / "odd", {"conv.csv": odd}), tmp_path / "odd-m", QUICK)
+    few = measured(conv_records(40, seed=8), halfway, noise=0.03)
+    new = write_platform(tmp_path / "half", {"conv.csv": few})
+    transfer_platform([tmp_path / "odd-m", folders / "models"], new, tmp_path / "m", QUICK)
+    model = load_models(tmp_path / "m").get("conv", "runtime_ms")
+    assert model is not None
+    assert model.candidate == "mixture"
+    exponents = {model.source: model.exponent, **{p.source: p.exponent for p in model.parts}}
+    assert exponents["odd"] == pytest.approx(0.5, abs=0.1)
+    # The old device's work is in the powers of work and sizes too: no single split is right.
+    assert 0.3 < exponents["old"] < 0.9
+    beside = model.facts["baselines"]
+    assert beside["mixture"] < 0.6 * min(beside["odd"], beside["old"], beside["direct"])
+    rest = measured(conv_records(200, seed=9), halfway, noise=0.03)
+    unseen = layers_of(write_platform(tmp_path / "rest", {"conv.csv": rest}), "conv")
+    assert rmspe(unseen.measured, model.predict(unseen.columns).value) < 12.0
+    # What people read says what is multiplied, and the Python source computes it.
+    text = to_text(model)
+    assert text.startswith("runtime_ms (ms) = p1^0.")
+    assert "p2 (old) = " in text
+    assert to_latex(model).count("{") == to_latex(model).count("}")
+    source = to_python(model)
+    names = source.split("(", 1)[1].split(")", 1)[0].split(", ")
+    scope: dict[str, object] = {}
+    exec(source, scope)
+    table = unseen.table()
+    expected = model.predict(unseen.columns).value
+    for i in range(0, len(unseen), 41):
+        value = scope["conv_runtime_ms"](*(float(table[name][i]) for name in names))  # type: ignore[operator]
+        assert value == pytest.approx(expected[i], rel=1e-9)
 
 
 def test_a_source_is_named_once(folders: Path, tmp_path: Path) -> None:

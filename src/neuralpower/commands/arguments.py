@@ -36,6 +36,17 @@ def seconds_or_none(text: str) -> float:
     return 0.0 if text in ("0", "0s") else seconds(text)
 
 
+def add_data_sheet(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--data-sheet`` of a new device."""
+    parser.add_argument(
+        "--data-sheet",
+        type=Path,
+        metavar="FILE",
+        help="YAML with the new device's peak_gflops and bandwidth_gb_s, also power_cap_w, "
+        "idle_power_w, device: for layers that were not measured",
+    )
+
+
 def add_source_models(parser: argparse.ArgumentParser) -> None:
     """Declare ``--models`` of the devices that a new one learns from."""
     parser.add_argument(

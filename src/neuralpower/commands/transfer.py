@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from neuralpower.commands.arguments import add_source_models
+from neuralpower.commands.arguments import add_data_sheet, add_source_models
 from neuralpower.commands.summaries import say_models
 
 
@@ -14,14 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "measurements",
+        nargs="?",
         type=Path,
         metavar="MEASUREMENTS_DIR",
-        help="the few measurements of the new device",
+        help="the few measurements of the new device; none with --data-sheet",
     )
     add_source_models(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="MODELS_DIR", help="folder for the models"
     )
+    add_data_sheet(parser)
     parser.add_argument("--config", type=Path, help="YAML file; its `fit` section is used")
     parser.add_argument("--seed", type=int, help="seed of the folds")
 
@@ -30,10 +32,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Transfer every family that another device has; exit status 0."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    from neuralpower.core.errors import InputError
+    from neuralpower.modeling.data_sheet import load_data_sheet
     from neuralpower.modeling.options import load_options
     from neuralpower.modeling.transfer import transfer_platform
 
     options = load_options(arguments.config, arguments.seed)
-    transfer_platform(arguments.models, arguments.measurements, arguments.out, options)
+    sheet = load_data_sheet(arguments.data_sheet) if arguments.data_sheet else None
+    if arguments.measurements is None and sheet is None:
+        raise InputError("give MEASUREMENTS_DIR, --data-sheet FILE, or both")
+    transfer_platform(arguments.models, arguments.measurements, arguments.out, options, sheet)
     say_models(arguments.out)
     return 0

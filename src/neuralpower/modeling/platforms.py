@@ -288,6 +288,8 @@ def batch_sizes(platform: Platform, data: Dataset) -> list[int]:
     sizes = platform.fact("batch_sizes")
     if isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes):
         return sorted(set(sizes))
+    if not data.layers:
+        return []
     layers = max((data.layers[family, "runtime_ms"] for family in data.families()), key=len)
     found = sorted({int(size) for size in layers.columns["batch"]})
     return found if len(found) <= FEW_BATCHES else []

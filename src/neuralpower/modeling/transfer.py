@@ -9,13 +9,15 @@ target, so that a transfer is no worse than doing without.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from neuralpower.core.errors import InputError
-from neuralpower.core.targets import TARGETS
+from neuralpower.core.files import safe_name
 from neuralpower.modeling.baselines import Device, score_baselines
-from neuralpower.modeling.data import Layers, load_dataset
+from neuralpower.modeling.data import Dataset, Layers, load_dataset
+from neuralpower.modeling.data_sheet import HALF_WIDTH, DataSheet, from_data_sheet, sheet_of
 from neuralpower.modeling.fitting import (
     FitOptions,
     Fitted,
@@ -26,10 +28,11 @@ from neuralpower.modeling.fitting import (
 )
 from neuralpower.modeling.metrics import mean_scores, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models, within
-from neuralpower.modeling.platforms import PARTS, Work, write_models
+from neuralpower.modeling.platforms import PARTS, Work, ceiling_w, write_models
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.modeling.ways import DIRECT, best_of, nested, ways_to
-from neuralpower.records.folder import load_platform
+from neuralpower.records.folder import Platform, load_platform
+from neuralpower.records.manifest import Manifest
 from neuralpower.records.sealing import refuse_changed
 
 
@@ -78,59 +81,85 @@ def transfer_layers(
 
 def transfer_platform(
     sources: Sequence[str | Path],
-    measurements: str | Path,
+    measurements: str | Path | None,
     out: str | Path,
     options: FitOptions | None = None,
+    sheet: DataSheet | None = None,
 ) -> Path:
     """Models of the platform in ``measurements`` from other platforms' models.
 
     ``sources`` are folders that ``fit`` wrote. Families and targets that one of them has are
     transferred (``transfer_layers``), others are fitted as ``fit`` does, with the candidates of
-    ``options``.
+    ``options``. What was not measured, or too little, comes from the device's data sheet
+    (``data_sheet``): ``sheet``, or what the platform's manifest knows. Without ``measurements``
+    the platform is called as the folder ``out``.
     Raises ``InputError`` for faulty input or when nothing can be transferred.
     """
     models = _sources(sources)
-    platform = load_platform(measurements)
-    refuse_changed(platform)
-    data = load_dataset(platform)
+    platform, data = _measured(measurements, Path(out), sheet)
+    sheet = sheet_of(platform) if sheet is None else sheet
     options = options or FitOptions()
     work = Work(Path(out) / PARTS, options.checksum())
+    limits = replace(sheet.of_device(), power_cap_w=sheet.power_cap_w or ceiling_w(data))
     done: dict[tuple[str, str], Fitted] = {}
     transferred = 0
-    for family in data.families():
-        for target in TARGETS:
-            layers = data.layers.get((family, target))
-            if layers is None:
-                continue
-            found = {
-                name: model for name, old in models.items() if (model := old.get(family, target))
-            }
-            try:
-                if found:
-                    fitted = transfer_layers(found, layers, options)
-                    transferred += 1
-                else:
-                    fitted = fit_layers(layers, options)
-            except TooFewError as error:
-                reason = f"too few for a model: {error}"
-                work.refused.append(
-                    {
-                        "file": f"{family} tables",
-                        "column": target,
-                        "reason": reason,
-                        "action": "no model",
-                    }
-                )
-                continue
-            done[family, target] = fitted
+    for (family, target), layers in sorted(data.layers.items()):
+        found = {name: model for name, old in models.items() if (model := old.get(family, target))}
+        try:
+            if found:
+                done[family, target] = transfer_layers(found, layers, options, limits)
+                transferred += 1
+            else:
+                done[family, target] = fit_layers(layers, options, limits)
+        except TooFewError as error:
+            work.refused.append(
+                {
+                    "file": f"{family} tables",
+                    "column": target,
+                    "reason": f"too few for a model: {error}",
+                    "action": "no model",
+                }
+            )
+    wanted = {(family, target) for old in models.values() for family, target in old.models}
+    for family, target in sorted(wanted - set(done)):
+        if target in HALF_WIDTH and (model := from_data_sheet(models, family, target, sheet)):
+            done[family, target] = Fitted({**model.facts, **model.to_json()}, [], [], {})
+            transferred += 1
     if not transferred:
         raise InputError(
-            "no family with 5 configurations has a model there: measure more, or use fit",
+            "no family with 5 configurations has a model there, and no data sheet is known of it "
+            "and of them: measure more, use fit, or give --data-sheet",
             path=platform.folder,
         )
     for (family, target), fitted in done.items():
         work.add(family, target, fitted, {})
     return write_models(Path(out), platform, data, work, options)
+
+
+def _measured(
+    measurements: str | Path | None, out: Path, sheet: DataSheet | None
+) -> tuple[Platform, Dataset]:
+    """The platform with its data sheet, and what was measured of it, perhaps nothing."""
+    facts = {} if sheet is None else {name: v for name, v in asdict(sheet).items() if v}
+    if measurements is None:
+        name = safe_name(out.resolve().name, "platform")
+        return Platform(name, out, (), manifest=_manifest(Manifest(), facts)), Dataset({}, [], {})
+    platform = load_platform(measurements)
+    refuse_changed(platform)
+    platform = replace(platform, manifest=_manifest(platform.manifest, facts))
+    return platform, load_dataset(platform)
+
+
+def _manifest(manifest: Manifest, facts: Mapping[str, Any]) -> Manifest:
+    known = {name: facts[name] for name in ("device", *_FIELDS) if name in facts}
+    if manifest.device:
+        known.pop("device", None)
+    rest = {name: v for name, v in facts.items() if name not in ("device", *_FIELDS)}
+    return replace(manifest, **known, other={**manifest.other, **rest})
+
+
+#: Facts of a data sheet that a manifest has fields for.
+_FIELDS = ("peak_gflops", "bandwidth_gb_s")
 
 
 def _sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:

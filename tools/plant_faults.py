@@ -121,19 +121,21 @@ class Recording:
         return self.folder / "lines"
 
     @property
-    def times(self) -> Path:
-        """Pytest's report with the time of each test."""
-        return self.folder / "times.xml"
+    def times(self) -> list[Path]:
+        """Pytest's reports with the time of each test, one per recorded call."""
+        return sorted(self.folder.glob("times*.xml"))
 
-    def make(self, copy: Path, tests: Sequence[str]) -> None:
-        """Run the tests once, two at a time."""
+    def add(self, copy: Path, tests: Sequence[str]) -> None:
+        """Run tests once, two at a time, and add what they run to what is recorded."""
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / "settings"
         # Another call that uses the data has another copy.
         settings.write_text(f"[run]\nrelative_files = True\ndata_file = {self.lines}\n")
         words = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"]
         words += [f"--cov={SOURCES}", f"--cov-config={settings}", "--cov-context=test"]
-        words += ["--cov-report=", f"--junitxml={self.times}", "-o", "junit_family=xunit1", *tests]
+        times = self.folder / f"times{len(self.times)}.xml"
+        words += ["--cov-append", "--cov-report=", f"--junitxml={times}"]
+        words += ["-o", "junit_family=xunit1", *tests]
         subprocess.run([sys.executable, *words], cwd=copy, check=False)
 
     @cached_property
@@ -150,7 +152,8 @@ class Recording:
         """Test -> its time in seconds."""
         return {
             f"{case.get('file')}::{case.get('name')}": float(case.get("time", 0))
-            for case in ElementTree.parse(self.times).iter("testcase")
+            for times in self.times
+            for case in ElementTree.parse(times).iter("testcase")
         }
 
     def tests_of(self, root: Path, fault: Fault) -> list[str]:
@@ -255,7 +258,7 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=75, help="per cent to be noticed")
     parser.add_argument("--only", type=int, nargs="*", help="only these of the faults, by number")
     parser.add_argument("--data", type=Path, help="folder of an earlier recording, or where to")
-    parser.add_argument("paths", nargs="*", default=["tests"], help="tests that are run for it")
+    parser.add_argument("paths", nargs="*", help="tests to record, or to add to a recording")
     arguments = parser.parse_args()
     faults = draw(arguments.count, arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -266,8 +269,8 @@ def main() -> int:
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         recording = Recording((arguments.data or Path(folder) / "recording").resolve())
-        if not recording.times.exists():
-            recording.make(copy, arguments.paths)
+        if arguments.paths or not recording.times:
+            recording.add(copy, arguments.paths or ["tests"])
         found = tried = 0
         for number, fault in enumerate(faults, 1):
             if arguments.only and number not in arguments.only:

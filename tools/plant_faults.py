@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
@@ -110,40 +111,34 @@ def draw(count: int, seed: int) -> list[Fault]:
 
 
 @dataclass
-class Recording:
-    """What each test runs: a folder with coverage's data and pytest's times."""
+class Part:
+    """One call of pytest in a recording: coverage's data, the tests' times, and the sources then.
+
+    The sources may have changed since; lines that are the same in both keep their tests.
+    """
 
     folder: Path
 
-    @property
-    def lines(self) -> Path:
-        """Coverage's data, a context per test and phase (set-up, run)."""
-        return self.folder / "lines"
-
-    @property
-    def times(self) -> list[Path]:
-        """Pytest's reports with the time of each test, one per recorded call."""
-        return sorted(self.folder.glob("times*.xml"))
-
-    def add(self, copy: Path, tests: Sequence[str]) -> None:
-        """Run tests once, two at a time, and add what they run to what is recorded."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        settings = self.folder / "settings"
+    @classmethod
+    def record(cls, folder: Path, copy: Path, tests: Sequence[str]) -> None:
+        """Run tests once, two at a time, each line with the tests that ran it."""
+        folder.mkdir(parents=True)
+        settings = folder / "settings"
         # Another call that uses the data has another copy.
-        settings.write_text(f"[run]\nrelative_files = True\ndata_file = {self.lines}\n")
+        settings.write_text(f"[run]\nrelative_files = True\ndata_file = {folder / 'lines'}\n")
         words = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"]
         words += [f"--cov={SOURCES}", f"--cov-config={settings}", "--cov-context=test"]
-        times = self.folder / f"times{len(self.times)}.xml"
-        words += ["--cov-append", "--cov-report=", f"--junitxml={times}"]
+        words += ["--cov-report=", f"--junitxml={folder / 'times.xml'}"]
         words += ["-o", "junit_family=xunit1", *tests]
         subprocess.run([sys.executable, *words], cwd=copy, check=False)
+        shutil.copytree(copy / SOURCES, folder / SOURCES)
 
     @cached_property
     def by_line(self) -> dict[str, dict[int, list[str]]]:
-        """File -> line -> the contexts that ran it."""
+        """File -> line -> the contexts (test and phase: set-up, run) that ran it."""
         from coverage import CoverageData
 
-        found = CoverageData(str(self.lines))
+        found = CoverageData(str(self.folder / "lines"))
         found.read()
         return {path: found.contexts_by_lineno(path) for path in found.measured_files()}
 
@@ -152,37 +147,66 @@ class Recording:
         """Test -> its time in seconds."""
         return {
             f"{case.get('file')}::{case.get('name')}": float(case.get("time", 0))
-            for times in self.times
-            for case in ElementTree.parse(times).iter("testcase")
+            for case in ElementTree.parse(self.folder / "times.xml").iter("testcase")
         }
 
-    def tests_of(self, root: Path, fault: Fault) -> list[str]:
-        """The tests that may notice a fault: those of its package first, then the quickest."""
-        text = (root / fault.path).read_text(encoding="utf-8")
-        names = names_outside_functions(text, fault.line)
-        contexts: set[str] = set()
+    def contexts(self, root: Path, fault: Fault) -> set[str]:
+        """The contexts that ran a fault's line, or lines that use the names it gives a value to."""
+        names = names_outside_functions((root / fault.path).read_text("utf-8"), fault.line)
         if names is None:
-            contexts.update(self.by_line.get(fault.path, {}).get(fault.line, []))
-        else:
-            pattern = re.compile(rf"\b({'|'.join(names)})\b") if names else None
-            for path, lines in self.by_line.items():
-                if not (root / path).is_file():
-                    continue
-                source = (root / path).read_text(encoding="utf-8").splitlines()
-                for line, ran_in in lines.items():
-                    own = path == fault.path
-                    if (own and pattern is None) or (
-                        pattern and line <= len(source) and pattern.search(source[line - 1])
-                    ):
-                        contexts.update(ran_in)
-        run = {name.removesuffix("|run") for name in contexts if name.endswith("|run")}
-        files = {name.split("::")[0] for name in contexts if name.endswith(("|setup", "|teardown"))}
-        run |= {name for name in self.seconds if name.split("::")[0] in files}
+            line = self._line_then(root, fault)
+            return set(self.by_line.get(fault.path, {}).get(line, []))
+        found: set[str] = set()
+        pattern = re.compile(rf"\b({'|'.join(names)})\b") if names else None
+        for path, lines in self.by_line.items():
+            if (pattern is None and path != fault.path) or not (self.folder / path).is_file():
+                continue
+            source = (self.folder / path).read_text(encoding="utf-8").splitlines()
+            for line, ran_in in lines.items():
+                if pattern is None or pattern.search(source[line - 1]):
+                    found.update(ran_in)
+        return found
+
+    def _line_then(self, root: Path, fault: Fault) -> int:
+        """The line that the fault's line was; 0 where it is new."""
+        then = self.folder / fault.path
+        if not then.is_file():
+            return 0
+        before = then.read_text(encoding="utf-8").splitlines()
+        now = (root / fault.path).read_text(encoding="utf-8").splitlines()
+        for block in SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks():
+            if block.b < fault.line <= block.b + block.size:
+                return block.a + fault.line - block.b
+        return 0
+
+
+@dataclass
+class Recording:
+    """What each test runs: a folder with a part per call that recorded tests."""
+
+    folder: Path
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts in the order in which they were recorded."""
+        return [Part(times.parent) for times in sorted(self.folder.glob("*/times.xml"))]
+
+    def tests_of(self, root: Path, fault: Fault) -> dict[str, float]:
+        """The tests that may notice a fault, with their seconds: those of its package first, then
+        the quickest."""
+        found: dict[str, float] = {}
+        for part in self.parts:
+            contexts = part.contexts(root, fault)
+            run = {name.removesuffix("|run") for name in contexts if name.endswith("|run")}
+            made = {n.split("::")[0] for n in contexts if n.endswith(("|setup", "|teardown"))}
+            found |= {
+                name: spent
+                for name, spent in part.seconds.items()
+                if name in run or name.split("::")[0] in made
+            }
         package = f"tests/{Path(fault.path).relative_to(SOURCES).parts[0]}/"
-        return sorted(
-            run & self.seconds.keys(),
-            key=lambda name: (not name.startswith(package), self.seconds[name], name),
-        )
+        order = sorted(found, key=lambda name: (not name.startswith(package), found[name], name))
+        return {name: found[name] for name in order if (root / name.split("::")[0]).is_file()}
 
 
 def names_outside_functions(text: str, line: int) -> set[str] | None:
@@ -241,15 +265,15 @@ def noticed(copy: Path, fault: Fault, recording: Recording, seconds: float) -> b
     for share in (0.1, 0.9):
         chosen: list[str] = []
         spent = 0.0
-        for name in tests:
-            spent += recording.seconds[name]
+        for name, takes in tests.items():
+            spent += takes
             if chosen and spent > share * seconds:
                 break
             chosen.append(name)
         # Many times as long as they took is a hang.
         if chosen and caught(copy, fault, chosen, 90 + 5 * spent):
             return True
-        tests = tests[len(chosen) :]
+        tests = {name: takes for name, takes in tests.items() if name not in chosen}
     return False
 
 
@@ -273,8 +297,9 @@ def main() -> int:
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         recording = Recording((arguments.data or Path(folder) / "recording").resolve())
-        if arguments.paths or not recording.times:
-            recording.add(copy, arguments.paths or ["tests"])
+        if arguments.paths or not recording.folder.is_dir():
+            number = len(list(recording.folder.glob("*/times.xml")))
+            Part.record(recording.folder / str(number), copy, arguments.paths or ["tests"])
         found = tried = 0
         for number, fault in enumerate(faults, 1):
             if arguments.only and number not in arguments.only:

@@ -69,29 +69,32 @@ def test_lines_outside_functions_are_met_by_what_uses_their_names(tool: ModuleTy
 def test_a_recording_finds_the_tests_of_a_line_quickest_first(
     tool: ModuleType, tmp_path: Path
 ) -> None:
-    for folder in ("src/neuralpower", "tests", "recording"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "src/neuralpower/m.py").write_text(
-        "LIMIT = 3\n\ndef f():\n    return LIMIT\n\ndef g():\n    return 1\n"
-    )
-    recording = tool.Recording(tmp_path / "recording")
-    recording.by_line = {
+    then, now = "LIMIT = 3\n\ndef f():\n    return LIMIT\n", "# head\n"
+    part = tool.Part(tmp_path / "recording/0")
+    for root, text in ((part.folder, then), (tmp_path, now + then)):
+        (root / "src/neuralpower").mkdir(parents=True)
+        (root / "src/neuralpower/m.py").write_text(text)
+    (tmp_path / "tests/m.py").mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / f"tests/{name}.py").touch()
+    part.by_line = {
         "src/neuralpower/m.py": {
             1: [""],
             4: ["tests/a.py::slow|run", "tests/a.py::quick|run", "tests/b.py::one|setup"],
-            7: ["tests/a.py::other|run"],
+            3: ["tests/a.py::other|run"],
         }
     }
-    recording.seconds = {
+    part.seconds = {
         "tests/a.py::slow": 2.0,
         "tests/a.py::quick": 0.1,
         "tests/a.py::other": 0.0,
         "tests/b.py::one": 0.3,
         "tests/b.py::two": 0.2,
     }
-    by_line = ["tests/a.py::quick", "tests/b.py::two", "tests/b.py::one", "tests/a.py::slow"]
-    fault = tool.Fault("src/neuralpower/m.py", 4, "", "")
-    assert recording.tests_of(tmp_path, fault) == by_line
-    # The constant is used in line 4.
-    constant = tool.Fault("src/neuralpower/m.py", 1, "", "")
-    assert recording.tests_of(tmp_path, constant) == by_line
+    recording = tool.Recording(tmp_path / "recording")
+    recording.parts = [part]
+    names = ["tests/a.py::quick", "tests/b.py::two", "tests/b.py::one", "tests/a.py::slow"]
+    # The line has moved down since it was recorded; the constant is used in it.
+    for line in (5, 2):
+        fault = tool.Fault("src/neuralpower/m.py", line, "", "")
+        assert list(recording.tests_of(tmp_path, fault)) == names

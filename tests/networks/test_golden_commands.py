@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import golden
 import pytest
@@ -53,11 +54,11 @@ RANGES = {
 }  # fmt: skip
 
 
-def equation(terms: Sequence[Term], coefficients: Sequence[float], **more: object) -> Equation:
-    return Equation("linear", tuple(terms), tuple(coefficients), **more)  # type: ignore[arg-type]
+def equation(terms: Sequence[Term], coefficients: Sequence[float]) -> Equation:
+    return Equation("linear", tuple(terms), tuple(coefficients))
 
 
-def made(family: str, target: str, value: Equation, **more: object) -> Model:
+def made(family: str, target: str, value: Equation, **more: Any) -> Model:
     parts = [value]
     if family == "fc":  # the same at another weight, and a power of the work
         log = ((), (Of("macs", "log"),), (Of("macs", "above", 14.0), Of("batch", "equals", 2.0)))
@@ -67,7 +68,7 @@ def made(family: str, target: str, value: Equation, **more: object) -> Model:
         family, target, tuple(parts), Anchor(value, 0.25, 4.0),
         Interval((-3.0, 3.0), (1.0, 2.0), -0.1, 0.15), RANGES,
         ("max",) if family == "pool" else (), 0.1, 0.3, 1.02, 0.98, "made by hand", **more,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

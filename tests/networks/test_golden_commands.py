@@ -18,7 +18,7 @@ from neuralpower.cli import main
 from neuralpower.core.files import write_json, write_text
 from neuralpower.modeling.bands import Interval
 from neuralpower.modeling.baselines import Baseline
-from neuralpower.modeling.models import Anchor, Correction, Equation, Model, save_model
+from neuralpower.modeling.models import Anchor, Equation, Model, Part, save_model
 from neuralpower.modeling.terms import Factor as Of
 from neuralpower.modeling.terms import Term
 from neuralpower.networks.calibration import Composition, Factor, save_composition
@@ -78,10 +78,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for family, (feature, ms, watts) in COSTS.items():
         time = [(), (Of(feature),)], [0.01, ms / 1000]
         bent = equation([(Of("input_elements", "log"), Of("batch"))], [0.001])
-        moved = Correction(bent, 0.9, 1.1, "another board")
+        moved = Part("another board", 0.5, (bent,), Anchor(equation([()], [1.0]), 0.9, 1.1))
         models = (
             made(family, "runtime_ms", equation(*time), launch_ms=0.012,
-                 correction=moved if family == "relu" else None),
+                 parts=(moved,) if family == "relu" else ()),
             made(family, "power_w", equation([()], [watts]), limits=(30.0, 250.0)),
             made(family, "energy_mj", equation(time[0], [watts * c for c in time[1]])),
         )  # fmt: skip

@@ -113,11 +113,8 @@ rule merge_shards:
         folders=[f"results/shards/{shard}" for shard in SHARDS],
         platform=PROFILE["platform"],
         code=code_hash("shards"),
-    # Snakemake removes the manifest before it merges again (also after a kill), and a folder
-    # without one is refused as foreign: what is left of an earlier merge goes first. The shards
-    # keep every visit.
+    # Snakemake removes the manifest first, and a folder without one is refused as foreign.
     shell:
-        "rm -rf -- results/measurements/{params.platform:q}"
-        " && neuralpower shards merge {params.folders:q}"
-        " --out results/measurements/{params.platform:q}"
-        " 2> {log:q}"
+        "rm -rf -- results/measurements/{params.platform:q} &&"
+        " neuralpower shards merge {params.folders:q}"
+        " --out results/measurements/{params.platform:q} 2> {log:q}"

@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -191,6 +191,11 @@ class Recording:
         """The parts in the order in which they were recorded."""
         return [Part(times.parent) for times in sorted(self.folder.glob("*/times.xml"))]
 
+    @cached_property
+    def present(self) -> set[str]:
+        """The recorded tests that are still there, as ``present`` has found them."""
+        return {name for part in self.parts for name in part.seconds}
+
     def tests_of(self, root: Path, fault: Fault) -> dict[str, float]:
         """The tests that may notice a fault, with their seconds: those of its package first, then
         the quickest."""
@@ -206,7 +211,16 @@ class Recording:
             }
         package = f"tests/{Path(fault.path).relative_to(SOURCES).parts[0]}/"
         order = sorted(found, key=lambda name: (not name.startswith(package), found[name], name))
-        return {name: found[name] for name in order if (root / name.split("::")[0]).is_file()}
+        return {name: found[name] for name in order if name in self.present}
+
+
+def present(copy: Path, tests: Iterable[str]) -> set[str]:
+    """Those of the recorded tests that are there now."""
+    files = sorted({name.partition("::")[0] for name in tests})
+    words = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    words += [file for file in files if (copy / file).is_file()]
+    done = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, check=False)
+    return set(done.stdout.decode().splitlines())
 
 
 def names_outside_functions(text: str, line: int) -> set[str] | None:
@@ -248,7 +262,10 @@ def caught(copy: Path, fault: Fault, tests: Sequence[str], timeout_s: float) -> 
             [sys.executable, *words], cwd=copy, capture_output=True, timeout=timeout_s, check=False,
             env=os.environ | {"PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
-        return done.returncode not in (0, 5)
+        # 1: a test failed; 2: a test module could not even be read. 4: a test was not found.
+        if done.returncode not in (0, 1, 2, 5):
+            raise RuntimeError(f"pytest: {done.stdout[-800:].decode()}")
+        return done.returncode in (1, 2)
     except subprocess.TimeoutExpired:
         return True
     finally:
@@ -300,6 +317,7 @@ def main() -> int:
         if arguments.paths or not recording.folder.is_dir():
             number = len(list(recording.folder.glob("*/times.xml")))
             Part.record(recording.folder / str(number), copy, arguments.paths or ["tests"])
+        recording.present = present(copy, recording.present)
         found = tried = 0
         for number, fault in enumerate(faults, 1):
             if arguments.only and number not in arguments.only:

@@ -74,9 +74,6 @@ def test_a_recording_finds_the_tests_of_a_line_quickest_first(
     for root, text in ((part.folder, then), (tmp_path, now + then)):
         (root / "src/neuralpower").mkdir(parents=True)
         (root / "src/neuralpower/m.py").write_text(text)
-    (tmp_path / "tests/m.py").mkdir(parents=True)
-    for name in ("a", "b"):
-        (tmp_path / f"tests/{name}.py").touch()
     part.by_line = {
         "src/neuralpower/m.py": {
             1: [""],
@@ -90,11 +87,20 @@ def test_a_recording_finds_the_tests_of_a_line_quickest_first(
         "tests/a.py::other": 0.0,
         "tests/b.py::one": 0.3,
         "tests/b.py::two": 0.2,
+        "tests/b.py::renamed": 0.2,
     }
     recording = tool.Recording(tmp_path / "recording")
     recording.parts = [part]
+    recording.present = recording.present - {"tests/b.py::renamed"}
     names = ["tests/a.py::quick", "tests/b.py::two", "tests/b.py::one", "tests/a.py::slow"]
     # The line has moved down since it was recorded; the constant is used in it.
     for line in (5, 2):
         fault = tool.Fault("src/neuralpower/m.py", line, "", "")
         assert list(recording.tests_of(tmp_path, fault)) == names
+
+
+def test_tests_that_are_gone_are_not_asked_for(tool: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_a.py").write_text("def test_now() -> None:\n    pass\n")
+    names = ["tests/test_a.py::test_now", "tests/test_a.py::test_then", "tests/test_b.py::test_x"]
+    assert tool.present(tmp_path, names) & set(names) == {"tests/test_a.py::test_now"}

@@ -162,9 +162,9 @@ class Part:
             if (pattern is None and path != fault.path) or not (self.folder / path).is_file():
                 continue
             source = (self.folder / path).read_text(encoding="utf-8").splitlines()
-            for line, ran_in in lines.items():
-                if pattern is None or pattern.search(source[line - 1]):
-                    found.update(ran_in)
+            for number, line in enumerate(source, 1):
+                if number in lines and (pattern is None or pattern.search(line)):
+                    found.update(lines[number])
         return found
 
     def _line_then(self, root: Path, fault: Fault) -> int:

@@ -122,7 +122,7 @@ def test_baselines_of_networks_are_beside_their_scores(tmp_path: Path, prototxt:
 
 
 def test_the_summary_s_figures_by_hand() -> None:
-    def entry(measured: float, predicted: float, **more: Any) -> dict[str, Any]:
+    def entry(measured: float, predicted: float, **more: Any) -> Any:
         error = 100 * (predicted / measured - 1)
         return {"measured": measured, "error_percent": error, "lo": 9.0, "hi": 12.0} | more
 

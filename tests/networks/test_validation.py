@@ -79,7 +79,7 @@ def write_platform(
     return folder
 
 
-def scores_of(tmp_path: Path, **options: Any) -> dict[str, Any]:
+def scores_of(tmp_path: Path, **options: Any) -> Any:
     prototxts = write_prototxts(tmp_path / "prototxts")
     return score_networks(write_platform(tmp_path / "board", **options), MODELS, prototxts)
 

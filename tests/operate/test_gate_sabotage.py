@@ -34,7 +34,7 @@ OPTIONS = FitOptions(
 Rows = list[dict[str, str]]
 
 
-def score(folder: Path) -> dict[str, Any]:
+def score(folder: Path) -> Any:
     models = folder.parent / f"{folder.name}-models"
     shutil.rmtree(models, ignore_errors=True)
     fit_platform(folder, models, OPTIONS)
@@ -73,7 +73,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def baseline(sound: Path) -> dict[str, Any]:
+def baseline(sound: Path) -> Any:
     return score(sound)
 
 
@@ -82,7 +82,7 @@ def spoilt(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "small"))
 
 
-def red(now: dict[str, Any], baseline: dict[str, Any]) -> set[tuple[str, str]]:
+def red(now: Any, baseline: Any) -> set[tuple[str, str]]:
     rows = compare(figures_of(now), figures_of(baseline), Tolerances())
     return {
         (row["name"], row["verdict"])
@@ -91,19 +91,17 @@ def red(now: dict[str, Any], baseline: dict[str, Any]) -> set[tuple[str, str]]:
     }
 
 
-def test_unspoilt_data_pass(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_unspoilt_data_pass(baseline: Any, spoilt: Path) -> None:
     assert red(score(spoilt), baseline) == set()
 
 
-def test_a_worse_term_library(
-    baseline: dict[str, Any], spoilt: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worse_term_library(baseline: Any, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("physical", "logs"):
         monkeypatch.setitem(libraries.LIBRARIES, name, lambda *_: [INTERCEPT])
     assert {("relu", "worse"), ("softmax", "worse")} <= red(score(spoilt), baseline)
 
 
-def test_a_shard_whose_runtimes_were_shuffled(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_a_shard_whose_runtimes_were_shuffled(baseline: Any, spoilt: Path) -> None:
     def shuffle(rows: Rows) -> None:
         times = [row["runtime_ms"] for row in rows]
         random.Random(0).shuffle(times)
@@ -116,7 +114,7 @@ def test_a_shard_whose_runtimes_were_shuffled(baseline: dict[str, Any], spoilt: 
     assert {verdict for _, verdict in found} & {"worse", "fewer"}
 
 
-def test_configurations_that_are_lost(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_configurations_that_are_lost(baseline: Any, spoilt: Path) -> None:
     def some(rows: Rows) -> None:
         rows[:] = [row for row in rows if int(row["in_channels"]) % 5]
 
@@ -125,7 +123,7 @@ def test_configurations_that_are_lost(baseline: dict[str, Any], spoilt: Path) ->
     assert ("softmax", "fewer") in red(score(spoilt), baseline)
 
 
-def test_a_family_that_vanished(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_a_family_that_vanished(baseline: Any, spoilt: Path) -> None:
     for path in spoilt.glob("softmax.*"):
         path.unlink()
     assert red(score(spoilt), baseline) == {("softmax", "gone")}
@@ -136,18 +134,18 @@ def in_microseconds(rows: Rows) -> None:
         row["runtime_ms"] = repr(1000 * float(row["runtime_ms"]))
 
 
-def test_units_swapped_in_one_shard(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_units_swapped_in_one_shard(baseline: Any, spoilt: Path) -> None:
     change(spoilt / "relu.1.csv", in_microseconds)
     assert {name for name, _ in red(score(spoilt), baseline)} == {"relu"}
 
 
-def test_units_swapped_throughout(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_units_swapped_throughout(baseline: Any, spoilt: Path) -> None:
     for path in spoilt.glob("relu.*"):
         change(path, in_microseconds)
     assert red(score(spoilt), baseline) == {("relu", "units")}
 
 
-def test_height_and_width_for_the_batch(baseline: dict[str, Any], spoilt: Path) -> None:
+def test_height_and_width_for_the_batch(baseline: Any, spoilt: Path) -> None:
     def swap(rows: Rows) -> None:
         for row in rows[::2]:
             row["batch"], row["in_channels"] = row["in_height"], row["batch"]
@@ -159,7 +157,7 @@ def test_height_and_width_for_the_batch(baseline: dict[str, Any], spoilt: Path) 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_repeats_that_were_lost_while_every_configuration_is_there(
-    baseline: dict[str, Any], spoilt: Path, share: float
+    baseline: Any, spoilt: Path, share: float
 ) -> None:
     kept: set[tuple[str, ...]] = set()
     draw = random.Random(0)
@@ -194,7 +192,7 @@ def test_a_truncated_shard_gives_no_accuracy_at_all(spoilt: Path, tmp_path: Path
     assert not (tmp_path / "models/models.json").exists()
 
 
-def test_a_baseline_survives_its_file(baseline: dict[str, Any], tmp_path: Path) -> None:
+def test_a_baseline_survives_its_file(baseline: Any, tmp_path: Path) -> None:
     from neuralpower.scoring.gate import load_figures, write_baseline
 
     figures = figures_of(baseline)

@@ -34,7 +34,7 @@ def family(
 
 
 @pytest.fixture
-def accuracy() -> dict[str, Any]:
+def accuracy() -> Any:
     return {
         "platform": "p",
         "data_sha256": "0" * 64,
@@ -58,18 +58,18 @@ def accuracy() -> dict[str, Any]:
     }
 
 
-def verdicts(now: dict[str, Any], before: dict[str, Any]) -> dict[str, str]:
+def verdicts(now: Any, before: Any) -> dict[str, str]:
     rows = compare(figures_of(now), figures_of(before), Tolerances())
     return {
         f"{row['name']} {row['figure']}": row["verdict"] for row in rows if row["verdict"] != "ok"
     }
 
 
-def test_the_same_figures_pass(accuracy: dict[str, Any]) -> None:
+def test_the_same_figures_pass(accuracy: Any) -> None:
     assert verdicts(accuracy, accuracy) == {}
 
 
-def test_every_kind_of_regression_is_named(accuracy: dict[str, Any]) -> None:
+def test_every_kind_of_regression_is_named(accuracy: Any) -> None:
     now = copy.deepcopy(accuracy)
     now["layers"]["conv"]["runtime_ms"] = family(13.0)
     del now["layers"]["fc"]
@@ -101,15 +101,13 @@ def test_every_kind_of_regression_is_named(accuracy: dict[str, Any]) -> None:
         (family(9.0), {"conv rmspe": "better", "conv mape": "better"}),
     ],
 )
-def test_the_bounds(
-    accuracy: dict[str, Any], entry: dict[str, Any], expected: dict[str, str]
-) -> None:
+def test_the_bounds(accuracy: Any, entry: dict[str, Any], expected: dict[str, str]) -> None:
     now = copy.deepcopy(accuracy)
     now["layers"]["conv"]["runtime_ms"] = entry
     assert verdicts(now, accuracy) == expected
 
 
-def test_lost_runs_networks_and_layers_of_passes_are_seen(accuracy: dict[str, Any]) -> None:
+def test_lost_runs_networks_and_layers_of_passes_are_seen(accuracy: Any) -> None:
     now = copy.deepcopy(accuracy)
     now["networks"]["a"]["runtime_ms"][0]["runs"] = 1
     now["network_summary"]["runtime_ms"].update(networks=1, n=1)
@@ -140,7 +138,7 @@ def test_what_got_better_never_fails(before: float, now: float) -> None:
         assert now > before * 1.05
 
 
-def test_accepting_moves_to_what_is_better_and_does_not_slide(accuracy: dict[str, Any]) -> None:
+def test_accepting_moves_to_what_is_better_and_does_not_slide(accuracy: Any) -> None:
     now = copy.deepcopy(accuracy)
     now["layers"]["conv"]["runtime_ms"] = family(8.0)
     now["layers"]["fc"]["runtime_ms"] = family(12.4)
@@ -150,7 +148,7 @@ def test_accepting_moves_to_what_is_better_and_does_not_slide(accuracy: dict[str
 
 
 def test_accepting_again_and_again_does_not_let_measurements_trickle_away(
-    accuracy: dict[str, Any],
+    accuracy: Any,
 ) -> None:
     baseline = figures_of(accuracy)
     key = ("layers", "conv", "runtime_ms", "visits")
@@ -167,7 +165,7 @@ def write(path: Path, value: dict[str, Any]) -> str:
 
 
 def test_the_command_from_no_baseline_to_accepted(
-    tmp_path: Path, accuracy: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, accuracy: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now, baseline = write(tmp_path / "now.json", accuracy), str(tmp_path / "base/p.json")
     words = ["gate", now, "--baseline", baseline]
@@ -203,13 +201,13 @@ def test_the_command_from_no_baseline_to_accepted(
     ] == pytest.approx(9.0)
 
 
-def test_a_whole_accuracy_file_is_a_baseline(tmp_path: Path, accuracy: dict[str, Any]) -> None:
+def test_a_whole_accuracy_file_is_a_baseline(tmp_path: Path, accuracy: Any) -> None:
     now = write(tmp_path / "now.json", accuracy)
     assert cli.main(["gate", now, "--baseline", now]) == 0
 
 
 def test_the_baseline_of_another_platform_is_refused(
-    tmp_path: Path, accuracy: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, accuracy: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = write(tmp_path / "now.json", accuracy | {"platform": "one"})
     other = write(tmp_path / "other.json", accuracy | {"platform": "other"})
@@ -231,7 +229,7 @@ def test_the_baseline_of_another_platform_is_refused(
     ],
 )
 def test_a_damaged_baseline_is_one_line(
-    tmp_path: Path, accuracy: dict[str, Any], text: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, accuracy: Any, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = write(tmp_path / "now.json", accuracy)
     (tmp_path / "base.json").write_text(text)
@@ -241,7 +239,7 @@ def test_a_damaged_baseline_is_one_line(
     assert printed.count("\n") == 1
 
 
-def test_tolerances_come_from_the_configuration(tmp_path: Path, accuracy: dict[str, Any]) -> None:
+def test_tolerances_come_from_the_configuration(tmp_path: Path, accuracy: Any) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("gate: {points: 4}\n")
     assert gate.load_tolerances(path) == Tolerances(points=4)
@@ -260,7 +258,7 @@ def test_the_projects_configuration_schema_and_defaults_agree() -> None:
     assert gate.load_tolerances(ROOT / "config/config.yaml")
 
 
-def test_an_improvement_alone_does_not_hide_a_regression(accuracy: dict[str, Any]) -> None:
+def test_an_improvement_alone_does_not_hide_a_regression(accuracy: Any) -> None:
     now = copy.deepcopy(accuracy)
     now["layers"]["conv"]["runtime_ms"] = family(1.0)
     now["layers"]["fc"]["runtime_ms"] = family(14.0)

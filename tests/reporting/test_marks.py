@@ -13,8 +13,12 @@ from neuralpower.core.files import write_json
 from neuralpower.records.quality import Quality
 from neuralpower.records.repeatability import repeatability
 from neuralpower.reporting.scores import best_simple, worse_models, worse_than_simple
+from neuralpower.scoring.accuracy import LayerScore
 
-SCORE = {"rmspe": 20.0, "baselines": {"constant": 300.0, "elements": 15.0, "paper": 1.0}}
+SCORE: LayerScore = {
+    "rmspe": 20.0,
+    "baselines": {"constant": 300.0, "elements": 15.0, "paper": 1.0},
+}
 
 
 def test_a_model_is_measured_by_the_best_predictor_of_one_line() -> None:

@@ -48,13 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare; exit status 0 when no verdict is red, 1 otherwise."""
     from neuralpower.scoring import gate
+    from neuralpower.scoring.accuracy import load_accuracy
 
     tolerances = gate.load_tolerances(arguments.config)
     if arguments.points is not None:
         tolerances = replace(tolerances, points=arguments.points, network_points=arguments.points)
     if arguments.relative is not None:
         tolerances = replace(tolerances, relative_percent=arguments.relative)
-    accuracy = gate.load_accuracy(arguments.accuracy)
+    accuracy = load_accuracy(arguments.accuracy)
     now, _ = gate.load_figures(arguments.accuracy)
     accepting = arguments.accept or arguments.accept_all
     baseline, facts = _baseline(arguments, accepting)

@@ -140,11 +140,11 @@ def _fit(one: Published, measurements: Path, out: Path) -> None:
 
 
 def _write_card(one: Published) -> None:
-    from neuralpower.core.documents import read_json
     from neuralpower.project import published
     from neuralpower.project.card import card
+    from neuralpower.scoring.accuracy import load_accuracy
 
-    accuracy = read_json(one.folder / published.ACCURACY)
+    accuracy = load_accuracy(one.folder / published.ACCURACY)
     files.write_text(one.folder / published.CARD, card(one, accuracy))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuralpower.core.errors import say
 from neuralpower.core.file_names import DATA_QUALITY, OUT_OF_FOLD
@@ -14,6 +14,7 @@ from neuralpower.core.targets import LABELS
 
 if TYPE_CHECKING:
     from neuralpower.networks.calibration import Composition
+    from neuralpower.scoring.accuracy import Accuracy
 
 Row = dict[str, object]
 _MODELS = ("family", "target", "rows", "MAPE %", "by fold", "90 % holds")
@@ -81,9 +82,9 @@ def _left_out(path: Path) -> list[dict[str, str]]:
     return [row for row in rows if row["action"] in ("left out", "power left out")]
 
 
-def say_accuracy(accuracy: Mapping[str, Any]) -> None:
+def say_accuracy(accuracy: Accuracy) -> None:
     """Families and whole networks of an accuracy file."""
-    rows = [
+    rows: list[Row] = [
         {
             "family": family,
             "target": LABELS[target],
@@ -95,7 +96,7 @@ def say_accuracy(accuracy: Mapping[str, Any]) -> None:
         for target, entry in targets.items()
     ]
     _say(_MODELS, rows)
-    networks = [
+    networks: list[Row] = [
         {
             "target": LABELS[target],
             "passes": entry.get("n"),

@@ -9,9 +9,10 @@ from typing import Any
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.project.published import Published
+from neuralpower.scoring.accuracy import Accuracy, LayerScores
 
 
-def card(published: Published, accuracy: Mapping[str, Any]) -> str:
+def card(published: Published, accuracy: Accuracy) -> str:
     """The card as Markdown, from the recipe, the models' index and their accuracy."""
     recipe, index = published.recipe, published.index()
     source = recipe.source
@@ -74,7 +75,7 @@ def _facts(facts: Mapping[str, object]) -> list[str]:
     return [f"| {labels[key]} | {facts[key]} |" for key in labels if key in facts]
 
 
-def _layers(layers: Mapping[str, Any], rows: Mapping[str, object]) -> list[str]:
+def _layers(layers: Mapping[str, LayerScores], rows: Mapping[str, object]) -> list[str]:
     lines = [
         "| layer | target | configurations | RMSPE % | MAPE % | constant, RMSPE % | terms | "
         "90 % intervals hold, % |",

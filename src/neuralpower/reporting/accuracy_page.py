@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from markupsafe import Markup
 
-from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.charts import GRID, LETTER, LINE, Axis, Chart, Picture, colour, panels
@@ -23,6 +21,7 @@ from neuralpower.reporting.tables import (
     whole,
     word,
 )
+from neuralpower.scoring.accuracy import LayerScores
 
 
 def accuracy_context(results: Results, page: Path) -> dict[str, object]:
@@ -60,7 +59,11 @@ def _layers(platforms: list[PlatformResults]) -> Table | None:
                         word(family, href=f"models/{platform.name}.{family}.html"),
                         word(LABELS[target]),
                         whole(score.get("n")),
-                        *(per_cent(score.get(name)) for name in _SCORES[1:]),
+                        per_cent(score.get("rmspe")),
+                        per_cent(score.get("mape")),
+                        per_cent(score.get("median_ape")),
+                        per_cent(score.get("within_10")),
+                        per_cent(score.get("interval_coverage")),
                         per_cent(error),
                         word(SIMPLE_WORDS.get(name, "")),
                         word("worse than it" if worse_than_simple(score) else ""),
@@ -171,7 +174,7 @@ def _overview(platforms: list[PlatformResults], target: str) -> Picture | None:
     )
 
 
-def _panel(platform: PlatformResults, scores: Mapping[str, Row], target: str) -> Chart:
+def _panel(platform: PlatformResults, scores: LayerScores, target: str) -> Chart:
     families = sorted(scores, key=lambda family: scores[family]["rmspe"])
     left, wide = 20 + LETTER * max(9, *(len(family) for family in families)), 17.0
     chart = Chart(392, 66 + wide * len(families) + 2 * LINE)

@@ -25,6 +25,7 @@ from neuralpower.reporting.tables import (
     whole,
     word,
 )
+from neuralpower.scoring.accuracy import LayerScores
 
 
 def index_context(results: Results, page: Path) -> dict[str, object]:
@@ -196,7 +197,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
     return slim(Table("platforms", "Platforms", caption, columns, rows))
 
 
-def _typical(layers: Mapping[str, Any], target: str) -> float | None:
+def _typical(layers: Mapping[str, LayerScores], target: str) -> float | None:
     value = layers.get("conv", {}).get(target, {}).get("mape")
     return float(value) if value is not None else None
 

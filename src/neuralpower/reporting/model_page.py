@@ -15,6 +15,7 @@ from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.scores import worse_than_simple
 from neuralpower.reporting.tables import Cell, Column, Table, figure, slim, whole, word
+from neuralpower.scoring.accuracy import LayerScore
 
 #: Terms of a model in its table; the equation has all.
 _SHOWN_TERMS = 8
@@ -97,7 +98,7 @@ def _equation_facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _errors(scores: Mapping[str, Any]) -> str:
+def _errors(scores: LayerScore) -> str:
     if "rmspe" not in scores:
         return ""
     return f"{number(scores['mape'])} % on average (MAPE), RMSPE {number(scores['rmspe'])} %"

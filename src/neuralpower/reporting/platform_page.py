@@ -30,6 +30,7 @@ from neuralpower.reporting.tables import (
     word,
 )
 from neuralpower.reporting.validation_section import validation_section
+from neuralpower.scoring.accuracy import LayerScores
 
 _OUT_OF_FOLD_NUMBERS = frozenset({"measured", "predicted", "lo", "hi"})
 _LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
@@ -137,7 +138,7 @@ def _accuracy_sections(platform: PlatformResults, page: Path) -> list[dict[str, 
 
 
 def accuracy_table(
-    platform: PlatformResults, layers: Mapping[str, Any], target: str
+    platform: PlatformResults, layers: Mapping[str, LayerScores], target: str
 ) -> Table | None:
     """Scores of a target by family beside the baselines."""
     scored = {family: t[target] for family, t in sorted(layers.items()) if t.get(target)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.documents import read_json
@@ -17,6 +17,7 @@ from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.overview import Listed, read_overview
 from neuralpower.networks.text import TOTAL
+from neuralpower.scoring.accuracy import Accuracy
 
 if TYPE_CHECKING:
     from neuralpower.records.checks import Report
@@ -91,9 +92,10 @@ class PlatformResults:
         return self.results / "models" / self.name
 
     @cached_property
-    def accuracy(self) -> dict[str, Any]:
+    def accuracy(self) -> Accuracy:
         """``accuracy.json``."""
-        return optional_json(self.results / "accuracy" / f"{self.name}.json")
+        path = self.results / "accuracy" / f"{self.name}.json"
+        return cast(Accuracy, optional_json(path))
 
     @cached_property
     def models(self) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting.tables import Cell, Column, figure, round_sort
+from neuralpower.scoring.accuracy import LayerScore, LayerScores, PassScore, PassScores
 
 #: Baselines in words, and what they are.
 BASELINES = {
@@ -32,18 +31,16 @@ SCORE_COLUMNS = tuple(
 )
 
 
-def by_batch(
-    targets: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[float, dict[str, Mapping[str, Any]]]:
+def by_batch(targets: PassScores) -> dict[float, dict[str, PassScore]]:
     """A network's scores of accuracy.json: batch size -> target -> score, small batches first."""
-    found: dict[float, dict[str, Mapping[str, object]]] = {}
+    found: dict[float, dict[str, PassScore]] = {}
     for target in TARGETS:
         for score in targets.get(target, []):
             found.setdefault(score["batch"], {})[target] = score
     return dict(sorted(found.items()))
 
 
-def score_cells(score: Row | None) -> list[Cell]:
+def score_cells(score: PassScore | None) -> list[Cell]:
     """The cells of ``SCORE_COLUMNS`` for one target."""
     if score is None:
         return [Cell()] * 4
@@ -65,14 +62,14 @@ SIMPLE_WORDS = {
 }
 
 
-def best_simple(score: Row) -> tuple[str, float] | None:
+def best_simple(score: LayerScore) -> tuple[str, float] | None:
     """The simple predictor of least RMSPE (per cent) beside a layer model; None without any."""
     baselines = score.get("baselines", {})
     known = [(value, name) for name in SIMPLE if (value := baselines.get(name)) is not None]
     return (min(known)[1], float(min(known)[0])) if known else None
 
 
-def worse_than_simple(score: Row) -> str:
+def worse_than_simple(score: LayerScore) -> str:
     """What beats a layer model that a line of code could replace; empty where nothing does."""
     best, own = best_simple(score), score.get("rmspe")
     if best is None or own is None or best[1] >= own:
@@ -80,7 +77,7 @@ def worse_than_simple(score: Row) -> str:
     return f"worse than {SIMPLE_WORDS[best[0]]}, {number(best[1])} %"
 
 
-def worse_models(layers: Mapping[str, Any]) -> list[str]:
+def worse_models(layers: Mapping[str, LayerScores]) -> list[str]:
     """Families and targets of an accuracy file whose model a line of code beats, in words."""
     return [
         f"{family} {LABELS[target]}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from neuralpower.core.cells import Row
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.reporting import figures_platform as figures
@@ -21,6 +19,13 @@ from neuralpower.reporting.tables import (
     slim,
     whole,
     word,
+)
+from neuralpower.scoring.accuracy import (
+    Accuracy,
+    CompositionFacts,
+    Decomposition,
+    PassScores,
+    PassSummary,
 )
 
 
@@ -58,7 +63,7 @@ def validation_section(platform: PlatformResults) -> dict[str, object] | None:
     }
 
 
-def _of_target(networks: Mapping[str, Any], target: str) -> list[dict[str, object]]:
+def _of_target(networks: Mapping[str, PassScores], target: str) -> list[dict[str, object]]:
     return [
         {**entry, "network": name}
         for name, targets in sorted(networks.items())
@@ -67,7 +72,7 @@ def _of_target(networks: Mapping[str, Any], target: str) -> list[dict[str, objec
 
 
 #: Whole networks of the paper, from its table of five networks: MAPE and RMSPE in per cent.
-_PAPER: tuple[str, Mapping[str, Mapping[str, float]]] = (
+_PAPER: tuple[str, Mapping[str, PassSummary]] = (
     "the paper, on another board",
     {
         "runtime_ms": {"n": 5, "mape": 7.96, "rmspe": 11.76},
@@ -77,13 +82,10 @@ _PAPER: tuple[str, Mapping[str, Mapping[str, float]]] = (
 )
 
 
-def _summary(accuracy: Mapping[str, Any]) -> Table:
+def _summary(accuracy: Accuracy) -> Table:
     scored = [
-        (label, accuracy.get(key, {}))
-        for label, key in (
-            ("with factors from other networks", "network_summary"),
-            ("sum of layers by themselves", "network_summary_plain"),
-        )
+        ("with factors from other networks", accuracy.get("network_summary", {})),
+        ("sum of layers by themselves", accuracy.get("network_summary_plain", {})),
     ]
     names = list(
         dict.fromkeys(
@@ -127,7 +129,7 @@ def _summary(accuracy: Mapping[str, Any]) -> Table:
     )
 
 
-def _entries(networks: Mapping[str, Any]) -> Table:
+def _entries(networks: Mapping[str, PassScores]) -> Table:
     columns = [Column("Network", False), Column("Batch"), *SCORE_COLUMNS,
                Column("Coverage", False, look="whole")]  # fmt: skip
     rows: list[list[Cell]] = []
@@ -160,7 +162,7 @@ def _entries(networks: Mapping[str, Any]) -> Table:
     )  # fmt: skip
 
 
-def _factors(composition: Mapping[str, Any]) -> Table | None:
+def _factors(composition: CompositionFacts) -> Table | None:
     """What whole passes teach: the time of layers inside networks against layers alone."""
     factors = composition.get("factors", {})
     if not factors:
@@ -191,9 +193,9 @@ def _factors(composition: Mapping[str, Any]) -> Table | None:
     return Table("factors", "Factors of layer families inside networks", caption, columns, rows)
 
 
-def _parts(decomposition: Mapping[str, Any]) -> Table | None:
+def _parts(decomposition: Decomposition) -> Table | None:
     """Layer-model, composition and measurement error of each pair."""
-    entries: Sequence[Row] = decomposition.get("entries", [])
+    entries = decomposition.get("entries", [])
     if not entries:
         return None
     columns = [

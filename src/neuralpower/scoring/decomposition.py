@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.networks.estimates import Models, configuration_columns, estimate
 from neuralpower.records.folder import Platform, iter_rows, load_platform
+from neuralpower.scoring.accuracy import Decomposition, PartName, Parts
 
 if TYPE_CHECKING:
     from neuralpower.networks.learning import Trial
     from neuralpower.networks.measured import Pass
 
-PARTS = (
+PARTS: tuple[PartName, ...] = (
     "error_percent",
     "layer_models_percent",
     "composition_percent",
@@ -48,7 +49,7 @@ def decompose(
     trials: Sequence[Trial],
     predicted: Sequence[Sequence[Mapping[str, Any]]],
     models: Models,
-) -> dict[str, Any]:
+) -> Decomposition:
     """``entries`` (one per pass) and ``summary`` (mean absolute value of every part), runtime only.
 
     ``predicted`` are the prediction rows of each trial. Parts are in per cent of the measured
@@ -82,7 +83,7 @@ def _inside(trial: Trial) -> dict[int, float]:
 
 def _entry(
     measured: Pass, time: float, rows: Sequence[Mapping[str, Any]], layers: Mapping[int, float]
-) -> dict[str, object]:
+) -> Parts:
     """The parts where layers were recorded inside the pass."""
     predicted = {r["index"]: r["runtime_ms"] for r in rows[:-1] if r["runtime_ms"] is not None}
     whole = sum(layers.values())
@@ -99,9 +100,7 @@ def _entry(
     )
 
 
-def _entry_alone(
-    trial: Trial, time: float, predicted: float, layers: Mapping[int, float]
-) -> dict[str, object]:
+def _entry_alone(trial: Trial, time: float, predicted: float, layers: Mapping[int, float]) -> Parts:
     """The parts where layers were measured by themselves."""
     estimates, missed = trial.estimates, 0.0
     lean = estimates.lean["runtime_ms"]
@@ -114,22 +113,33 @@ def _entry_alone(
     return _parts(trial.measured, time, where, error, missed, error - missed, 0.0)
 
 
-def _parts(measured: Pass, time: float, layers_from: str, *parts: float) -> dict[str, object]:
+def _parts(
+    measured: Pass,
+    time: float,
+    layers_from: str,
+    error: float,
+    layer_models: float,
+    composition: float,
+    not_modelled: float,
+) -> Parts:
     """An entry from the error, of layer models, of composition, and what is not modelled, in ms."""
     half_range = measured.half_ranges.get("runtime_ms")
     return {
         "network": measured.network,
         "batch": measured.batch,
         "layers_from": layers_from,
-        **{name: 100 * part / time for name, part in zip(PARTS[:4], parts, strict=True)},
+        "error_percent": 100 * error / time,
+        "layer_models_percent": 100 * layer_models / time,
+        "composition_percent": 100 * composition / time,
+        "not_modelled_percent": 100 * not_modelled / time,
         "measurement_percent": None if half_range is None else 100 * half_range / time,
     }
 
 
-def _summary(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    result = {}
+def _summary(entries: Sequence[Parts]) -> Parts:
+    result: Parts = {}
     for part in PARTS:
-        values = [abs(entry[part]) for entry in entries if entry[part] is not None]
+        values = [abs(value) for entry in entries if (value := entry[part]) is not None]
         if values:
             result[part] = sum(values) / len(values)
     return result

@@ -16,6 +16,7 @@ from typing import Any
 from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_json
+from neuralpower.scoring.accuracy import Accuracy, load_accuracy
 
 COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "verdict")
 SCHEMA_VERSION = 1
@@ -90,14 +91,6 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
     return Tolerances(**section)
 
 
-def load_accuracy(path: str | Path) -> dict[str, object]:
-    """Read an accuracy file; ``InputError`` if it is none."""
-    value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
-    if not isinstance(value.get("layers"), dict):
-        raise InputError("not an accuracy file: write one with `neuralpower evaluate`", path=path)
-    return value
-
-
 def load_figures(path: str | Path) -> tuple[Figures, Mapping[str, object]]:
     """The figures of a baseline or an accuracy file, and the file's other entries."""
     value = read_json(path, "an accuracy file (write one with `neuralpower evaluate`)")
@@ -144,16 +137,20 @@ def accepted(now: Figures, baseline: Figures, tolerances: Tolerances) -> Figures
     return result
 
 
-def write_baseline(path: str | Path, accuracy: Mapping[str, object], figures: Figures) -> None:
+def write_baseline(path: str | Path, accuracy: Accuracy, figures: Figures) -> None:
     """Write a baseline: the figures, and which platform and data they are of."""
     nested: dict[str, Any] = {}
     for (part, name, target, figure), value in sorted(figures.items()):
         nested.setdefault(part, {}).setdefault(name, {}).setdefault(target, {})[figure] = value
-    facts = {name: accuracy.get(name) for name in ("platform", "data_sha256", "scored_on")}
+    facts = {
+        "platform": accuracy.get("platform"),
+        "data_sha256": accuracy.get("data_sha256"),
+        "scored_on": accuracy.get("scored_on"),
+    }
     write_json(path, {"schema_version": SCHEMA_VERSION, **facts, "figures": nested})
 
 
-def figures_of(accuracy: Mapping[str, object]) -> Figures:
+def figures_of(accuracy: Accuracy) -> Figures:
     """What the gate compares of an accuracy file; percentages in per cent.
 
     ``magnitude``, in the target's unit, is the absolute error over the relative one (both root
@@ -187,7 +184,7 @@ def _verdict(
     return "better" if before - after >= NOTICED else "ok"
 
 
-def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
+def _figures(accuracy: Accuracy) -> Iterator[tuple[Key, float]]:
     for family, targets in accuracy["layers"].items():
         for target, entry in targets.items():
             key = ("layers", str(family), str(target))
@@ -195,16 +192,16 @@ def _figures(accuracy: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:
             yield from _optional(key, entry, ("mape", "interval_coverage", "n", "visits"))
             if entry.get("rmse") and entry["rmspe"]:
                 yield (*key, "magnitude"), _finite(100.0 * entry["rmse"] / entry["rmspe"])
-    for network, targets in (accuracy.get("networks") or {}).items():
-        for target, entries in targets.items():
-            for entry in entries if isinstance(entries, list) else [entries]:
-                key = ("networks", f"{network} (batch {entry['batch']})", str(target))
-                if entry.get("error_percent") is not None:
-                    yield (*key, "error_percent"), abs(_finite(entry["error_percent"]))
-                    yield from _optional(key, entry, ("runs",))
-    for target, entry in (accuracy.get("network_summary") or {}).items():
+    for network, measured in (accuracy.get("networks") or {}).items():
+        for target, passes in measured.items():
+            for one in passes if isinstance(passes, list) else [passes]:
+                key = ("networks", f"{network} (batch {one['batch']})", str(target))
+                if one.get("error_percent") is not None:
+                    yield (*key, "error_percent"), abs(_finite(one["error_percent"]))
+                    yield from _optional(key, one, ("runs",))
+    for target, total in (accuracy.get("network_summary") or {}).items():
         key = ("summary", "all networks", str(target))
-        yield from _optional(key, entry, ("mape", "rmspe", "interval_coverage", "n", "networks"))
+        yield from _optional(key, total, ("mape", "rmspe", "interval_coverage", "n", "networks"))
     decomposed = (accuracy.get("network_decomposition") or {}).get("entries") or []
     if inside := sum(entry.get("layers_from") == "the same passes" for entry in decomposed):
         yield ("summary", "passes with their layers", "runtime_ms", "n"), float(inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from neuralpower.modeling.platforms import created, data_checksum
 from neuralpower.networks.reading import Readings
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.sealing import refuse_changed
+from neuralpower.scoring.accuracy import Accuracy, LayerScore, LayerScores
 
 if TYPE_CHECKING:
     from neuralpower.networks.learning import Trial
@@ -31,7 +32,7 @@ def evaluate(
     models: str | Path,
     prototxts: Sequence[Path] = (),
     readings: Readings | None = None,
-) -> dict[str, Any]:
+) -> Accuracy:
     """The contents of accuracy.json.
 
     ``scored_on`` says what the layers' figures mean: ``out of fold`` when the measurements are
@@ -44,7 +45,7 @@ def evaluate(
     fitted = load_models(models)
     checksum = data_checksum(platform)
     same = fitted.facts.get("data_sha256") == checksum
-    result: dict[str, object] = {
+    result: Accuracy = {
         "platform": platform.name,
         "models_of": fitted.platform,
         "software": platform.software,
@@ -72,7 +73,7 @@ def evaluate(
             hold=hold if same else None,
             readings=readings,
         )
-        result.update(scored)
+        result |= scored
     if not result["layers"] and not result["networks"]:
         text = f"nothing to score: no usable rows of a family that {models} has a model of"
         raise InputError(text, path=platform.folder)
@@ -81,7 +82,7 @@ def evaluate(
 
 def score_layers(
     platform: Platform | str | Path, models_dir: str | Path, models: ModelSet | None = None
-) -> dict[str, dict[str, object]]:
+) -> Mapping[str, LayerScores]:
     """Scores of stored models and baselines on a platform's measurements, as they are.
 
     Nothing is fitted here; families without a model are left out.
@@ -89,7 +90,7 @@ def score_layers(
     models = models or load_models(models_dir)
     baselines = load_baselines(models_dir)
     data = load_dataset(platform if isinstance(platform, Platform) else str(platform))
-    result: dict[str, dict[str, object]] = {}
+    result: dict[str, dict[str, LayerScore]] = {}
     for (family, target), layers in sorted(data.layers.items()):
         model = models.get(family, target)
         if model is None:
@@ -99,7 +100,7 @@ def score_layers(
         beside = baselines.get((family, target), [])
         entry["baselines"] = {b.name: _rmspe_of(b, layers) for b in beside}
         entry["extrapolating"] = sum(bool(name) for name in guess.extrapolates)
-        result.setdefault(family, {})[target] = entry
+        result.setdefault(family, {})[target] = cast(LayerScore, entry)
     return result
 
 
@@ -108,17 +109,17 @@ def _rmspe_of(baseline: Baseline, layers: Layers) -> float:
     return figure
 
 
-def _stored_scores(folder: Path, models: ModelSet) -> dict[str, dict[str, object]]:
+def _stored_scores(folder: Path, models: ModelSet) -> Mapping[str, LayerScores]:
     """Scores of the stored out-of-fold predictions, recomputed from their table."""
     path = folder / OUT_OF_FOLD
     table = _stored_rows(path)
-    result: dict[str, dict[str, object]] = {}
+    result: dict[str, dict[str, LayerScore]] = {}
     for (family, target), model in sorted(models.models.items()):
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)
         deals = table[family, target]
         entries = [_entry(model, *np.array(list(rows.values())).T) for rows in deals.values()]
-        entry = {**mean_scores(entries), "visits": entries[0]["visits"]}
+        entry = cast(LayerScore, {**mean_scores(entries), "visits": entries[0]["visits"]})
         entry["baselines"] = dict(model.facts.get("baselines", {}))
         kinds = (model.facts.get("scores") or {}).get("coverage_by_kind")
         entry["coverage_by_kind"] = dict(kinds or {})
@@ -161,7 +162,7 @@ def _derived(family: str, table: Mapping[tuple[str, str], Mapping[str, _Rows]]) 
 
 def _entry(
     model: Model, measured: Array, predicted: Array, lo: Array, hi: Array, visits: np.ndarray
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         **scores(measured, predicted),
         "visits": int(visits.sum()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,11 +21,12 @@ from neuralpower.networks.held_out import HeldOut
 from neuralpower.networks.learning import Trial, learn, load_trials
 from neuralpower.networks.measured import Pass
 from neuralpower.networks.reading import Readings
+from neuralpower.scoring.accuracy import Accuracy, CompositionFacts, PassScore, PassSummary
 from neuralpower.scoring.decomposition import decompose
 from neuralpower.scoring.network_baselines import baseline_totals
 
 #: name -> target -> entries, one per batch size.
-Scores = dict[str, dict[str, list[dict[str, Any]]]]
+Scores = dict[str, dict[str, list[PassScore]]]
 
 
 def score_networks(
@@ -36,7 +37,7 @@ def score_networks(
     models_dir: str | Path | None = None,
     readings: Readings | None = None,
     hold: Callable[[Sequence[Trial]], HeldOut] | None = None,
-) -> dict[str, Any]:
+) -> Accuracy:
     """The network part of ``accuracy.json`` of a platform; all parts empty without networks.csv.
 
     ``networks``: name -> target -> a list of ``{batch, measured, half_range, runs, predicted, lo,
@@ -63,7 +64,7 @@ def score_networks(
     composition = learn(trials, without.trials)
     beside = baseline_totals([trial.network for trial in trials], models_dir)
     scores = _all_scores(trials, held_out, beside)
-    result: dict[str, object] = {
+    result: Accuracy = {
         "networks": scores,
         "network_summary": summary(scores),
         "network_summary_plain": summary(_all_scores(trials, plain, beside)),
@@ -72,7 +73,7 @@ def score_networks(
     if trials:
         result["network_shared_percent"] = 100 * without.shared
         result["networks_held_out"] = "by configuration" if without.trials else "by passes"
-        result["network_composition"] = composition.to_json()
+        result["network_composition"] = cast(CompositionFacts, composition.to_json())
         result["network_decomposition"] = decompose(measurements, trials, held_out, models)
     return result
 
@@ -117,8 +118,8 @@ def _all_scores(
 
 def _scores(
     measured: Pass, total: Mapping[str, Any], baselines: Mapping[str, float]
-) -> dict[str, Any]:
-    scores: dict[str, Any] = {}
+) -> dict[str, PassScore]:
+    scores: dict[str, PassScore] = {}
     for target in TARGETS:
         value, predicted = measured.values.get(target), total[target]
         if value is None or predicted is None:
@@ -139,9 +140,9 @@ def _scores(
     return scores
 
 
-def summary(scores: Scores) -> dict[str, dict[str, object]]:
+def summary(scores: Scores) -> dict[str, PassSummary]:
     """Errors over all network-batch pairs by target, in per cent of the measurement."""
-    result: dict[str, Any] = {}
+    result: dict[str, PassSummary] = {}
     for target in TARGETS:
         entries = [e for targets in scores.values() for e in targets.get(target, [])]
         if not entries:

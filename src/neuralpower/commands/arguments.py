@@ -36,6 +36,30 @@ def seconds_or_none(text: str) -> float:
     return 0.0 if text in ("0", "0s") else seconds(text)
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--models`` of one platform."""
+    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+
+
+def add_measured(parser: argparse.ArgumentParser, networks: str) -> None:
+    """Declare a folder of measurements, the models and the networks that it has passes of."""
+    parser.add_argument(
+        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
+    )
+    add_models(parser)
+    parser.add_argument(
+        "--networks", nargs="*", type=Path, default=[], metavar="NET", help=networks
+    )
+
+
+def add_table_output(parser: argparse.ArgumentParser) -> None:
+    """Declare where a table goes and as what."""
+    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
+    parser.add_argument(
+        "--format", choices=("csv", "json", "md"), help="default: csv; aligned text on a terminal"
+    )
+
+
 def add_data_sheet(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data-sheet`` of a new device."""
     parser.add_argument(

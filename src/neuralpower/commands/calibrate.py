@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from neuralpower.commands.arguments import add_measured
 from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.commands.summaries import say_composition
 from neuralpower.core.errors import say
@@ -12,18 +13,7 @@ from neuralpower.core.errors import say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
-    )
-    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument(
-        "--networks",
-        nargs="*",
-        type=Path,
-        default=[],
-        metavar="NET",
-        help="networks whose whole passes the folder has measured; others are not read",
-    )
+    add_measured(parser, "networks whose whole passes the folder has measured; others are not read")
     parser.add_argument(
         "--out", type=Path, help="file to write; default: composition.json beside the models"
     )

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from neuralpower.commands.arguments import add_models, add_table_output
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "prototxts", nargs="+", type=Path, metavar="NET", help="prototxts, ONNX models"
     )
-    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    add_models(parser)
     add_batches_argument(parser)
     parser.add_argument(
         "--networks-file",
@@ -32,12 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("top1", "top5"),
         help="the published error to compare (default: the kind that most networks have)",
     )
-    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
-    parser.add_argument(
-        "--format",
-        choices=("csv", "json", "md"),
-        help="default: csv; aligned text on a terminal",
-    )
+    add_table_output(parser)
     add_reading_arguments(parser)
 
 

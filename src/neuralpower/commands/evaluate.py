@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from neuralpower.commands.arguments import add_measured
 from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.commands.summaries import say_accuracy
 from neuralpower.core.files import write_json
@@ -14,18 +15,7 @@ from neuralpower.core.files import write_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "measurements", type=Path, metavar="MEASUREMENTS_DIR", help="folder of measurements"
-    )
-    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
-    parser.add_argument(
-        "--networks",
-        nargs="*",
-        type=Path,
-        default=[],
-        metavar="NET",
-        help="networks whose whole runs the folder has measured",
-    )
+    add_measured(parser, "networks whose whole runs the folder has measured")
     parser.add_argument("--out", type=Path, help="accuracy.json; otherwise standard output")
     add_reading_arguments(parser)
 

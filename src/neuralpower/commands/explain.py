@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from neuralpower.commands.arguments import positive
+from neuralpower.commands.arguments import add_models, add_table_output, positive
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
@@ -20,19 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "networks", nargs="+", type=Path, metavar="NET", help="prototxts, ONNX models"
     )
-    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    add_models(parser)
     parser.add_argument(
         "--batch", type=one_batch, metavar="N", help="batch size instead of the file's"
     )
     parser.add_argument(
         "--layers", type=positive, default=5, metavar="N", help="how many (default: 5)"
     )
-    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
-    parser.add_argument(
-        "--format",
-        choices=("csv", "json", "md"),
-        help="default: csv; aligned text on a terminal",
-    )
+    add_table_output(parser)
     parser.add_argument(
         "--kept",
         type=Path,

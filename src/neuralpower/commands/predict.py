@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuralpower.commands.arguments import add_models, add_table_output
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core import files
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "prototxts", nargs="*", type=Path, metavar="NET", help="prototxts, ONNX models"
     )
-    parser.add_argument("--models", required=True, type=Path, help="folder written by fit")
+    add_models(parser)
     add_batches_argument(parser)
     parser.add_argument(
         "--measured-batches",
@@ -52,12 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--totals", type=Path, metavar="CSV", help="write the totals of all of them here"
     )
-    parser.add_argument("--out", type=Path, help="file to write; otherwise standard output")
-    parser.add_argument(
-        "--format",
-        choices=("csv", "json", "md"),
-        help="default: csv; aligned text on a terminal",
-    )
+    add_table_output(parser)
     add_reading_arguments(parser)
 
 

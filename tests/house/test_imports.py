@@ -199,3 +199,17 @@ def test_documents_and_tables_are_read_in_one_place() -> None:
 def test_no_page_depends_on_matplotlib() -> None:
     """Its configuration is read from the working folder: figures are drawn without it."""
     assert not [m for m, path in MODULES.items() if "matplotlib" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("package", sorted([*MAY_IMPORT, "commands"]))
+def test_the_head_of_a_package_says_what_is_in_it_and_how_to_add(package: str) -> None:
+    head = ast.get_docstring(ast.parse(MODULES[f"neuralpower.{package}"].read_text("utf-8"))) or ""
+    assert 8 <= len(head.splitlines()) <= 18, "what lives here, who may import it, how to add"
+    assert re.search(r"\b(May i|I)mports? ", head)
+    assert "To add " in head
+    # What the head names is a module, a package, or a name in its code.
+    folder = ROOT / package
+    code = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    modules = {path.stem for path in folder.rglob("*")} | {path.stem for path in ROOT.iterdir()}
+    for name in re.findall(r"``([a-z_]+)``", head):
+        assert name in modules or code.count(name) > head.count(name), name

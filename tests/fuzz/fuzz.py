@@ -8,8 +8,10 @@ reader; put into ``corpus/`` it is tried by every run of the tests.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -21,8 +23,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -35,6 +36,8 @@ CORPUS = Path(__file__).parent / "corpus"
 #: Messages about what was asked for, not about a file.
 _OF_ARGUMENTS = ("--", "configuration: ", "near_networks: ")
 SECONDS, BYTES = 20.0, 1 << 30
+#: Inputs of a reader before the next one has its turn.
+ROUND = 200
 
 
 class Hang(BaseException):
@@ -45,7 +48,7 @@ def _over(number: int, frame: FrameType | None) -> None:
     raise Hang
 
 
-@contextmanager
+@contextlib.contextmanager
 def folder_of(target: Target) -> Iterator[Path]:
     """A folder in which the target's file is read."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -154,26 +157,45 @@ class Tally:
             (self.out / name).write_bytes(data)
 
 
-def run(target: Target, many: Iterator[bytes], tally: Tally, until: float, most: int) -> None:
-    """Try inputs of one target until a time (monotonic) or a number of them is reached."""
+def run(target: Target, many: Iterator[bytes], tally: Tally, until: float, most: int) -> bool:
+    """Try inputs of one target until a time (monotonic) or a number of them is reached.
+
+    Whether there may be more of them.
+    """
     with folder_of(target) as folder:
-        for number, data in enumerate(many):
-            if number >= most or time.monotonic() > until:
-                break
+        for number in range(most):
+            if time.monotonic() > until or (data := next(many, None)) is None:
+                return False
             if number % 500 == 499:
                 gc.collect()
             tally.add(target, data, attempt(target, folder, data))
             for left in folder.parent.iterdir():
                 if left != folder:
                     shutil.rmtree(left)
+    return True
+
+
+def in_rounds(
+    many: Mapping[Target, Iterator[bytes]], tally: Tally, seconds: float, most: int
+) -> None:
+    """Each reader in turn gets a few inputs, so that all have as many when the time is over."""
+    until = time.monotonic() + seconds
+    left = dict.fromkeys(many, most)
+    while left and time.monotonic() < until:
+        for target in list(left):
+            count = min(left[target], ROUND)
+            left[target] -= count
+            if not run(target, many[target], tally, until, count) or not left[target]:
+                del left[target]
 
 
 def main() -> int:
-    """Share the time among the readers; exit status 1 where one failed."""
+    """Try the readers in rounds; exit status 1 where one failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=60.0, help="for all readers together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--inputs", type=int, default=10**9, help="most inputs of a reader")
+    parser.add_argument("--skip", type=int, default=0, help="first inputs of a reader left out")
     parser.add_argument("--only", nargs="*", help="names of readers")
     parser.add_argument("--every-key", action="store_true", help="wrong values at every key")
     parser.add_argument("--out", type=Path, help="folder for inputs that fail")
@@ -182,11 +204,15 @@ def main() -> int:
     if arguments.every_key:
         chosen = [t for t in chosen if t.document]
     tally = Tally(arguments.out)
-    begin = time.monotonic()
-    for number, target in enumerate(chosen, 1):
-        until = begin + arguments.seconds * number / len(chosen)
-        many = documents(target) if arguments.every_key else inputs(target, arguments.seed)
-        run(target, many, tally, until, arguments.inputs)
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    many = {
+        target: documents(target)
+        if arguments.every_key
+        else itertools.islice(inputs(target, arguments.seed), arguments.skip, None)
+        for target in chosen
+    }
+    with contextlib.suppress(KeyboardInterrupt):  # what was tried is counted
+        in_rounds(many, tally, arguments.seconds, arguments.inputs)
     for name, counts in tally.counts.items():
         print(f"{name:20} " + ", ".join(f"{counts[k]} {k}" for k in sorted(counts)))
     total = sum(sum(counts.values()) for counts in tally.counts.values())

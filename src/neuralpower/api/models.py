@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from neuralpower.api.results import Table
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, printable
 from neuralpower.core.files import safe_name
 
 if TYPE_CHECKING:
@@ -162,10 +162,17 @@ def fit(
     folder = Path(keep.name) / "models" if keep is not None else Path(out or "")
     with TemporaryDirectory(prefix="neuralpower-") as work, threadpool_limits(1):
         measurements = _folder(data, Path(work))
-        fit_platform(measurements, folder, FitOptions(seed=seed))
+        fit_platform(measurements, folder, FitOptions(seed=seed), tell=_warn)
         trials, _ = load_trials(measurements, Models(folder)._models, _networks(networks))
         save_composition(learn(trials), folder)
     return Models(folder, keep)
+
+
+def _warn(text: str) -> None:
+    """What the command line says on standard error; the place shown is that of the caller."""
+    import warnings
+
+    warnings.warn(printable(text), stacklevel=4)
 
 
 def _folder(data: Any, work: Path) -> Path:

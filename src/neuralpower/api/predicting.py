@@ -117,6 +117,7 @@ def explain(
     >>> explanation[0]["bound"], explanation.sentences[0][:21]
     ('memory', '1. fc6 (InnerProduct)')
     """
+    from neuralpower.networks.composition import nothing
     from neuralpower.networks.explaining import COLUMNS, explain_network
 
     loaded, one = _models(models), _at(network, batch)
@@ -125,7 +126,7 @@ def explain(
         {"batch": one.batch},
     )  # fmt: skip
     if not rows:
-        raise InputError("no runtime model covers any of its layers", path=one.path)
+        raise InputError(nothing(one._network), path=one.path)
     return Explanation(COLUMNS, rows)
 
 

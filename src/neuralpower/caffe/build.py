@@ -83,6 +83,8 @@ class BuiltNetwork:
     layers: list[Layer]
     inputs: dict[str, Shape | None]
     outputs: dict[str, Shape | None]
+    #: Whether a layer has asked for the shape of one item of data.
+    data_asked: bool
 
 
 def build(
@@ -107,7 +109,7 @@ def build(
     builder = _Builder(options, absent)
     built = [builder.add(index, entry) for index, entry in enumerate(entries)]
     outputs = {name: builder.shapes[name] for name in builder.unused}
-    return BuiltNetwork(built, builder.inputs, outputs)
+    return BuiltNetwork(built, builder.inputs, outputs, builder.data_asked)
 
 
 class _Builder:
@@ -121,6 +123,7 @@ class _Builder:
         self.makers: dict[str, str] = {}
         self.strict = options.strict
         self.limit = options.limit
+        self.data_asked = False
         self.shapes: dict[str, Shape | None] = {}
         self.inputs: dict[str, Shape | None] = {}
         self.unused: dict[str, None] = {}
@@ -267,7 +270,10 @@ class _Builder:
             options.data_shape,
             self.limit,
         )
-        tops = kind.shapes(setup)
+        try:
+            tops = kind.shapes(setup)
+        finally:
+            self.data_asked |= setup.asked
         if kind.source or kind.given:
             pairs = zip(layer.tops, tops, strict=True)
             tops = [self.outside(name, top, kind.source) for name, top in pairs]

@@ -39,6 +39,15 @@ class Network:
     inputs: dict[str, Shape | None] = field(default_factory=dict)
     outputs: dict[str, Shape | None] = field(default_factory=dict)
 
+    @property
+    def no_layers(self) -> str:
+        """What a file without layers is, and what to give; empty where there are some."""
+        if self.layers:
+            return ""
+        if any(f" {name} of " in note for note in self.notes for name in _SOLVER):
+            return "no layers: this is settings of a solver: give the network that they name"
+        return "no layers: this is no network: give a file with layers (of this phase and stage)"
+
     def coverage(self) -> dict[str, float | int]:
         """Counts and shares: layers with known shapes, layers and MACs with a model family.
 
@@ -144,18 +153,26 @@ def parse_network(
     network = Network(name, message.name, notes=[*document.notes, *upgraded.notes])
     network.layers = built.layers
     network.inputs, network.outputs = built.inputs, built.outputs
-    network.warnings = _warnings(network, document) + _unused(network, options, path)
+    network.warnings = _warnings(network, document) + _unused(
+        network, options, path, built.data_asked
+    )
     return network
 
 
-def _unused(network: Network, options: Options, path: str) -> list[str]:
-    """Shapes that were given for blobs that the network does not have: names with a slip."""
+def _unused(network: Network, options: Options, path: str, data_asked: bool) -> list[str]:
+    """Shapes that were given for what the network does not have: slips, mostly."""
     known = {*network.inputs}.union(*((*layer.bottoms, *layer.tops) for layer in network.layers))
-    return [
+    lines = [
         f"{path}: no blob '{name[:60]}': its shape is not used"
         for name in options.blob_shapes
-        if network.layers and name not in known
+        if name not in known
     ]
+    if options.data_shape is not None and not data_asked:
+        lines.append(
+            f"{path}: no layer asks for the shape of its data: --data-shape (data_shape) is not "
+            "used; give the shape of an input as --blob-shape NAME=DIMS (blob_shapes)"
+        )
+    return lines if network.layers else []
 
 
 #: Fields by which the settings of a solver are known.
@@ -167,9 +184,7 @@ _MAX_WARNINGS = 20
 def _warnings(network: Network, document: textformat.Document) -> list[str]:
     """What a person must know before believing the figures, with the first place of each."""
     if not network.layers:
-        solver = any(f" {name} of " in note for note in network.notes for name in _SOLVER)
-        hint = "settings of a solver: give the network that they name" if solver else "no network"
-        return [f"{document.path}: no layers: this is {hint}"]
+        return [f"{document.path}: {network.no_layers}"]
     found: dict[str, list[tuple[int, str]]] = {}
     for doubt in document.doubts:
         if doubt.layer < 0:

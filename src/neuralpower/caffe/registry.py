@@ -27,7 +27,7 @@ class Setup:
     n_tops: int
     phase: str = "TEST"
     strict: bool = False
-    data_shape: Shape | None = None
+    given_shape: Shape | None = None
     limit: int = INT_MAX
     params: list[Shape] = field(default_factory=list)
     macs: int = 0
@@ -36,6 +36,14 @@ class Setup:
     assumed: list[str] = field(default_factory=list)
     #: What makes the figures unsure.
     doubts: list[str] = field(default_factory=list)
+    #: Whether the layer has asked for ``given_shape``.
+    asked: bool = False
+
+    @property
+    def data_shape(self) -> Shape | None:
+        """One item (C, H, W) as the user gives it, for layers that bring data."""
+        self.asked = True
+        return self.given_shape
 
     def expect(self, condition: bool, reason: str) -> None:
         """A condition of Caffe's that the shape does not hang on: a note in lenient mode."""

@@ -86,6 +86,9 @@ def matters(message: str, name: str, known: Iterable[str], *, fork: bool = False
     ``known`` are the fields that the message has. Of a ``fork``'s message the schema has only the
     fields that matter, so that another one must look like one of those.
     """
+    if message == "ParamSpec":
+        # Its name shares weights with another layer; all others are about learning.
+        return closest(name, known) == "name"
     if message in _HARMLESS_MESSAGES:
         return False
     if name in _OF_FORKS:

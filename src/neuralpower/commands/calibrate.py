@@ -28,13 +28,18 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.networks.held_out import hold_out
     from neuralpower.networks.learning import learn, load_trials
     from neuralpower.networks.measured import pass_faults
+    from neuralpower.records.columns import network_slips
     from neuralpower.records.folder import load_platform
 
     models = load_models(arguments.models)
     trials, missing = load_trials(
         arguments.measurements, models, arguments.networks, readings(arguments)
     )
-    if found := pass_faults(load_platform(arguments.measurements)):
+    platform = load_platform(arguments.measurements)
+    for slip in network_slips(platform):
+        place = arguments.measurements / slip.file
+        say(f"neuralpower: {place}: column {slip.column!r}: {slip.reason}")
+    if found := pass_faults(platform):
         first = found[0]
         say(
             f"neuralpower: {arguments.measurements / first.file}, row {first.row}: {first.reason}: "

@@ -9,7 +9,7 @@ from pathlib import Path
 from neuralpower.commands.arguments import add_models, add_table_output
 from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.predict import write_rows
-from neuralpower.commands.reading import add_reading_arguments, readings, warn
+from neuralpower.commands.reading import add_reading_arguments, read_networks, readings
 from neuralpower.core import files
 from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.networks import text
@@ -38,17 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare and write; exit status 0."""
+    """Compare and write; exit status 0, or 2 where a network is at fault."""
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.choosing import COLUMNS, compare, comparison_cells
     from neuralpower.networks.composition import predict_networks
-    from neuralpower.networks.loading import load_networks
     from neuralpower.networks.published import read_published
 
     models = load_models(arguments.models)
-    networks = load_networks(arguments.prototxts, arguments.batch, readings(arguments))
-    warn(networks)
+    networks, status = read_networks(arguments.prototxts, arguments.batch, readings(arguments))
     predicted = predict_networks(networks, models, load_composition(arguments.models))
     facts = arguments.networks_file
     if facts is None and (beside := arguments.prototxts[0].parent / NETWORKS_FILE).exists():
@@ -68,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             files.write_text(arguments.out, table)
     else:
         write_rows(arguments, "comparison", COLUMNS, rows)
-    return 0
+    return status
 
 
 #: Columns that go first where a line has no room: intervals, then the lower ratios.

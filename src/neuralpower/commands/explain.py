@@ -47,11 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     (network,) = arguments.networks
     from neuralpower.modeling.models import load_models
     from neuralpower.networks.calibration import load_composition
+    from neuralpower.networks.composition import nothing
     from neuralpower.networks.explaining import COLUMNS, explain, sentences
     from neuralpower.networks.loading import load_networks
 
     read = readings(arguments)
-    warn(load_networks([network], [arguments.batch] if arguments.batch else [], read))
+    loaded = load_networks([network], [arguments.batch] if arguments.batch else [], read)
+    warn(loaded)
     rows = explain(
         network,
         load_models(arguments.models),
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         read,
     )
     if not rows:
-        raise InputError("no runtime model covers any of its layers", path=network)
+        raise InputError(nothing(loaded[0]), path=network)
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
         sys.stdout.write(_text(rows, sentences(rows)))
     else:

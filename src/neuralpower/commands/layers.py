@@ -70,12 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(arguments.networks) > 1
     if several and arguments.out is not None and arguments.out.is_file():
         raise InputError("several networks need a folder, this is a file", path=arguments.out)
+    from neuralpower.networks.loading import refuse_empty
+
     read = readings(arguments)
     names: dict[str, str] = {}
     status = 0
     for path in arguments.networks:
         try:
             network = _load(path, arguments, read)
+            refuse_empty(network, path)
             if several:
                 _claim(names, network.name, path)
             _write(network, several, arguments)

@@ -37,12 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise not_installed(str(error.name), "onnx") from None
     from neuralpower.caffe.network import load_network
     from neuralpower.frameworks.onnx.builder import build_network
+    from neuralpower.networks.loading import refuse_empty
 
     network = load_network(
         arguments.prototxt,
         batch=arguments.batch,
         **readings(arguments).of(arguments.prototxt).options(),
     )
+    refuse_empty(network, arguments.prototxt)
     warn([network])
     weights = None
     if arguments.caffemodel is not None:

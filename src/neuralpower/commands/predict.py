@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from neuralpower.commands.arguments import add_models, add_table_output
 from neuralpower.commands.batches import add_batches_argument
-from neuralpower.commands.reading import add_reading_arguments, readings, warn
+from neuralpower.commands.reading import add_reading_arguments, read_networks, readings
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
-from neuralpower.core.errors import InputError
+from neuralpower.core.errors import InputError, say
 from neuralpower.core.json_tables import document
 
 #: Batch sizes within this factor of the measured ones are near enough to be shown by default.
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict and write; exit status 0."""
+    """Predict and write; exit status 0, or 2 where one of several networks is at fault."""
     given = (bool(arguments.prototxts), arguments.table is not None, arguments.overview is not None)
     if sum(given) != 1:
         raise InputError("give networks, --table CSV or --overview CSV, one of the three")
@@ -70,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.table is not None:
         from neuralpower.networks.configurations import predict_table
 
-        columns, rows = predict_table(arguments.table, models)
+        columns, rows = predict_table(
+            arguments.table, models, lambda text: say(f"{arguments.table}: {text}")
+        )
         write_rows(arguments, "configurations", columns, rows)
         return 0
     if arguments.overview is not None:
@@ -78,16 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from neuralpower.networks.calibration import load_composition
     from neuralpower.networks.composition import predict_networks
-    from neuralpower.networks.loading import load_networks
 
     batches = arguments.batch
     if arguments.measured_batches:
         batches = batches_of(batches, models)
-    networks = load_networks(arguments.prototxts, batches, readings(arguments))
-    warn(networks)
+    networks, status = read_networks(arguments.prototxts, batches, readings(arguments))
     rows = predict_networks(networks, models, load_composition(arguments.models))
     write(arguments, rows)
-    return 0
+    return status
 
 
 def batches_of(wanted: Sequence[int], models: ModelSet) -> list[int]:

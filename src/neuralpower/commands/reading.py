@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.core.errors import printable
+from neuralpower.core.errors import InputError, printable, say
 from neuralpower.networks.reading import PHASES, Reading, Readings, blob_shape, data_shape
 
 if TYPE_CHECKING:
@@ -60,6 +60,32 @@ def readings(arguments: argparse.Namespace) -> Readings:
         else None,
     )
     return Readings(arguments.config, given)
+
+
+def read_networks(
+    paths: Sequence[Path], batches: Sequence[int], read: Readings
+) -> tuple[list[Network], int]:
+    """Networks at the wanted batch sizes, their warnings said, and the exit status so far.
+
+    One of several that is at fault is named and left out: the status is 2 then. Raises
+    ``InputError`` where none is left, and for two of one name.
+    """
+    from neuralpower.networks.loading import load_networks, refuse_doubled
+
+    refuse_doubled(paths)
+    networks, faults = [], []
+    for path in dict.fromkeys(paths):
+        try:
+            networks += load_networks([path], batches, read)
+        except InputError as error:
+            faults.append(error)
+    last = faults.pop() if faults and not networks else None
+    for fault in faults:
+        say(f"neuralpower: {fault}")
+    if last is not None:
+        raise last
+    warn(networks)
+    return networks, 2 if faults else 0
 
 
 def warn(networks: Iterable[Network]) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from neuralpower.core.errors import InputError, printable
+from neuralpower.core.slips import meant
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
@@ -216,6 +217,8 @@ def check_header(fields: list[str] | None, required: Sequence[str], path: str | 
             remedy = "add it to the header"
             if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
                 remedy = "columns are parted by commas: save the table so"
+            elif likely := meant(name, [other for other in header if other not in required]):
+                remedy = f"is it {likely!r}? Rename that"
             raise InputError(f"column {name!r} is missing: {remedy}", path=path, line=1)
     return header
 

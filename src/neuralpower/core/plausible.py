@@ -165,6 +165,7 @@ RULES: tuple[Rule, ...] = (
             f"{c.family}: {c.in_channels} channels ({c.inputs} inputs) do not give {c.out_channels}"
         ),
     ),
+    Rule("bias", lambda c, ms: c.bias > 1, lambda c, ms: f"a bias of {c.bias}: 0 or 1 is needed"),
     Rule(
         "batch",
         lambda c, ms: cost.total_bytes(c) > MOST_BYTES,

@@ -133,6 +133,8 @@ def _recipe(name: str, value: object) -> Recipe:
     for key, kind in _FACTS.items():
         if key in value and (isinstance(value[key], bool) or not isinstance(value[key], kind)):
             raise ValueError(f"{key}: {value[key]!r} is of another kind")
+    for trap in value.get("traps", ()):
+        _text({"traps": trap}, "traps")
     for key, inside in (value.get("included") or {}).items():
         if key not in FAMILIES or inside not in FAMILIES:
             raise ValueError(f"included: {key}: {inside} are not two layer families")
@@ -191,7 +193,7 @@ def _file(value: Any) -> SourceFile:
         sha256=digest,
         reader=reader,
         columns=columns,
-        fields=tuple(map(str, value.get("fields", ()))),
+        fields=tuple(_text({"fields": name}, "fields") for name in value.get("fields", ())),
         family=family,
         pool_method=method,
     )

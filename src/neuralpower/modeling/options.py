@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
+from neuralpower.core.settings_file import read_section
 from neuralpower.modeling.crossvalidation import FOLDS, Candidate
 from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.forms import FORMS
@@ -27,8 +27,7 @@ def load_options(path: str | Path | None, seed: int | None = None) -> FitOptions
     """
     section: object = {}
     if path is not None:
-        value = read_yaml(path)
-        section = value.get("fit") if isinstance(value, dict) else None
+        section = read_section(path, "fit")
         section = {} if section is None else section
     if not isinstance(section, dict):
         raise InputError("fit: a mapping of options is needed", path=path)

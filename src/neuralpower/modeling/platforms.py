@@ -38,6 +38,7 @@ from neuralpower.modeling.fitting import (
 )
 from neuralpower.modeling.models import SCHEMA_VERSION, Model
 from neuralpower.modeling.selection import TooFewError
+from neuralpower.records.columns import layer_slips
 from neuralpower.records.faults import refuse_negative
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.sealing import refuse_changed
@@ -124,9 +125,13 @@ def fit_platform(
     data = load_dataset(platform)
     if not leave_out_negative:
         refuse_negative(data.left_out, platform.folder)
-    for family, reason in data.sampled.items():
-        if tell:
+    if tell:
+        for family, reason in data.sampled.items():
             tell(f"{platform.folder}: {family}: {reason}")
+        for slip in layer_slips(platform):
+            tell(
+                f"neuralpower: {platform.folder / slip.file}: column {slip.column!r}: {slip.reason}"
+            )
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
     device = Device(
@@ -239,6 +244,10 @@ def write_models(
     quality += [
         {"file": f"{family} tables", "reason": reason, "action": "sampled"}
         for family, reason in data.sampled.items()
+    ]
+    quality += [
+        {"file": slip.file, "column": slip.column, "reason": slip.reason, "action": "not read"}
+        for slip in layer_slips(platform)
     ]
     quality += work.refused
     write_text(root / DATA_QUALITY, csv_text(QUALITY_COLUMNS, quality))

@@ -266,7 +266,7 @@ def _total_note(network: Network, needed: Sequence[Row]) -> str:
     if doubted:
         text += f"; {doubted} layer{'s' * (doubted > 1)} not sure"
     if not timed:
-        return _nothing(network)
+        return nothing(network)
     if not powered:
         return f"{text}; no power model"
     if len(powered) != len(timed):
@@ -274,10 +274,10 @@ def _total_note(network: Network, needed: Sequence[Row]) -> str:
     return text
 
 
-def _nothing(network: Network) -> str:
+def nothing(network: Network) -> str:
     """Why there is no prediction at all, with the first reason where no shape is known."""
     if not network.layers:
-        return "no prediction: the file has no layers"
+        return f"no prediction: {network.no_layers}"
     unknown = [layer for layer in network.layers if layer.macs is None]
     if unknown and not any(layer.configuration for layer in network.layers):
         return f"no prediction: no layer with a model has a known shape ({unknown[0].note})"

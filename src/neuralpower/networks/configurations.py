@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +19,11 @@ from neuralpower.core.cells import (
     integer_cell,
     shown,
 )
+from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import read_rows
 from neuralpower.core.plausible import contradictions, contradictory
+from neuralpower.core.slips import header_slips
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.estimates import Models, estimate
 
@@ -34,15 +36,20 @@ ADDED_COLUMNS = (
 )
 
 
-def predict_table(path: str | Path, models: Models) -> tuple[list[str], list[dict[str, object]]]:
+def predict_table(
+    path: str | Path, models: Models, tell: Callable[[str], object] = lambda _: None
+) -> tuple[list[str], list[dict[str, object]]]:
     """The rows of a CSV table of configurations with their predictions, and the header.
 
     Columns of the input are kept in their order; one that has the name of an added column (a
     measured ``runtime_ms``) is kept as ``given_<name>``. A row of a family without a model has
-    source ``none`` and empty figures. Raises ``InputError`` naming row and column, also for sizes
-    that contradict each other.
+    source ``none`` and empty figures. ``tell`` hears of columns whose names are nearly those of a
+    configuration and that are not read. Raises ``InputError`` naming row and column, also for
+    sizes that contradict each other.
     """
     header, rows = read_rows(path, required=SIZE_COLUMNS)
+    for name, likely in header_slips(header, CONFIGURATION_COLUMNS):
+        tell(f"column {name!r} is none of a configuration, not read: did you mean {likely}?")
     columns = columns_of_rows(rows, path)
     _refuse_contradictions(columns, path)
     estimates = estimate(columns, models)

@@ -21,20 +21,34 @@ def load_networks(
     """Load each file at each batch size (at its own where none is wanted), in the given order.
 
     ``readings`` say how each is read; by default as ``networks.yaml`` beside it says. Raises
-    ``InputError`` when two files would have the same name in a table.
+    ``InputError`` for a file that cannot be read or has no layers, and when two files would have
+    the same name in a table.
     """
     from neuralpower.onnx_in.loading import load_network
 
     readings = readings or Readings()
+    refuse_doubled(paths)
+    networks = []
+    for path in dict.fromkeys(paths):
+        for batch in dict.fromkeys(batches) or [None]:
+            network = load_network(path, batch=batch, **readings.of(path).options())
+            refuse_empty(network, path)
+            networks.append(network)
+    return networks
+
+
+def refuse_doubled(paths: Sequence[Path]) -> None:
+    """``InputError`` for two files that would have the same name in a table."""
     seen: dict[str, Path] = {}
     for path in paths:
         if (other := seen.setdefault(network_name(path), path)) != path:
             raise InputError(f"has the same name as {other}: rename one of them", path=path)
-    return [
-        load_network(path, batch=batch, **readings.of(path).options())
-        for path in seen.values()
-        for batch in (dict.fromkeys(batches) or [None])
-    ]
+
+
+def refuse_empty(network: Network, path: str | Path) -> None:
+    """``InputError`` for a file without layers: the settings of a solver, an empty one."""
+    if not network.layers:
+        raise InputError(network.no_layers, path=path)
 
 
 def network_at(path: Path, measured: Pass, readings: Readings) -> Network:

@@ -28,8 +28,6 @@ COLUMNS = (
     *("macs", "macs_supported_share", "warnings", "refused"),
 )
 
-_NO_LAYERS = "no network is in it (a solver names its network's file under `net`: give that one)"
-
 
 @dataclass(frozen=True)
 class Listed:
@@ -94,6 +92,7 @@ def list_networks(
 def _listed(
     name: str, path: Path, readings: Readings, tables: MadeFolder, known_types: bool, code: str
 ) -> Listed:
+    from neuralpower.networks.loading import refuse_empty
     from neuralpower.onnx_in.loading import load_network
 
     entry = Listed(name, path.as_posix())
@@ -103,8 +102,7 @@ def _listed(
         facts = tables.kept(f"{name}.csv", key)
         if facts is None:
             network = load_network(path, known_types=known_types, **entry.reading.options())
-            if not network.layers:
-                raise InputError(f"holds no layers: {_NO_LAYERS}")
+            refuse_empty(network, path)
             facts = _facts(network)
             tables.write(f"{name}.csv", key, layer_table(network), facts)
     except InputError as error:

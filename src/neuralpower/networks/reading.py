@@ -25,6 +25,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.core.files import read_text
 from neuralpower.core.network_files import network_name
+from neuralpower.core.slips import meant
 
 #: Beside the networks of a folder.
 #: The section of a configuration.
@@ -112,10 +113,9 @@ class Readings:
 
 
 def _section(path: str | Path) -> dict[str, Reading]:
-    from neuralpower.core.documents import read_yaml
+    from neuralpower.core.settings_file import read_section
 
-    value = read_yaml(path)
-    section = value.get(SECTION) if isinstance(value, dict) else None
+    section = read_section(path, SECTION)
     if section is None:
         return {}
     if not isinstance(section, dict):
@@ -144,13 +144,9 @@ def _entries(path: Path) -> dict[str, object]:
 
 def _refuse_slips(facts: Mapping[str, object], name: str, path: Path) -> None:
     """``InputError`` for a key that is nearly a known one; other keys are a reader's own."""
-    from difflib import get_close_matches
-
     for key in map(str, facts):
-        if key not in KEYS and key not in FACTS:
-            near = get_close_matches(key.lower().replace("-", "_"), (*KEYS, *FACTS), 1, 0.78)
-            if near:
-                raise InputError(f"{name}: unknown key {key!r} (is it {near[0]}?)", path=path)
+        if key not in KEYS and key not in FACTS and (likely := meant(key, (*KEYS, *FACTS))):
+            raise InputError(f"{name}: unknown key {key!r} (is it {likely}?)", path=path)
 
 
 def read_facts(facts: object, place: str, path: str | Path, *, strict: bool = False) -> Reading:

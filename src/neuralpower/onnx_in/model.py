@@ -6,7 +6,8 @@ ONNX Runtime fuses are taken apart again, and copies (``Identity``) are followed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from neuralpower.core.extras import not_installed
 from neuralpower.core.files import refuse_special
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, ModelProto, TensorProto
+    from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
 
 #: A protobuf message cannot be larger.
 MAX_BYTES = 2**31 - 1
 #: Constants up to this many elements are kept: shapes, axes, bounds and single numbers.
 KEPT_ELEMENTS = 4096
-MAX_NODES = 200_000
+#: Several times the largest networks; of so many a table takes about 15 s.
+MAX_NODES = 50_000
 
 Shape = tuple[int, ...]
 
@@ -82,16 +84,16 @@ def read_model(path: str | Path) -> ModelProto:
     del data
     if not model.graph.node or not model.opset_import:
         raise InputError("no ONNX model: it has no operators", path=path)
-    if len(model.graph.node) > MAX_NODES:
+    if _written_out(model, path) > MAX_NODES:
         raise InputError(f"more than {MAX_NODES} operators", path=path)
+    if model.functions:
+        model = _inlined(model, path)
     for tensor in model.graph.initializer:
         _reduce(tensor)
     for node in model.graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 _reduce(attribute.t)
-    if model.functions:
-        model = _inlined(model, path)
     return model
 
 
@@ -107,15 +109,61 @@ _DATA_FIELDS = (
 
 
 def _reduce(tensor: TensorProto) -> None:
-    """Drop the values of a large tensor; the shape stays."""
+    """Drop the values of a large tensor, or of one in another file; the shape stays.
+
+    No other file is read: its name would be a stranger's.
+    """
     size = 1
     for dim in tensor.dims:
         size *= dim
-    if size > KEPT_ELEMENTS or tensor.external_data:
+    if size > KEPT_ELEMENTS or tensor.external_data or tensor.data_location:
         for name in _DATA_FIELDS:
             tensor.ClearField(name)
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
+
+
+def _written_out(model: ModelProto, path: str | Path) -> int:
+    """How many operators the graph has with its functions written out.
+
+    Thirty functions of which each calls the one before twice are a thousand million operators in a
+    file of 2 kB. ``InputError`` for functions that call themselves.
+    """
+    bodies = {
+        (function.domain, function.name): _counted(function.node) for function in model.functions
+    }
+    sizes: dict[tuple[str, str], int] = {}
+    begun: set[tuple[str, str]] = set()
+    waiting = list(bodies)
+    while waiting:
+        name = waiting[-1]
+        missing = [other for other in bodies[name] if other in bodies and other not in sizes]
+        if not missing:
+            sizes[name] = _size(bodies[name], sizes)
+            waiting.pop()
+        elif name in begun:
+            raise InputError(f"function {name[1][:60]!r} calls itself", path=path)
+        else:
+            begun.add(name)
+            waiting += missing
+    return _size(_counted(model.graph.node), sizes)
+
+
+def _counted(nodes: Iterable[NodeProto]) -> Counter[tuple[str, str]]:
+    """How often each operator or function is called, in inner graphs too."""
+    found: Counter[tuple[str, str]] = Counter()
+    waiting = [iter(nodes)]
+    while waiting:
+        for node in waiting.pop():
+            found[node.domain, node.op_type] += 1
+            for attribute in node.attribute:
+                waiting += [iter(graph.node) for graph in (attribute.g, *attribute.graphs)]
+    return found
+
+
+def _size(calls: Counter[tuple[str, str]], sizes: Mapping[tuple[str, str], int]) -> int:
+    """Operators of a body; an empty function counts as one."""
+    return sum(times * max(sizes.get(name, 1), 1) for name, times in calls.items())
 
 
 def _inlined(model: ModelProto, path: str | Path) -> ModelProto:

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from neuralpower.core import cost
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
+from neuralpower.records.columns import table_slips
 from neuralpower.records.faults import faults
 from neuralpower.records.flags import flag_counts
 from neuralpower.records.folder import (
@@ -80,6 +81,10 @@ def check(platform: Platform) -> Report:
     networks = load_network_rows(platform)
     load_network_layer_rows(platform)
     findings = manifest_findings(platform)
+    findings += [
+        Finding("warning", f"{slip.file}, column {slip.column!r}", slip.reason)
+        for slip in table_slips(platform)
+    ]
     bad = faults((*rows, *networks))
     if not rows and not networks:
         text = "its tables have no rows, only headers: measure, or fill them in"

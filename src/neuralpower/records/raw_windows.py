@@ -73,6 +73,8 @@ class PowerLogs:
             times = self.table(name).t_ns
             if times and times[0] <= t0 and t1 <= times[-1]:
                 found.append(self._cut(name, power, t0, t1))
+        # A window may begin after it ends, where a record is wrong.
+        found = [window for window in found if window.raw.t_ns]
         if not found:
             return None
         return min(found, key=lambda w: abs((w.mean_w or 0.0) - mean))

@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.documents import read_json, read_yaml
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_json
+from neuralpower.core.settings_file import read_section
 from neuralpower.scoring.accuracy import Accuracy, load_accuracy
 
 COLUMNS = ("part", "name", "target", "figure", "baseline", "now", "change", "verdict")
@@ -75,8 +76,7 @@ def load_tolerances(path: str | Path | None) -> Tolerances:
     """
     if path is None:
         return Tolerances()
-    value = read_yaml(path)
-    section = value.get("gate") if isinstance(value, dict) else None
+    section = read_section(path, "gate")
     section = {} if section is None else section
     if not isinstance(section, dict):
         raise InputError("gate: a mapping of tolerances is needed", path=path)

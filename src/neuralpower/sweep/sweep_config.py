@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES, FAMILY
+from neuralpower.core.settings_file import read_section
 from neuralpower.sweep.grids import MAX_CELLS, log_grid, weighted_grid
 
 #: What ``groups: depthwise`` is called inside: as many groups as channels.
@@ -86,10 +86,10 @@ class SweepConfig:
 
 def load_sweep(path: str | Path, section: str = "sweep") -> SweepConfig:
     """Read ``section`` of a YAML file; raises ``InputError`` naming the file and the key."""
-    document = read_yaml(path)
-    if not isinstance(document, dict) or section not in document:
+    value = read_section(path, section)
+    if value is None:
         raise InputError(f"section {section!r} is missing: see docs/sweeps.md", path=path)
-    return parse_sweep(document[section], path=path, section=section)
+    return parse_sweep(value, path=path, section=section)
 
 
 def parse_sweep(

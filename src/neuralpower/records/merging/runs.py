@@ -151,7 +151,7 @@ def _single(platform: Platform, tables: _Tables) -> Run:
         if name not in (VISIT_RECORDS, NOTES) and not name.startswith(f"{NETWORKS}/")
     ]
     files = {name: folder / name for name in names}
-    safe_name(run, "run")
+    safe_name(run, "run", folder)
     return Run(run, facts, tables.layers, tables.networks, tables.inside, tables.records, files)
 
 

@@ -52,7 +52,7 @@ def changed(place: Path, **cells: str) -> Path:
     text = gzip.decompress((ROOT / "measurements/caffe-cpu/relu.csv.gz").read_bytes()).decode()
     rows = list(csv.DictReader(text.splitlines()))
     with (folder / "relu.csv").open("w", newline="") as stream:
-        table = csv.DictWriter(stream, list(rows[0]))
+        table = csv.DictWriter(stream, list(rows[0] | cells))
         table.writeheader()
         table.writerows(row | cells for row in rows)
     (place / "quick.yaml").write_text(QUICK)

@@ -30,8 +30,8 @@ layer { name: "b" type: "Python" bottom: "a" top: "b" python_param { module: "m"
 """
 #: Refused files and a word of their line.
 REFUSED = {
-    "solver.prototxt": "holds no layers",
-    "empty.prototxt": "holds no layers",
+    "solver.prototxt": "no layers: this is settings of a solver",
+    "empty.prototxt": "no layers: this is no network",
     "torn.prototxt": "torn.prototxt:1",
     "a b.prototxt": "cannot be a file name",
     "pipe.prototxt": "is not a regular file",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 #: How alike two words are that are taken for one and a slip of it (``difflib``'s ratio).
-CLOSE = 0.78
+CLOSE = 0.75
 
 
 def meant(word: str, known: Iterable[str]) -> str:

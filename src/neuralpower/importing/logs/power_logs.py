@@ -122,7 +122,7 @@ def read_tegrastats(path: str | Path, interval_s: float | None = None) -> list[S
             )
         else:
             time = (number - 1) * interval_s
-        found.append(Sample(time, float(rails[rail]) / 1000))
+        found.append(Sample(time, _watts(rails[rail], path, number) / 1000))
     return _ordered(found, path)
 
 
@@ -158,12 +158,13 @@ def parse_time(text: str) -> float:
 
 
 def _watts(text: str, path: str | Path, line: int) -> float:
+    """A power in the log's own unit."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e6:
-        raise InputError(f"the power {text[:40]!r} is not a number of watts", path=path, line=line)
+        raise InputError(f"the power {text[:40]!r} is no power", path=path, line=line)
     return value
 
 

@@ -80,10 +80,10 @@ def test_calibrate_says_a_misspelt_column_of_whole_networks(
     )
     words = ["--networks", str(LENET), "--out", str(tmp_path / "composition.json")]
     assert main(["calibrate", str(folder), "--models", str(MODELS), *words]) == 0
-    told = capsys.readouterr().err
-    assert "networks.csv: column 'enrgy_j': no column of a measurement table, not read" in told
-    assert "did you mean energy_j?" in told
-    assert "temperature" not in told
+    said = capsys.readouterr().err
+    assert "networks.csv: column 'enrgy_j': no column of a measurement table, not read" in said
+    assert "did you mean energy_j?" in said
+    assert "temperature" not in said
 
 
 def test_a_misspelt_column_of_configurations_is_said(
@@ -93,11 +93,11 @@ def test_a_misspelt_column_of_configurations_is_said(
     header = "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width"
     table.write_text(f"{header},bais,note\nfc,1,8,1,1,8,1,1,0,mine\n")
     assert main(["predict", "--table", str(table), "--models", str(MODELS)]) == 0
-    told = capsys.readouterr()
-    assert told.err == (
+    printed = capsys.readouterr()
+    assert printed.err == (
         f"{table}: column 'bais' is none of a configuration, not read: did you mean bias?\n"
     )
-    assert "mine" in told.out
+    assert "mine" in printed.out
 
 
 def test_a_missing_column_names_the_one_that_is_like_it(
@@ -106,8 +106,8 @@ def test_a_missing_column_names_the_one_that_is_like_it(
     (tmp_path / "relu.csv").write_text(
         "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width,runtime_m\n"
     )
-    told = refused(capsys, "fit", tmp_path, "--out", tmp_path / "models")
-    assert "relu.csv:1: column 'runtime_ms' is missing: is it 'runtime_m'? Rename that" in told
+    said = refused(capsys, "fit", tmp_path, "--out", tmp_path / "models")
+    assert "relu.csv:1: column 'runtime_ms' is missing: is it 'runtime_m'? Rename that" in said
 
 
 @pytest.mark.parametrize("bias", ["2", "9", "100000"])
@@ -117,8 +117,8 @@ def test_a_bias_is_none_or_one(
     table = tmp_path / "t.csv"
     header = "family,batch,in_channels,in_height,in_width,out_channels,out_height,out_width"
     table.write_text(f"{header},bias\nfc,1,8,1,1,8,1,1,1\nfc,1,8,1,1,8,1,1,{bias}\n")
-    told = refused(capsys, "predict", "--table", table, "--models", MODELS)
-    assert f"t.csv, row 2: column bias: a bias of {bias}: 0 or 1 is needed" in told
+    said = refused(capsys, "predict", "--table", table, "--models", MODELS)
+    assert f"t.csv, row 2: column bias: a bias of {bias}: 0 or 1 is needed" in said
 
 
 # ------------------------------------------------------------------------- configurations
@@ -157,8 +157,7 @@ def test_a_misspelt_section_is_refused_by_every_command(
     }
     if "phas" in text and command != "layers":
         return
-    told = refused(capsys, *words[command], "--config", path)
-    assert f"{path}: {said}" in told
+    assert f"{path}: {said}" in refused(capsys, *words[command], "--config", path)
 
 
 def test_a_network_that_a_section_names_but_is_not_read_is_no_fault(tmp_path: Path) -> None:
@@ -198,9 +197,9 @@ def test_a_shape_of_data_that_nothing_asks_for_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["layers", str(LENET), "--data-shape", "3x32x32"]) == 0
-    told = capsys.readouterr().err
-    assert f"{LENET}: no layer asks for the shape of its data: --data-shape" in told
-    assert "--blob-shape NAME=DIMS" in told
+    said = capsys.readouterr().err
+    assert f"{LENET}: no layer asks for the shape of its data: --data-shape" in said
+    assert "--blob-shape NAME=DIMS" in said
 
 
 def test_a_shape_of_data_that_a_layer_takes_is_not() -> None:

@@ -191,9 +191,9 @@ def test_nothing_to_predict_is_said(
         ' layer { name: "b" type: "ReLU" bottom: "a" top: "b" }'
     )
     assert call(folder, "explain", str(net)) == 2
-    told = capsys.readouterr().err
-    assert "loop.prototxt: no prediction: no layer with a model has a known shape" in told
-    assert "give --blob-shape" in told
+    said = capsys.readouterr().err
+    assert "loop.prototxt: no prediction: no layer with a model has a known shape" in said
+    assert "give --blob-shape" in said
     for command in ("predict", "compare"):
         assert call(folder, command, str(net), "--format", "md") == 0
         message = capsys.readouterr().out

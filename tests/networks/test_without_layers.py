@@ -36,11 +36,11 @@ def test_it_is_one_line(
     if command == "onnx":
         pytest.importorskip("onnxruntime")
     assert main([command, str(net), *words, "--out", str(out)]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
-    assert told.err.startswith(f"neuralpower: {net}: no layers: ")
-    assert said in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith(f"neuralpower: {net}: no layers: ")
+    assert said in printed.err
     assert not out.exists()
 
 
@@ -55,11 +55,11 @@ def test_among_several_the_others_are_done(
     if command == "compare":
         words += ["--networks-file", str(ROOT / "prototxts/networks.yaml")]
     assert main([command, nets[0], str(LENET), *nets[1:], *words]) == 2
-    told = capsys.readouterr()
-    assert [line.count("no layers: ") for line in told.err.splitlines()].count(1) == len(nets)
+    printed = capsys.readouterr()
+    assert [line.count("no layers: ") for line in printed.err.splitlines()].count(1) == len(nets)
     alone = [command, str(LENET), *words]
     assert main(alone) == 0
-    assert told.out == capsys.readouterr().out
+    assert printed.out == capsys.readouterr().out
 
 
 def test_where_none_is_left_nothing_is_written(
@@ -69,9 +69,9 @@ def test_where_none_is_left_nothing_is_written(
     for net in nets:
         Path(net).write_text("")
     assert main(["predict", *nets, "--models", str(MODELS)]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert [line.split(": ")[1] for line in told.err.splitlines()] == nets
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert [line.split(": ")[1] for line in printed.err.splitlines()] == nets
 
 
 def test_programs_hear_it_too(tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_a_network_without_shapes_is_explained_as_it_is_compared(
     )
     reason = "no prediction: no layer with a model has a known shape (shape unknown: the shape of"
     assert main(["explain", str(net), "--models", str(MODELS)]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"neuralpower: {net}: {reason}")
-    assert "give --blob-shape" in told
+    said = capsys.readouterr().err
+    assert said.startswith(f"neuralpower: {net}: {reason}")
+    assert "give --blob-shape" in said
     assert main(["compare", str(net), "--models", str(MODELS)]) == 0
     assert reason in capsys.readouterr().out

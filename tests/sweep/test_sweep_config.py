@@ -67,9 +67,9 @@ def test_faults_name_the_key(change: Change, message: str) -> None:
     ("text", "message"),
     [
         ("sweep: [", "not YAML"),
-        ("- 1", "section 'sweep' is missing"),
+        ("- 1", "names of sections with their options are needed"),
         ("", "section 'sweep' is missing"),
-        ("sweep:", "sweep: a mapping of keys to values is needed"),
+        ("sweep:", "section 'sweep' is missing or empty"),
         ("sweep: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

@@ -20,7 +20,7 @@ def read_raw(path: str | Path) -> RawTable:
     times: list[int] = []
     for number, row in enumerate(rows, 1):
         try:
-            times.append(int(row["t_ns"]))
+            times.append(_time(row["t_ns"]))
             for name, values in columns.items():
                 text = row.get(name, "")
                 values.append(_figure(text) if text else None)
@@ -31,6 +31,14 @@ def read_raw(path: str | Path) -> RawTable:
         return columns[name] if name in header and any(v is not None for v in columns[name]) else []
 
     return RawTable(times, column("power_w"), column("average_w"), column("energy_j"))
+
+
+def _time(text: str) -> int:
+    """Nanoseconds of a clock; ``ValueError`` for what none shows."""
+    value = int(text)
+    if not abs(value) < 2**63:
+        raise ValueError(f"{text[:40]!r} is no time in nanoseconds")
+    return value
 
 
 def _figure(text: str) -> float:

@@ -7,7 +7,7 @@ ONNX Runtime fuses are taken apart again, and copies (``Identity``) are followed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,8 @@ def read_model(path: str | Path) -> ModelProto:
             "no ONNX model, or one that is cut short: export it again", path=path
         ) from None
     del data
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise InputError("no ONNX model: a name in it is not UTF-8 text", path=path)
     if not model.graph.node or not model.opset_import:
         raise InputError("no ONNX model: it has no operators", path=path)
     if _written_out(model, path) > MAX_NODES:
@@ -121,6 +123,20 @@ def _reduce(tensor: TensorProto) -> None:
             tensor.ClearField(name)
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
+
+
+def _texts(model: ModelProto) -> Iterator[object]:
+    """The names and notes that are read: protobuf gives bytes for those that are no text."""
+    graph = model.graph
+    yield from (model.producer_name, graph.name, graph.doc_string)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield from (value.name, value.doc_string)
+    bodies = [graph.node, *(function.node for function in model.functions)]
+    yield from (function.name for function in model.functions)
+    for node in (node for nodes in bodies for node in nodes):
+        yield from (node.name, node.op_type, node.domain, node.doc_string)
+        yield from (*node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _written_out(model: ModelProto, path: str | Path) -> int:

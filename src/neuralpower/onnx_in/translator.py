@@ -75,7 +75,7 @@ class Translator:
     def __post_init__(self) -> None:
         for node in self.nodes:
             if all(name in self.values.static for name in node.outputs):
-                if node.op == "Identity" and node.inputs:
+                if node.op == "Identity" and node.inputs and node.outputs:
                     self.alias(node)  # a weight that several operators share
                 continue  # what only asks for a shape, or prepares a weight
             for name in dict.fromkeys(node.inputs):

@@ -42,7 +42,10 @@ def fault(config: Mapping[str, object], schema: Schema) -> str:
             unknown = sorted(set(map(str, error.instance)) - set(known))
             if unknown:
                 return _unknown([*map(str, error.path)], unknown[0], known)
-    error = best_match(errors)
+    try:
+        error = best_match(errors)
+    except TypeError:  # places in lists and names of keys cannot be put in order
+        error = errors[0]
     if error is None:
         return ""
     place = ".".join(map(str, error.absolute_path)) or "the whole"

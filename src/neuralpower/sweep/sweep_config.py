@@ -88,7 +88,7 @@ def load_sweep(path: str | Path, section: str = "sweep") -> SweepConfig:
     """Read ``section`` of a YAML file; raises ``InputError`` naming the file and the key."""
     value = read_section(path, section)
     if value is None:
-        raise InputError(f"section {section!r} is missing: see docs/sweeps.md", path=path)
+        raise InputError(f"section {section!r} is missing or empty: see docs/sweeps.md", path=path)
     return parse_sweep(value, path=path, section=section)
 
 

@@ -22,6 +22,8 @@ def log_ticks(ends: tuple[float, float], most: int = 5) -> list[float]:
 def round_ticks(ends: tuple[float, float], most: int = 5) -> list[float]:
     """About ``most`` round numbers between the ends, at equal distances."""
     rough = (ends[1] - ends[0]) / most
+    if not rough > 0:
+        return [ends[0]]
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
     first, last = math.ceil(ends[0] / step - 1e-9), math.floor(ends[1] / step + 1e-9)

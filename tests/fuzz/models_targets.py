@@ -95,7 +95,8 @@ def _compositions() -> list[bytes]:
 
 
 def _read_gate(folder: Path) -> None:
-    from neuralpower.scoring.gate import Tolerances, compare, failed, load_accuracy, load_figures
+    from neuralpower.scoring.accuracy import load_accuracy
+    from neuralpower.scoring.gate import Tolerances, compare, failed, load_figures
 
     now, _ = load_figures(folder / "accuracy.json")
     load_accuracy(folder / "accuracy.json")

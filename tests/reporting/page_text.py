@@ -51,3 +51,24 @@ def lines_of(html: str) -> str:
     reader = _Lines()
     reader.feed(html)
     return "\n".join(reader.lines) + "\n"
+
+
+class Tags(HTMLParser):
+    """All start tags with their attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.shown = True
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shown = tag not in ("style", "script")
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self.shown else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.shown = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from page_text import Tags
 from results_doubles import write_results
-from test_pages import Tags
 
 from neuralpower.cli import main
 from neuralpower.networks.moved import BEYOND, GONE, NEW, WITHIN, moved

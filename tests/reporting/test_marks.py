@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from page_text import Tags
 from results_doubles import as_json, write_results
-from test_pages import Tags
 
 from neuralpower.cli import main
 from neuralpower.core.files import write_json

@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from page_text import Tags
 from results_doubles import as_json, write_results
 
 from neuralpower.cli import main
@@ -20,27 +20,6 @@ from neuralpower.reporting.results import Results, read_typed
 from neuralpower.reporting.site import Report
 
 ROOT = Path(__file__).parents[2]
-
-
-class Tags(HTMLParser):
-    """All start tags with their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.shown = True
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.shown = tag not in ("style", "script")
-        self.tags.append((tag, {key: value or "" for key, value in attrs}))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data if self.shown else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self.shown = True
 
 
 @pytest.fixture(scope="module")

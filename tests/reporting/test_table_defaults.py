@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from page_text import Tags
 from results_doubles import write_results
-from test_pages import Tags
 
 from neuralpower.cli import main
 from neuralpower.reporting.tables import Column, Table, figure, word

@@ -94,3 +94,21 @@ def test_energy_of_zeus_and_codecarbon(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------- any table
+
+
+def test_the_longest_line_is_read_and_a_longer_one_refused(tmp_path: Path) -> None:
+    line = f"11-25-2026 14:00:01 {ORIN.format(5000)}"
+    for length, fits in ((10_000, True), (10_001, False)):
+        text = write(tmp_path / "t.log", f"{line}\n{line:{length}}\n")
+        if fits:
+            assert [sample.power_w for sample in read_tegrastats(text)] == [5.0, 5.0]
+        else:
+            with pytest.raises(InputError, match=r"t\.log:2: no line of tegrastats: it is too"):
+                read_tegrastats(text)
+        smi = write(tmp_path / "smi.csv", SMI.replace("100.00 W", f"{'100.00 W':{length - 28}}"))
+        assert max(map(len, smi.read_text().split("\n"))) == length
+        if fits:
+            assert read_nvidia_smi(smi)[0].power_w == 100.0
+        else:
+            with pytest.raises(InputError, match="its lines are too long"):
+                read_nvidia_smi(smi)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from neuralpower.core import cost
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.records.columns import table_slips
-from neuralpower.records.faults import faults
-from neuralpower.records.flags import flag_counts
+from neuralpower.records.faults import Fault, faults
+from neuralpower.records.flags import commonest_first, split_flags
 from neuralpower.records.folder import (
     Platform,
     Row,
@@ -30,6 +31,7 @@ from neuralpower.records.record_checks import (
     record_findings,
 )
 from neuralpower.records.repeatability import Repeatability, is_anchor, repeatability
+from neuralpower.records.row_sample import MOST_ROWS, RowSample
 
 #: Repeats that disagree by more than this factor cannot both be the runtime of one layer.
 _DISAGREE = 10.0
@@ -75,9 +77,49 @@ class Report:
         return sum(finding.severity == "error" for finding in self.findings)
 
 
-def check(platform: Platform) -> Report:
-    """Check one platform. Raises ``InputError`` where a table cannot be read at all."""
-    rows = [_lean(row) for row in iter_rows(platform)]
+#: Rows with a fault that are listed one by one.
+_MOST_LISTED = 100_000
+
+
+@dataclass
+class _Layers:
+    """What was seen of the layer tables, a row at a time; ``sample``: sound rows, in full below."""
+
+    sample: RowSample
+    rows: Counter[str] = field(default_factory=Counter)
+    files: set[str] = field(default_factory=set)
+    flags: Counter[str] = field(default_factory=Counter)
+    faults: list[Fault] = field(default_factory=list)
+    odd_flags: list[Finding] = field(default_factory=list)
+    unlisted: int = 0
+
+
+def _read(platform: Platform, most: int) -> _Layers:
+    """Every row is looked at by itself; those that must be seen together are a sample."""
+    seen = _Layers(RowSample(most))
+    for full in iter_rows(platform):
+        row = _lean(full)
+        seen.rows[row.values["family"]] += 1
+        seen.files.add(row.file)
+        seen.flags.update(set(split_flags(row.values.get("flags"))))
+        bad, odd = faults([row]), flag_findings([row])
+        if len(seen.faults) + len(seen.odd_flags) < _MOST_LISTED:
+            seen.faults += bad
+            seen.odd_flags += odd
+        else:
+            seen.unlisted += bool(bad or odd)
+        seen.sample.add(row)
+    return seen
+
+
+def check(platform: Platform, most: int = MOST_ROWS) -> Report:
+    """Check one platform. Raises ``InputError`` where a table cannot be read at all.
+
+    Memory is bounded: of more than ``most`` layer rows a sample of whole configurations is looked
+    at for what rows show together (copies, repeats, units), and a finding says so.
+    """
+    seen = _read(platform, most)
+    rows = seen.sample.rows
     networks = load_network_rows(platform)
     load_network_layer_rows(platform)
     findings = manifest_findings(platform)
@@ -85,29 +127,40 @@ def check(platform: Platform) -> Report:
         Finding("warning", f"{slip.file}, column {slip.column!r}", slip.reason)
         for slip in table_slips(platform)
     ]
-    bad = faults((*rows, *networks))
-    if not rows and not networks:
+    bad = [*seen.faults, *faults(networks)]
+    if not seen.rows and not networks:
         text = "its tables have no rows, only headers: measure, or fill them in"
         findings.append(Finding("error", platform.name, text))
     else:
-        filled = {row.file for row in (*rows, *networks)}
+        filled = seen.files | {row.file for row in networks}
         for file in (*platform.layer_files, *platform.network_files):
             if file.name not in filled:
                 text = "no rows, only a header: fill it in or remove it"
                 findings.append(Finding("warning", file.name, text))
     findings += [Finding("error", f"{f.file}, row {f.row}", f"{f.column}: {f.reason}") for f in bad]
-    excluded = {(fault.file, fault.row) for fault in bad if fault.action == "left out"}
-    sound = [row for row in rows if (row.file, row.number) not in excluded]
+    if seen.unlisted:
+        text = f"{seen.unlisted} more rows with faults: these are not listed"
+        findings.append(Finding("error", platform.name, text))
+    sound = [row for row in rows if not _left_out(row)]
     findings += _duplicates(sound)
     findings += _disagreements(sound)
     findings += _slips(sound)
-    findings += flag_findings((*rows, *networks))
-    findings += record_findings(platform.folder, rows, networks)
+    findings += [*seen.odd_flags, *flag_findings(networks)]
+    if seen.sample.partial:
+        text = (
+            f"{seen.sample.seen} rows of layers: {len(rows)}, all of the configurations that a "
+            "checksum draws, are looked at for copies, repeats and units, none against the records"
+        )
+        findings.append(Finding("warning", platform.name, text))
+    else:
+        findings += record_findings(platform.folder, rows, networks)
     findings += log_findings(platform.folder)
     pairs = {(row.values["network"], row.values["batch"]) for row in networks}
     repeats = repeatability(sound)
-    flags = flag_counts(row.values.get("flags") for row in (*rows, *networks))
-    quality = Quality.of(repeats, flags, len(rows) + len(networks))
+    for row in networks:
+        seen.flags.update(set(split_flags(row.values.get("flags"))))
+    flags = commonest_first(seen.flags)
+    quality = Quality.of(repeats, flags, seen.sample.seen + len(networks))
     findings += [
         Finding("warning", platform.name, f"{what}: {much}; such measurements are noisy")
         for what, much, beyond in quality.facts
@@ -115,7 +168,7 @@ def check(platform: Platform) -> Report:
     ]
     return Report(
         findings=tuple(findings),
-        families=tuple(_families(rows, sound)),
+        families=tuple(_families(seen.rows, sound)),
         repeatability=repeats,
         networks=len(pairs),
         network_rows=len(networks),
@@ -132,6 +185,10 @@ _LOOKED_AT = (
     "energy_edge_mj",
     *("repeat", "run", "run_repeat", "order", "board", "config_key", "flags", "valid"),
 )
+
+
+def _left_out(row: Row) -> bool:
+    return any(fault.action == "left out" for fault in faults([row]))
 
 
 def _lean(row: Row) -> Row:
@@ -215,9 +272,9 @@ def _macs(row: Row) -> int:
     )
 
 
-def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[FamilySummary]:
+def _families(rows: Mapping[str, int], sound: Sequence[Row]) -> list[FamilySummary]:
     summary: list[FamilySummary] = []
-    for family in sorted({row.values["family"] for row in rows}):
+    for family in sorted(rows):
         good = [row for row in sound if row.values["family"] == family and not is_anchor(row)]
         times = sorted(row.values["runtime_ms"] for row in good)
         watts = [row.values["power_w"] for row in good if (row.values.get("power_w") or 0) > 0]
@@ -225,7 +282,7 @@ def _families(rows: Sequence[Row], sound: Sequence[Row]) -> list[FamilySummary]:
         summary.append(
             {
                 "family": family,
-                "rows": sum(row.values["family"] == family for row in rows),
+                "rows": rows[family],
                 "configurations": len({_identity(row) for row in good}),
                 "fastest_ms": times[0] if times else None,
                 "median_ms": float(f"{statistics.median(times):.6g}") if times else None,

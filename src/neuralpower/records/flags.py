@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 FLAGS: Mapping[str, str] = {
     "autotune_changed": "autotuning chose other kernels than at an earlier visit",
@@ -43,7 +42,6 @@ def split_flags(cell: object) -> list[str]:
     return str(cell or "").split()
 
 
-def flag_counts(cells: Iterable[object]) -> dict[str, int]:
-    """How many rows carry each flag, the commonest first."""
-    found = Counter(flag for cell in cells for flag in set(split_flags(cell)))
+def commonest_first(found: Mapping[str, int]) -> dict[str, int]:
+    """Counts of names, the commonest first, equal ones by name."""
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

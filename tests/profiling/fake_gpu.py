@@ -6,9 +6,10 @@ The sensor is ``FakeNvml``, read by the real ``NvmlMeter`` every 20 ms of the fa
 from __future__ import annotations
 
 import math
+import time
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,10 +20,17 @@ from neuralpower.core.configuration import Configuration
 from neuralpower.core.errors import InputError
 from neuralpower.frameworks.base import BaseExecutor, BaseWorkload
 from neuralpower.frameworks.protocol import Workload
+from neuralpower.frameworks.replay import ReplayWorkload
 from neuralpower.meters.meter import NoMeter
 from neuralpower.meters.nvml import NvmlMeter
+from neuralpower.meters.samples import SampleSource
 from neuralpower.profiling.bench import Bench
-from neuralpower.profiling.device_power import idle_power
+from neuralpower.profiling.device_power import (
+    AdaptiveProtocol,
+    PowerPhase,
+    idle_power,
+)
+from neuralpower.records.visits import Power
 
 IDLE_W = 75.0
 _POLL_NS, _STATE_NS = 20_000_000, 200_000_000
@@ -232,3 +240,19 @@ def fake_bench(gpu: FakeGpu, **options: Any) -> Iterator[Bench]:
     gpu.begin()
     idle = idle_power(gpu.meter, clock=clock, sleep=clock.advance)
     yield Bench(executor, gpu.meter, idle, clock, clock.advance)
+
+
+def measure_adaptive(
+    workload: ReplayWorkload,
+    source: SampleSource,
+    protocol: AdaptiveProtocol,
+    call_ms: float,
+    clock: Callable[[], int] = time.monotonic_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Power, tuple[str, ...]]:
+    """Power of one workload by itself, as ``PowerPhase.visit``."""
+    phase = PowerPhase(source, protocol, clock, sleep)
+    try:
+        return phase.visit(workload, call_ms)
+    finally:
+        phase.end()

@@ -22,6 +22,7 @@ from fake_gpu import (
     fake_bench,
     known_ms,
     known_w,
+    measure_adaptive,
 )
 from gpu_worker import work
 
@@ -30,7 +31,7 @@ from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
 from neuralpower.core.errors import RunError
 from neuralpower.core.files import csv_text
 from neuralpower.profiling import bench
-from neuralpower.profiling.device_power import AdaptiveProtocol, measure_adaptive
+from neuralpower.profiling.device_power import AdaptiveProtocol
 from neuralpower.profiling.device_timing import (
     ReplayProtocol,
     calls_per_replay,

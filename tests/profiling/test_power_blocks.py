@@ -10,7 +10,15 @@ from typing import Any
 import fake_gpu
 import pynvml
 import pytest
-from fake_gpu import FakeGpu, FakeGpuExecutor, FakeWorkload, HalfLoad, fake_bench, known_w
+from fake_gpu import (
+    FakeGpu,
+    FakeGpuExecutor,
+    FakeWorkload,
+    HalfLoad,
+    fake_bench,
+    known_w,
+    measure_adaptive,
+)
 
 from neuralpower.cli import main
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, Configuration
@@ -21,7 +29,7 @@ from neuralpower.meters.look import Look, look_at
 from neuralpower.meters.samples import BoardState, state_facts
 from neuralpower.meters.window import RawTable
 from neuralpower.profiling import bench
-from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase, measure_adaptive
+from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
 from neuralpower.profiling.device_timing import (
     ReplayProtocol,
     ReplayQueue,

@@ -8,13 +8,13 @@ from typing import Any
 
 import fake_gpu
 import pytest
-from fake_gpu import FakeGpu, FakeWorkload
+from fake_gpu import FakeGpu, FakeWorkload, measure_adaptive
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded_fake import record
 
 from neuralpower.core.files import read_rows
-from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase, measure_adaptive
+from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
 from neuralpower.profiling.device_timing import (
     ReplayProtocol,
     change_of_thirds,

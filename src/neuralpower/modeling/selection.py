@@ -8,8 +8,8 @@ chosen and scored on its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
@@ -358,14 +358,3 @@ def _equations(view: _View, option: Option) -> tuple[Equation, ...]:
         for (t, s), weight in zip(option.members, option.weights, strict=True)
     ]
     return tuple(sorted(found, key=lambda equation: -equation.weight))
-
-
-def frontier(scores: Iterable[Score]) -> list[Score]:
-    """What more terms buy: the options than which no smaller one is better, smallest first."""
-    found: list[Score] = []
-    for score in sorted(scores, key=lambda s: (s.terms, s.rmspe)):
-        if not found or score.rmspe < found[-1].rmspe:
-            if found and found[-1].terms == score.terms:
-                continue
-            found.append(replace(score))
-    return found

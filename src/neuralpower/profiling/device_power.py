@@ -235,22 +235,6 @@ def _device_time(
     return statistics.median(gaps), sum(max(0.0, rest) for rest in rests) / sum(gaps)
 
 
-def measure_adaptive(
-    workload: ReplayWorkload,
-    source: SampleSource,
-    protocol: AdaptiveProtocol,
-    call_ms: float,
-    clock: Callable[[], int] = time.monotonic_ns,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[Power, tuple[str, ...]]:
-    """Power of one workload by itself, as ``PowerPhase.visit``."""
-    phase = PowerPhase(source, protocol, clock, sleep)
-    try:
-        return phase.visit(workload, call_ms)
-    finally:
-        phase.end()
-
-
 class IdlePower(TypedDict):
     """Power of a board at rest: mean and half-width, how many readings, doubts."""
 

@@ -192,19 +192,13 @@ def seg_accuracy(setup: Setup) -> list[Shape]:
     return [(1, 1, 1, 3)]
 
 
-@layer_type("Loss", bottoms=(1, None), tops=(0, None), auto_top=True, scalar_top=True, fork=True)
-def loss(setup: Setup) -> list[Shape]:
-    """Any other loss of a fork: its tops are numbers."""
-    if setup.n_tops > 1:
-        setup.assume("a loss whose tops are numbers")
-    return [SCALAR] * setup.n_tops
-
-
 @layer_type("Figure", bottoms=(1, None), tops=(0, None), scalar_top=True, fork=True)
-def figure(setup: Setup) -> list[Shape]:
-    """Any other accuracy of a fork: its tops are numbers."""
+@layer_type("Loss", bottoms=(1, None), tops=(0, None), auto_top=True, scalar_top=True, fork=True)
+def figures(setup: Setup) -> list[Shape]:
+    """Any other accuracy or loss of a fork: its tops are numbers."""
     if setup.n_tops > 1:
-        setup.assume("an accuracy whose tops are numbers")
+        what = "a loss" if setup.type.endswith("Loss") else "an accuracy"
+        setup.assume(f"{what} whose tops are numbers")
     return [SCALAR] * setup.n_tops
 
 

@@ -197,7 +197,7 @@ def seg_accuracy(setup: Setup) -> list[Shape]:
 def figures(setup: Setup) -> list[Shape]:
     """Any other accuracy or loss of a fork: its tops are numbers."""
     if setup.n_tops > 1:
-        what = "a loss" if setup.type.endswith("Loss") else "an accuracy"
+        what = "an accuracy" if setup.type.endswith(("Accuracy", "Figure")) else "a loss"
         setup.assume(f"{what} whose tops are numbers")
     return [SCALAR] * setup.n_tops
 

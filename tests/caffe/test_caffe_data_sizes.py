@@ -140,3 +140,29 @@ def test_data_that_cannot_be_known_say_how_to_give_them() -> None:
         parse_network(text, strict=True)
     with pytest.raises(InputError, match="unknown layer type"):
         parse_network(text, known_types=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "item"),
+    [("SIFTFlowSegDataLayer", "256x256"), ("NYUDSegDataLayer", "425x560"),
+     ("VOCSegDataLayer", "500x500"), ("SBDDSegDataLayer", "500x500"),
+     ("PASCALContextSegDataLayer", "500x500")],
+)  # fmt: skip
+def test_sizes_of_the_sets_of_fcn(layer: str, item: str) -> None:
+    text = f"""layer {{ name: "d" type: "Python" top: "data" top: "label"
+      python_param {{ module: "layers" layer: "{layer}" }} }}"""
+    assert tops(last(text)) == f"1x3x{item} 1x1x{item}"
+
+
+@pytest.mark.parametrize(
+    ("source", "item"),
+    [("examples/mnist/mnist_test_lmdb", "1x28x28"), ("cifar10_test_lmdb", "3x32x32"),
+     ("ilsvrc12_val_lmdb", "3x256x256"), ("ImageNet/val", "3x256x256"),
+     ("siamese_mnist_lmdb", "2x28x28")],
+)  # fmt: skip
+def test_sizes_of_items_by_the_name_of_the_data(source: str, item: str) -> None:
+    text = f"""layer {{ name: "d" type: "Data" top: "data" top: "label"
+      data_param {{ source: "{source}" batch_size: 7 }} }}"""
+    assert tops(last(text)) == f"7x{item} 7"
+    with pytest.raises(InputError, match="the size of one item is in the database"):
+        last(text, strict=True)

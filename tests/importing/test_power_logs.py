@@ -112,3 +112,11 @@ def test_the_longest_line_is_read_and_a_longer_one_refused(tmp_path: Path) -> No
         else:
             with pytest.raises(InputError, match="its lines are too long"):
                 read_nvidia_smi(smi)
+
+
+def test_tables_of_other_tools_are_named_with_their_first_line(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"t\.csv:1: no table of CodeCarbon: it has no emissions"):
+        read_codecarbon(table, "gpu")
+    with pytest.raises(InputError, match=r"t\.csv:1: no log of Zeus: window_name, elapsed_time"):
+        read_zeus(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -156,6 +157,22 @@ def test_a_transferred_model_is_no_source(
     again = ["transfer", str(folders / "new"), "--out", str(tmp_path / "c"), "--models"]
     assert main([*again, str(tmp_path / "b")]) == 2
     assert "transferred themselves" in capsys.readouterr().err
+
+
+def test_a_transfer_says_whether_more_measurements_would_help(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "quick.yaml"
+    config.write_text("fit: {folds: 3, candidates: [[physical, relative, non-negative]]}")
+    words = ["transfer", str(folders / "new"), "--config", str(config), "--models"]
+    assert main([*words, str(folders / "models"), "--out", str(tmp_path / "m")]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "off on average" in line]
+    assert [line.split(" layers")[0] for line in said] == ["conv: 50", "fc: 30"]
+    rows = list(csv.DictReader((tmp_path / "m" / "learning_curve.csv").open()))
+    sizes = [int(row["configurations"]) for row in rows if row["family"] == "conv"]
+    assert sizes == [12] * 3 + [25] * 3 + [50]
+    scores = json.loads((tmp_path / "m" / "conv.runtime_ms.json").read_text())["scores"]
+    assert float(rows[6]["mape"]) == pytest.approx(scores["mape"])
 
 
 def test_more_measurements_are_better(folders: Path, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def write_models(folder: Path, platform: str, power: bool) -> None:
         LEARNING_COLUMNS,
         [
             {"family": family, "target": target, "configurations": n, "draw": draw,
-             "rmspe": 300 / n + 5 * draw + 10}
+             "rmspe": 300 / n + 5 * draw + 10, "mape": 200 / n + draw}
             for family in ("conv", "fc") for target in targets
             for n in (25, 50, 100) for draw in range(3)
         ],

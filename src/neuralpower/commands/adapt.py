@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuralpower.commands.arguments import add_source_models, seconds
+from neuralpower.commands.arguments import add_data_sheet, add_source_models, seconds
 from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import safe_name
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument("--config", required=True, type=Path, help="configuration with a sweep")
     add_source_models(parser)
+    add_data_sheet(parser)
     parser.add_argument("--platform", required=True, help="name of the new device")
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for sweep/, measurements/ and models/"
@@ -45,9 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Choose, measure, transfer; the first exit status that is not 0, or 0."""
     from neuralpower.cli import main
+    from neuralpower.modeling.data_sheet import load_data_sheet
     from neuralpower.modeling.models import load_models
 
     name = safe_name(arguments.platform, "platform")
+    if arguments.data_sheet:
+        load_data_sheet(arguments.data_sheet)
     for folder in arguments.models:
         load_models(folder)  # a faulty one is said before five minutes are spent
     if (count := int(arguments.budget / SECONDS_A_ROW)) < 1:
@@ -67,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     if status := main(words):
         return status
     words = ["transfer", str(measurements), "--models", *given, "--out", str(models)]
+    if arguments.data_sheet:
+        words += ["--data-sheet", str(arguments.data_sheet)]
     status = main([*words, "--config", str(arguments.config)])
     if not status:
         say(f"{name}: predict with --models {models}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from neuralpower.commands.arguments import add_data_sheet, add_source_models
 from neuralpower.commands.summaries import say_models
+from neuralpower.core.errors import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,4 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("give MEASUREMENTS_DIR, --data-sheet FILE, or both")
     transfer_platform(arguments.models, arguments.measurements, arguments.out, options, sheet)
     say_models(arguments.out)
+    if arguments.measurements is not None:
+        from neuralpower.modeling.data import load_dataset
+        from neuralpower.scoring.learning_curve import write_transfer_curve
+        from neuralpower.scoring.outlook import outlooks
+
+        data = load_dataset(arguments.measurements)
+        for outlook in outlooks(
+            write_transfer_curve(arguments.models, data, arguments.out, options)
+        ):
+            say(outlook.text())
     return 0

@@ -8,6 +8,7 @@ CROSS_VALIDATION = "cross_validation.csv"
 OUT_OF_FOLD = "out_of_fold.csv"
 DATA_QUALITY = "data_quality.csv"
 DATA_RANGES = "data_ranges.csv"
+LEARNING_CURVE = "learning_curve.csv"
 
 #: Of a folder of measurements.
 MANIFEST = "manifest.json"

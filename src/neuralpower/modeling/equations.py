@@ -15,7 +15,8 @@ def to_text(model: Model, digits: int = 4) -> str:
     unit = UNITS[model.target]
     lead = f"{model.target} ({unit})"
     if not model.parts:
-        return "\n".join(_lines(lead, model.equations, model.anchor, "", digits)) + "\n"
+        lines = _lines(lead, model.equations, model.anchor, "", digits)
+        return "\n".join([*lines, *_guard_lines(model, digits)]) + "\n"
     exponents = [(model.source, model.exponent), *((p.source, p.exponent) for p in model.parts)]
     names = [f"p{i}" for i in range(1, len(exponents) + 1)]
     product = " x ".join(
@@ -27,7 +28,16 @@ def to_text(model: Model, digits: int = 4) -> str:
     wholes += [(part.source, part.equations, part.anchor) for part in model.parts]
     for name, (source, equations, anchor) in zip(names, wholes, strict=True):
         lines += _lines(f"{name} ({source})", equations, anchor, f"{name}.", digits)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_guard_lines(model, digits)]) + "\n"
+
+
+def _guard_lines(model: Model, digits: int) -> list[str]:
+    """What a transferred model is kept within; the other devices' equations are in their models."""
+    if model.guard is None:
+        return []
+    names = ", ".join(part.source for part in model.guard.parts)
+    ends = f"[{model.guard.lowest:.{digits}g}, {model.guard.highest:.{digits}g}]"
+    return [f"{model.target} within {ends} x the geometric mean of the models of {names}"]
 
 
 def _lines(
@@ -156,7 +166,9 @@ def to_python(model: Model) -> str:
     """
     wholes = [(model.exponent, model.equations, model.anchor)]
     wholes += [(part.exponent, part.equations, part.anchor) for part in model.parts]
-    every = [e for _, equations, anchor in wholes for e in (*equations, anchor.equation)]
+    bounds = () if model.guard is None else model.guard.parts
+    guards = [(part.exponent, part.equations, part.anchor) for part in bounds]
+    every = [e for _, es, anchor in (*wholes, *guards) for e in (*es, anchor.equation)]
     features = sorted({f.feature for e in every for term in e.terms for f in term})
     name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
     lines = [
@@ -167,13 +179,24 @@ def to_python(model: Model) -> str:
         f"def {name}({', '.join(features)}):",
         f'    """{model.family}: {model.target}; {model.candidate}."""',
     ]
-    for i, (exponent, equations, anchor) in enumerate(wholes):
-        lines += _python_lines(equations, anchor)
-        if model.parts:
-            before = "product * " if i else ""
-            lines.append(f"    product = {before}total**{exponent!r}")
-    result = "product" if model.parts else "total"
-    return "\n".join([*lines, f"    return {result}", ""])
+    if model.parts or model.guard:
+        lines += [*_python_product("product", wholes)]
+        if model.guard is not None:
+            low, high = model.guard.lowest, model.guard.highest
+            lines += _python_product("bound", guards)
+            lines.append(f"    product = min(max(product, {low!r} * bound), {high!r} * bound)")
+        return "\n".join([*lines, "    return product", ""])
+    _, equations, anchor = wholes[0]
+    return "\n".join([*lines, *_python_lines(equations, anchor), "    return total", ""])
+
+
+def _python_product(
+    name: str, wholes: Sequence[tuple[float, Sequence[Equation], Anchor]]
+) -> list[str]:
+    lines = [f"    {name} = 1.0"]
+    for exponent, equations, anchor in wholes:
+        lines += [*_python_lines(equations, anchor), f"    {name} *= total**{exponent!r}"]
+    return lines
 
 
 def _python_lines(equations: Sequence[Equation], anchor: Anchor) -> list[str]:

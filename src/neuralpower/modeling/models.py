@@ -145,6 +145,23 @@ def product_of(powers: Sequence[tuple[Array, float]]) -> Array:
     return np.asarray(np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT)))
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Other devices' law as a bound: ``lowest`` to ``highest`` times the product of ``parts``.
+
+    A model of few layers runs away on layers unlike them; other devices have seen those.
+    """
+
+    parts: tuple[Part, ...]
+    lowest: float
+    highest: float
+
+    def kept(self, values: Array, table: TermTable) -> Array:
+        """Values (n,) kept within the bounds."""
+        base = product_of([(part.values(table), part.exponent) for part in self.parts])
+        return np.asarray(np.clip(values, self.lowest * base, self.highest * base))
+
+
 #: The least and the most that a device can do, None where unknown.
 Limits = tuple[float | None, float | None]
 
@@ -170,8 +187,8 @@ class Model:
     below or exceed (idle power and the board's cap), None where unknown; predictions and intervals
     keep to them. ``launch_ms``: the runtime of a layer that is little more than its launch, where
     enough were measured to tell. ``parts``: what a transferred model is multiplied with; its own
-    equations are then those of ``source``, to the power ``exponent``. ``facts``: everything else
-    the file holds (scores, inference, provenance), for reports.
+    equations are then those of ``source``, to the power ``exponent``; ``guard``: what it is kept
+    within. ``facts``: everything else the file holds (scores, inference, provenance), for reports.
     """
 
     family: str
@@ -190,6 +207,7 @@ class Model:
     source: str = ""
     exponent: float = 1.0
     parts: tuple[Part, ...] = ()
+    guard: Guard | None = None
     limits: Limits = (None, None)
     launch_ms: float | None = None
 
@@ -217,11 +235,10 @@ class Model:
     def _value(self, features: FeatureTable) -> Array:
         table = TermTable(features)
         total = value_of(self.equations, self.anchor, table)
-        if not self.parts:
-            return total
-        return product_of(
-            [(total, self.exponent), *((p.values(table), p.exponent) for p in self.parts)]
-        )
+        if self.parts:
+            others = [(part.values(table), part.exponent) for part in self.parts]
+            total = product_of([(total, self.exponent), *others])
+        return total if self.guard is None else self.guard.kept(total, table)
 
     def _extrapolates(self, columns: Columns, rows: int) -> tuple[list[str], Array]:
         table = FeatureTable(columns, self.family, rows)
@@ -259,15 +276,14 @@ class Model:
             "anchor": _anchor_to_json(self.anchor),
             "source": self.source,
             "exponent": self.exponent,
-            "parts": [
-                {
-                    "source": part.source,
-                    "exponent": part.exponent,
-                    "equations": [equation_to_json(e) for e in part.equations],
-                    "anchor": _anchor_to_json(part.anchor),
-                }
-                for part in self.parts
-            ],
+            "parts": [_part_to_json(part) for part in self.parts],
+            "guard": None
+            if self.guard is None
+            else {
+                "parts": [_part_to_json(part) for part in self.guard.parts],
+                "lowest": self.guard.lowest,
+                "highest": self.guard.highest,
+            },
             "interval": self.interval.to_json(),
             "ranges": {name: list(pair) for name, pair in self.ranges.items()},
             "range_order": list(self.ranges),
@@ -294,7 +310,7 @@ class Model:
             *("schema_version", "family", "target", "unit", "candidate", "n_terms", "equations"),
             *("anchor", "interval", "ranges", "range_order", "pool_methods", "relative_sd"),
             *("error_correlation", "mean_ratio", "lean", "correction"),
-            *("source", "exponent", "parts"),
+            *("source", "exponent", "parts", "guard"),
             *("limits", "launch_ms"),
         }
         if value.get("correction") is not None:
@@ -318,21 +334,41 @@ class Model:
             candidate=str(value["candidate"]),
             source=str(value.get("source", "")),
             exponent=_number(value.get("exponent", 1.0)),
-            parts=tuple(
-                Part(
-                    str(part["source"]),
-                    _number(part["exponent"]),
-                    _equations_from_json(part["equations"]),
-                    _anchor_from_json(part["anchor"]),
-                )
-                for part in value.get("parts", ())
-            ),
+            parts=tuple(map(_part_from_json, value.get("parts", ()))),
+            guard=_guard_from_json(value.get("guard")),
             limits=_limits(_optional(low), _optional(high)),
             launch_ms=_optional(value.get("launch_ms")),
             facts={name: v for name, v in value.items() if name not in known},
         )
         soundness.check(model, value, UNITS[model.target])
         return model
+
+
+def _part_to_json(part: Part) -> dict[str, object]:
+    return {
+        "source": part.source,
+        "exponent": part.exponent,
+        "equations": [equation_to_json(e) for e in part.equations],
+        "anchor": _anchor_to_json(part.anchor),
+    }
+
+
+def _part_from_json(value: Mapping[str, Any]) -> Part:
+    return Part(
+        str(value["source"]),
+        _number(value["exponent"]),
+        _equations_from_json(value["equations"]),
+        _anchor_from_json(value["anchor"]),
+    )
+
+
+def _guard_from_json(value: Mapping[str, Any] | None) -> Guard | None:
+    if value is None:
+        return None
+    lowest, highest = _positive(value["lowest"]), _positive(value["highest"])
+    if lowest > highest or not value["parts"]:
+        raise ValueError("the bounds of the guard are not in order, or of nothing")
+    return Guard(tuple(map(_part_from_json, value["parts"])), lowest, highest)
 
 
 def _equations_from_json(value: Sequence[object]) -> tuple[Equation, ...]:

@@ -35,7 +35,6 @@ def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
         raise ValueError(f"pool_methods {list(model.methods)} are not known")
     if model.relative_sd < 0 or model.mean_ratio <= 0 or abs(model.error_correlation) > 1:
         raise ValueError("a spread, a ratio or a correlation that cannot be")
-    if not all(
-        abs(e) <= MOST_EXPONENT for e in (model.exponent, *(p.exponent for p in model.parts))
-    ):
+    parts = [*model.parts, *(model.guard.parts if model.guard is not None else ())]
+    if not all(abs(e) <= MOST_EXPONENT for e in (model.exponent, *(p.exponent for p in parts))):
         raise ValueError("an exponent that cannot be")

@@ -50,7 +50,7 @@ def transfer_layers(
     """
     options, device = options or FitOptions(), device or Device()
     direct = choose(layers, options)
-    ways = ways_to(sources, layers, direct, options)
+    ways, guard = ways_to(sources, layers, direct, options)
     best = ways[best_of(ways, layers.measured)]
     dealt = nested(ways, layers.measured, [deal.problem.folds for deal in direct.deals])
     lead, *others = best.parts
@@ -58,6 +58,7 @@ def transfer_layers(
     if best.name != DIRECT:
         model = build_model(layers, lead.equations, lead.anchor, dealt[0], best.name)
         model = replace(model, source=lead.source, exponent=lead.exponent, parts=tuple(others))
+    model = replace(model, guard=guard)
     if layers.target == "power_w":
         model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
     baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, device)}
@@ -95,7 +96,7 @@ def transfer_platform(
     the platform is called as the folder ``out``.
     Raises ``InputError`` for faulty input or when nothing can be transferred.
     """
-    models = _sources(sources)
+    models = load_sources(sources)
     platform, data = _measured(measurements, Path(out), sheet)
     sheet = sheet_of(platform) if sheet is None else sheet
     options = options or FitOptions()
@@ -162,12 +163,12 @@ def _manifest(manifest: Manifest, facts: Mapping[str, Any]) -> Manifest:
 _FIELDS = ("peak_gflops", "bandwidth_gb_s")
 
 
-def _sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
+def load_sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
     """The sets of models by the names of their platforms."""
     found: dict[str, ModelSet] = {}
     for folder in folders:
         models = load_models(folder)
-        if any(model.parts for model in models.models.values()):
+        if any(model.guard or model.parts for model in models.models.values()):
             raise InputError(
                 "these models were transferred themselves: start from measured ones", path=folder
             )

@@ -3,7 +3,8 @@
 ``<device>``: that device's model times a factor of few, smooth terms, as far as cross-validation
 proves them. ``mixture``: all devices' models, each to a power, times powers of work and sizes; the
 powers are a ridge regression of logarithms around the devices' geometric mean. ``direct``: a model
-of the new measurements alone. And geometric means of these.
+of the new measurements alone. And geometric means of these. All keep within the measured range of
+ratios to the geometric mean of the devices' models, where that is no loss.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from itertools import combinations
 
 import numpy as np
 
+from neuralpower.modeling.anchors import GUARD
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.fitting import Choice, FitOptions, choose
 from neuralpower.modeling.libraries import varying, vocabulary
-from neuralpower.modeling.models import Anchor, Equation, Model, Part, product_of
+from neuralpower.modeling.models import Anchor, Equation, Guard, Model, Part, product_of
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term, TermTable
 
 #: What the model of the new measurements alone is called, and the mixture of devices.
@@ -37,7 +39,7 @@ NOISES, BETTER = (0.03, 0.1, 0.3, 1.0), 0.98
 #: Standard errors that a way with the new rows' own model must be better by.
 PROMISES = 0.5
 #: Powers of work and sizes may leave the range of the measured layers' by at most this factor.
-GUARD = math.exp(0.3)
+LEAVE = math.exp(0.3)
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,18 @@ class Way:
 
 def ways_to(
     sources: Mapping[str, Model], layers: Layers, direct: Choice, options: FitOptions
-) -> list[Way]:
-    """All ways, the simplest first; ``direct`` has the deals of the folds."""
+) -> tuple[list[Way], Guard | None]:
+    """All ways, the simplest first, and what they are kept within; ``direct`` has the folds.
+
+    There is no guard without sources, or where it makes the way that is taken worse.
+    """
     dealt = direct.selection.dealt
     folds = [deal.problem.folds for deal in direct.deals[: len(dealt)]]
     ones = [_corrected(name, source, layers, options) for name, source in sources.items()]
     own = direct.model()
     alone = Way(DIRECT, (part_of(DIRECT, own),), dealt)
     if not ones:
-        return [alone]
+        return [alone], None
     best = ones[best_of(ones, layers.measured)]
     nearest = Way(NEAREST, best.parts, nested(ones, layers.measured, folds))
     basic = [nearest, alone]
@@ -68,7 +73,57 @@ def ways_to(
     means = [
         _mean(some) for count in range(2, len(basic) + 1) for some in combinations(basic, count)
     ]
-    return [*ones, *basic[1:], *means]
+    free = [*ones, *basic[1:], *means]
+    guard = guard_of(sources, layers)
+    kept = _kept(free, sources, layers, folds)
+    if _error(nested(kept, layers.measured, folds), layers.measured) > _error(
+        nested(free, layers.measured, folds), layers.measured
+    ):
+        return free, None
+    return kept, guard
+
+
+def _error(dealt: Sequence[Array], measured: Array) -> float:
+    """Mean relative error over all deals."""
+    return float(np.mean([np.mean(np.abs(one / measured - 1.0)) for one in dealt]))
+
+
+def guard_of(sources: Mapping[str, Model], layers: Layers) -> Guard:
+    """The measured range of ratios to the geometric mean of the sources' models, and a bit more."""
+    parts = tuple(part_of(name, model, 1.0 / len(sources)) for name, model in sources.items())
+    ratio = layers.measured / np.exp(np.log(_bases(sources, layers)).mean(axis=1))
+    wider = GUARD[layers.target]
+    return Guard(parts, float(ratio.min()) / wider, float(ratio.max()) * wider)
+
+
+def _bases(sources: Mapping[str, Model], layers: Layers) -> Array:
+    """What the sources' models say, (n, sources)."""
+    table = TermTable(layers.table())
+    return np.stack([part_of("", model).values(table) for model in sources.values()], axis=1)
+
+
+def _kept(
+    ways: Sequence[Way], sources: Mapping[str, Model], layers: Layers, folds: Sequence[np.ndarray]
+) -> list[Way]:
+    """Ways whose predictions keep to the range of ratios to the sources on the other folds."""
+    bases = np.exp(np.log(_bases(sources, layers)).mean(axis=1))
+    ratio, wider = layers.measured / bases, GUARD[layers.target]
+    bounds = []
+    for deal in folds:
+        low, high = np.empty(len(deal)), np.empty(len(deal))
+        for fold in np.unique(deal):
+            inside = deal == fold
+            low[inside] = ratio[~inside].min() / wider
+            high[inside] = ratio[~inside].max() * wider
+        bounds.append((low * bases, high * bases))
+    return [
+        Way(
+            way.name,
+            way.parts,
+            tuple(np.clip(p, *ends) for p, ends in zip(way.dealt, bounds, strict=True)),
+        )
+        for way in ways
+    ]
 
 
 def best_of(ways: Sequence[Way], measured: Array, rows: np.ndarray | None = None) -> int:
@@ -184,7 +239,7 @@ class _Powers:
 def _mixture(sources: Mapping[str, Model], layers: Layers, folds: Sequence[np.ndarray]) -> Way:
     devices = [part_of(name, source) for name, source in sources.items()]
     table = layers.table()
-    bases = np.stack([device.values(TermTable(table)) for device in devices], axis=1)
+    bases = _bases(sources, layers)
     words = vocabulary(layers.family)
     shape = ("gemm_rows", "gemm_columns", "reduction") if words.main == "macs" else words.sizes
     names = varying(table, tuple(dict.fromkeys((words.main, "moved_elements", *shape))))
@@ -223,8 +278,8 @@ def _fit(bases: Array, layers: Layers, terms: Sequence[Term]) -> _Powers:
     return _Powers(
         1.0 / count + apart - apart.mean() + together / count,
         equation,
-        math.exp(constant + float(own.min())) / GUARD,
-        math.exp(constant + float(own.max())) * GUARD,
+        math.exp(constant + float(own.min())) / LEAVE,
+        math.exp(constant + float(own.max())) * LEAVE,
     )
 
 

@@ -195,8 +195,8 @@ def differences(committed: Path, refitted: Path) -> list[Difference]:
 
 def _shape(model: Mapping[str, object]) -> dict[str, object]:
     """What a model computes, without what only describes it."""
-    kept = ("equations", "anchor", "interval", "exponent", "parts", "lean", "limits", "launch_ms",
-            "ranges", "relative_sd", "error_correlation", "mean_ratio")  # fmt: skip
+    kept = ("equations", "anchor", "interval", "exponent", "parts", "guard", "lean", "limits",
+            "launch_ms", "ranges", "relative_sd", "error_correlation", "mean_ratio")  # fmt: skip
     return {name: model.get(name) for name in kept}
 
 

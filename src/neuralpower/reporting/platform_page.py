@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuralpower.core.file_names import CROSS_VALIDATION, DATA_QUALITY, MANIFEST, OUT_OF_FOLD
+from neuralpower.core.file_names import (
+    CROSS_VALIDATION,
+    DATA_QUALITY,
+    LEARNING_CURVE,
+    MANIFEST,
+    OUT_OF_FOLD,
+)
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
 from neuralpower.reporting.pages import Page
@@ -31,9 +37,10 @@ from neuralpower.reporting.tables import (
 )
 from neuralpower.reporting.validation_section import validation_section
 from neuralpower.scoring.accuracy import LayerScores
+from neuralpower.scoring.outlook import outlooks
 
 _OUT_OF_FOLD_NUMBERS = frozenset({"measured", "predicted", "lo", "hi"})
-_LEARNING_NUMBERS = frozenset({"configurations", "rmspe"})
+_LEARNING_NUMBERS = frozenset({"configurations", "rmspe", "mape"})
 #: Rows of the selection table on the page; the file holds all.
 _SHOWN_CANDIDATES = 5
 
@@ -52,6 +59,7 @@ def _unnamed(platform: PlatformResults) -> str:
 def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
     name = platform.name
     candidates = platform.candidates
+    curve = platform.table(LEARNING_CURVE, _LEARNING_NUMBERS)
     context: dict[str, object] = {
         "title": f"Platform {name}",
         "name": name,
@@ -73,7 +81,8 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
         "accuracy": _accuracy_sections(platform, page),
         "validation": validation_section(platform),
         "selection": _selection(platform, candidates, page) if candidates else None,
-        "learning": figures.learning(platform.table("learning_curve.csv", _LEARNING_NUMBERS)),
+        "learning": figures.learning(curve),
+        "outlooks": [outlook.text() for outlook in outlooks(curve)],
         "models": [
             (family, f"../models/{name}.{family}.html")
             for family in sorted(platform.accuracy.get("layers", {}))
@@ -314,7 +323,7 @@ PAGE = Page(
         "results/models/{platform}/cross_validation.csv",
         "results/models/{platform}/data_quality.csv",
     ),
-    optional=("results/models/{platform}/learning_curve.csv",),
+    optional=(f"results/models/{{platform}}/{LEARNING_CURVE}",),
     context=platform_context,
     each=lambda results: [{"platform": name} for name in results.platforms],
 )

@@ -36,8 +36,6 @@ ROWS_A_TERM = 20
 APART, TOGETHER, SIZES = 0.3, 0.1, 0.1
 #: Errors of logarithms among which leave-one-out chooses; a larger one must be better by so much.
 NOISES, BETTER = (0.03, 0.1, 0.3, 1.0), 0.98
-#: Standard errors that a way with the new rows' own model must be better by.
-PROMISES = 0.5
 #: Powers of work and sizes may leave the range of the measured layers' by at most this factor.
 LEAVE = math.exp(0.3)
 
@@ -127,27 +125,11 @@ def _kept(
 
 
 def best_of(ways: Sequence[Way], measured: Array, rows: np.ndarray | None = None) -> int:
-    """The way of least mean relative error over all deals, on some of the rows.
-
-    One that has ``DIRECT`` in it must be better than all others by ``PROMISES`` standard errors of
-    the difference: of few layers it promises more than it keeps on layers unlike them.
-    """
+    """The way of least mean relative error over all deals, on some of the rows."""
     rows = np.arange(len(measured)) if rows is None else rows
-    errors = np.stack(
-        [
-            np.mean([np.abs(dealt[rows] / measured[rows] - 1.0) for dealt in way.dealt], axis=0)
-            for way in ways
-        ]
-    )
-    means = errors.mean(axis=1)
-    own = np.array([any(part.source == DIRECT for part in way.parts) for way in ways])
-    best = int(np.argmin(means))
-    if own[best] and not own.all():
-        other = int(np.argmin(np.where(own, np.inf, means)))
-        gain = errors[other] - errors[best]
-        if gain.mean() <= PROMISES * float(gain.std()) / math.sqrt(max(len(gain) - 1, 1)):
-            return other
-    return best
+    part = measured[rows]
+    errors = [_error([dealt[rows] for dealt in way.dealt], part) for way in ways]
+    return int(np.argmin(errors))
 
 
 def nested(ways: Sequence[Way], measured: Array, folds: Sequence[np.ndarray]) -> tuple[Array, ...]:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from mutations import change_json
-from target import ROOT, Target, files, models, rows, table, yaml
+from target import ROOT, Target, files, given, models, rows, table, yaml
 
 
 def _read_config(folder: Path) -> None:
@@ -31,6 +31,15 @@ def _read_config(folder: Path) -> None:
         settle(value, ROOT / "workflow/schemas/config.schema.yaml")
     if faults:
         raise faults[0]
+
+
+def _read_data_sheet(folder: Path) -> None:
+    from neuralpower.modeling.data_sheet import load_data_sheet
+
+    load_data_sheet(folder / "sheet.yaml")
+
+
+_SHEET = "device: x\npeak_gflops: 9300\nbandwidth_gb_s: 900\npower_cap_w: 200\nidle_power_w: 20\n"
 
 
 def _read_recipe(folder: Path) -> None:
@@ -115,6 +124,7 @@ def _split(folder: Path) -> None:
 
 SETTINGS: tuple[Target, ...] = (
     Target("configuration", "config.yaml", files("config/config.yaml"), yaml, _read_config),
+    Target("data sheet", "sheet.yaml", given(_SHEET), yaml, _read_data_sheet),
     Target("recipe", "recipe.yaml", files("published/*/recipe.yaml"), yaml, _read_recipe),
     Target("overview", "layers.csv", _overview, table, _read_overview),
     Target(

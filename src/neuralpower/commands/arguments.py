@@ -25,7 +25,7 @@ def share(text: str) -> float:
 
 def seconds(text: str) -> float:
     """A time: 540s, 10m, 1h, 200ms, or a number of seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)", text)
     if not match or float(match[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write 540s, 10m or 1h")
     return float(match[1]) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

@@ -39,6 +39,13 @@ class Device:
     power_cap_w: float | None = None
 
 
+def refuse_bounds(idle_w: float | None, cap_w: float | None, path: str | Path) -> None:
+    """``InputError`` for a board that draws no less when idle than at its limit."""
+    if idle_w is not None and cap_w is not None and idle_w >= cap_w:
+        text = f"idle_power_w {idle_w:g} is not below the board's limit of {cap_w:g} W: correct one"
+        raise InputError(text, path=path)
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A baseline of a family: the largest of its equations; ``scores`` as of ``metrics.scores``."""

@@ -20,8 +20,9 @@ import numpy as np
 
 from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST
 from neuralpower.modeling.bands import Interval
-from neuralpower.modeling.baselines import BYTES, Device
+from neuralpower.modeling.baselines import BYTES, Device, refuse_bounds
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.libraries import vocabulary
 from neuralpower.modeling.models import Anchor, Equation, Model, ModelSet, Part
@@ -82,12 +83,15 @@ def load_data_sheet(path: str | Path) -> DataSheet:
     sheet = _sheet(numbers, str(value.get("device", "")))
     if not sheet.known:
         raise InputError("peak_gflops and bandwidth_gb_s are needed", path=path)
+    refuse_bounds(sheet.idle_power_w, sheet.power_cap_w, path)
     return sheet
 
 
 def sheet_of(platform: Platform) -> DataSheet:
     """What a platform's manifest knows of its device."""
-    return _sheet({name: platform.number(name) for name in _NUMBERS}, platform.device)
+    sheet = _sheet({name: platform.number(name) for name in _NUMBERS}, platform.device)
+    refuse_bounds(sheet.idle_power_w, sheet.power_cap_w, platform.folder / MANIFEST)
+    return sheet
 
 
 def _sheet(numbers: Mapping[str, float | None], device: str = "") -> DataSheet:

@@ -20,12 +20,13 @@ from neuralpower.core.file_names import (
     CROSS_VALIDATION,
     DATA_QUALITY,
     DATA_RANGES,
+    MANIFEST,
     MODELS_INDEX,
     OUT_OF_FOLD,
 )
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.core.targets import TARGETS
-from neuralpower.modeling.baselines import Device
+from neuralpower.modeling.baselines import Device, refuse_bounds
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.fitting import (
@@ -140,6 +141,7 @@ def fit_platform(
         platform.number("idle_power_w"),
         platform.number("power_cap_w") or ceiling_w(data),
     )
+    refuse_bounds(device.idle_power_w, device.power_cap_w, platform.folder / MANIFEST)
     tasks = [
         (family, target)
         for family in data.families()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attacking import MODELS, ROOT, changed, refused
+
+import neuralpower
 
 A30 = ROOT / "published/a30-pytorch-fp32/models"
 
@@ -39,3 +42,9 @@ def test_times_that_no_clock_has_are_refused(
     words = ("--config", ROOT / "config/config.yaml", "--platform", "new", "--out", tmp_path / "o")
     said = refused(capsys, "adapt", *words, "--models", MODELS, "--budget", time)
     assert "is no time: write 540s, 10m or 1h" in said
+
+
+@pytest.mark.parametrize("data", [None, 3, [1, 2], {"a": 1}])
+def test_what_is_no_frame_is_named(data: Any) -> None:
+    with pytest.raises(neuralpower.InputError, match=r"is needed, not (NoneType|int|list|dict)"):
+        neuralpower.fit(data)

@@ -178,6 +178,9 @@ def _warn(text: str) -> None:
 def _folder(data: Any, work: Path) -> Path:
     """The data as a folder of measurements; a table or frame gets a new one."""
     if not isinstance(data, str | Path):
+        if not hasattr(data, "to_csv"):
+            kind = type(data).__name__
+            raise InputError(f"a folder, a table or a frame of measurements is needed, not {kind}")
         place = work / "frame"
         place.mkdir()
         (place / "layers.csv").write_text(data.to_csv(index=False), encoding="utf-8")

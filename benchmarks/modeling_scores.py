@@ -102,7 +102,7 @@ def _line(name: str, model: Model) -> str:
         "" if goal is None else f"{goal:g}",
         f"**{scores['rmspe']:.1f}**{deals} / {scores['mape']:.1f} / {scores['within_10']:.0f}",
         f"{model.facts['in_sample']['rmspe']:.1f}",
-        f"{model.n_terms}",
+        f"{model.n_terms}" + (f" + {model.n_neighbours} layers" if model.n_neighbours else ""),
         f"{scores['interval_coverage']:.0f} %, {scores['interval_width']:.0f} %, "
         f"{scores['interval_score']:.0f}",
     ]

@@ -8,7 +8,8 @@ import pytest
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.modeling.bands import Interval
-from neuralpower.modeling.models import Anchor, Equation, Model
+from neuralpower.modeling.members import Anchor, Equation
+from neuralpower.modeling.models import Model
 from neuralpower.modeling.terms import Factor
 from neuralpower.scoring.drivers import drivers, stored_drivers
 

@@ -11,7 +11,8 @@ import pytest
 
 from neuralpower.core.configuration import Configuration
 from neuralpower.modeling.baselines import Baseline, Device, paleo
-from neuralpower.modeling.models import Equation, columns_of
+from neuralpower.modeling.members import Equation
+from neuralpower.modeling.models import columns_of
 
 TITAN_X = Device(peak_gflops=6144.0, bandwidth_gb_s=336.5)
 

@@ -15,7 +15,8 @@ from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, choose, fit_layers
 from neuralpower.modeling.gram import ESTIMATORS, Gram
 from neuralpower.modeling.inference import infer
-from neuralpower.modeling.models import Equation, Model
+from neuralpower.modeling.members import Equation
+from neuralpower.modeling.models import Model
 from neuralpower.modeling.terms import Factor
 
 CASES = REFERENCE.parent / "cases"

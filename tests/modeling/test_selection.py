@@ -10,6 +10,7 @@ import pytest
 from modeling_tables import QUICK, conv_records, fc_records, layers_of, measured, write_platform
 
 from neuralpower.modeling.baselines import Device
+from neuralpower.modeling.candidates import DEFAULT_CANDIDATES
 from neuralpower.modeling.crossvalidation import (
     Candidate,
     Problem,
@@ -19,9 +20,9 @@ from neuralpower.modeling.crossvalidation import (
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, choose, fit_layers
+from neuralpower.modeling.members import within_middle
 from neuralpower.modeling.metrics import rmspe
-from neuralpower.modeling.models import within_middle
-from neuralpower.modeling.selection import DEFAULT_CANDIDATES, Deal, select
+from neuralpower.modeling.selection import Deal, select
 
 FAST = (
     Candidate("physical", "relative", "non-negative"),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from neuralpower.modeling.bands import interval_from_json
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.forms import bend_from_json
-from neuralpower.modeling.libraries import LIBRARIES, paper, varying
-from neuralpower.modeling.models import equation_from_json
+from neuralpower.modeling.libraries import LIBRARIES, paper
+from neuralpower.modeling.members import equation_from_json
 from neuralpower.modeling.terms import (
     INTERCEPT,
     Factor,
@@ -22,6 +22,7 @@ from neuralpower.modeling.terms import (
     term_name,
     term_to_json,
 )
+from neuralpower.modeling.vocabularies import varying
 
 COLUMNS = {
     "batch": np.array([1.0, 4.0, 16.0]),

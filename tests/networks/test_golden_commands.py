@@ -18,7 +18,8 @@ from neuralpower.cli import main
 from neuralpower.core.files import write_json, write_text
 from neuralpower.modeling.bands import Interval
 from neuralpower.modeling.baselines import Baseline
-from neuralpower.modeling.models import Anchor, Equation, Model, Part, save_model
+from neuralpower.modeling.members import Anchor, Equation, Part
+from neuralpower.modeling.models import Model, save_model
 from neuralpower.modeling.terms import Factor as Of
 from neuralpower.modeling.terms import Term
 from neuralpower.networks.calibration import Composition, Factor, save_composition

@@ -10,7 +10,7 @@ import pytest
 from network_doubles import LinearModel, PlainModels
 
 from neuralpower.modeling.baselines import Baseline
-from neuralpower.modeling.models import Equation
+from neuralpower.modeling.members import Equation
 from neuralpower.modeling.terms import Factor
 from neuralpower.networks.measured import load_passes
 from neuralpower.records.folder import load_platform

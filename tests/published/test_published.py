@@ -14,6 +14,8 @@ from neuralpower.cli import main
 from neuralpower.commands.predict import measured_batches
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import find_networks
+from neuralpower.modeling.candidates import DEFAULT_CANDIDATES
+from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.models import load_models
 from neuralpower.networks.calibration import load_composition
 from neuralpower.project import published, questions
@@ -23,6 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RAW = REPOSITORY / "../shared/reference/public-raw"
 NAMES = published.published_names(REPOSITORY / "published")
 FITTED = published.shown(REPOSITORY / "published")
+READABLE = FitOptions(DEFAULT_CANDIDATES)
 SLOW = bool(os.environ.get("NEURALPOWER_SLOW"))
 
 
@@ -184,3 +187,12 @@ def test_networks_are_predicted_near_the_measured_batch_sizes(
     wanted: list[int], span: tuple[int, int], taken: list[int]
 ) -> None:
     assert measured_batches(wanted, None, span) == taken
+
+
+def test_no_layer_is_kept_of_a_source_without_a_licence() -> None:
+    for name in NAMES:
+        one = published.find(name)
+        stated = one.recipe.source.licence != "none stated"
+        assert published.fit_options(one) == (FitOptions() if stated else READABLE)
+        kept = sum(model.n_neighbours for model in load_models(one.models).models.values())
+        assert stated or not kept

@@ -14,7 +14,8 @@ import numpy as np
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS, LAYER_COLUMNS, PREDICTION_COLUMNS
 from neuralpower.core.files import write_json, write_table, write_text
 from neuralpower.modeling.bands import Interval
-from neuralpower.modeling.models import Anchor, Equation, Model
+from neuralpower.modeling.members import Anchor, Equation
+from neuralpower.modeling.models import Model
 from neuralpower.modeling.terms import Factor
 from neuralpower.networks.explaining import COLUMNS as CHANGE_COLUMNS
 from neuralpower.scoring.learning_curve import COLUMNS as LEARNING_COLUMNS

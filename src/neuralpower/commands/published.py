@@ -131,7 +131,7 @@ def _fit(one: Published, measurements: Path, out: Path) -> None:
 
     folder, networks = out / published.MODELS, published.prototxts(one.folder.parent)
     with single_thread():
-        fit_platform(measurements, folder)
+        fit_platform(measurements, folder, published.fit_options(one))
         models = load_models(folder)
         trials, _ = load_trials(measurements, models, networks)
         held_out = hold_out(measurements, folder, models, trials, _tell)

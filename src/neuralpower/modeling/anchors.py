@@ -16,7 +16,7 @@ from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array, FeatureTable
 from neuralpower.modeling.gram import Gram, stepwise
 from neuralpower.modeling.libraries import corrections
-from neuralpower.modeling.models import Anchor, Equation
+from neuralpower.modeling.members import Anchor, Equation
 from neuralpower.modeling.terms import INTERCEPT, Term, TermTable
 
 #: A prediction may leave the measured range of ratios to the anchor by at most this factor.

@@ -18,10 +18,10 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import BASELINES
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
-from neuralpower.modeling.libraries import vocabulary
+from neuralpower.modeling.members import Equation, equation_from_json, equation_to_json
 from neuralpower.modeling.metrics import scores
-from neuralpower.modeling.models import Equation, equation_from_json, equation_to_json
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term, TermTable
+from neuralpower.modeling.vocabularies import vocabulary
 
 BYTES = 4.0
 PALEO_FAMILIES = ("conv", "fc", "pool")

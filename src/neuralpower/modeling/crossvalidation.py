@@ -20,12 +20,15 @@ from neuralpower.modeling.features import Array, FeatureTable
 from neuralpower.modeling.forms import FORMS, Bend
 from neuralpower.modeling.gram import ESTIMATORS, Gram, Path
 from neuralpower.modeling.libraries import LIBRARIES
-from neuralpower.modeling.models import LOG_LIMIT, Equation
+from neuralpower.modeling.members import LOG_LIMIT, Equation
+from neuralpower.modeling.neighbours import Neighbours
 from neuralpower.modeling.terms import Term, TermTable
 
 #: Numbers of terms (intercept included) that are tried along a path.
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100)
 FOLDS = 10
+#: The estimator of ``modeling.gaussian``, of logarithms over the library ``sizes`` only.
+GAUSSIAN = "gaussian process"
 #: Terms with larger values than this are left out: their squares must have a finite sum.
 MOST = 1e100
 #: A design of at most so many numbers is kept: 160 MB.
@@ -49,7 +52,8 @@ class Candidate:
     def from_text(cls, text: str) -> Candidate:
         """The candidate of ``str``; ``ValueError`` if it is none."""
         library, objective, estimator, *form = text.split(", ", 3)
-        if library not in LIBRARIES or estimator not in ESTIMATORS or set(form) - set(FORMS):
+        known = library in LIBRARIES and estimator in (*ESTIMATORS, GAUSSIAN)
+        if not known or set(form) - set(FORMS):
             raise ValueError(f"{text!r} is no candidate")
         return cls(library, objective, estimator, *form)
 
@@ -112,7 +116,7 @@ class Trial:
     ``outer``: (n, sizes), trained without the row's fold. ``inner[o]``: (n, sizes), trained
     without fold o and the row's own; not set (NaN) for the rows of o. ``counts``: terms of the
     solution on all rows. ``bend``: what the candidate's form does to the sum, from all rows.
-    ``used``: the columns that any training set chose.
+    ``used``: the columns that any training set chose. ``neighbours``: what measured layers add.
     """
 
     candidate: Candidate
@@ -122,6 +126,7 @@ class Trial:
     inner: list[np.ndarray]
     bend: Bend | None
     used: np.ndarray
+    neighbours: Neighbours | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -142,6 +147,7 @@ class Trial:
             weight,
             str(self.candidate),
             self.bend,
+            self.neighbours,
         )
 
 

@@ -285,7 +285,7 @@ def _like(known: Array, values: Array, wanted: Array, skip: int = 0) -> Array:
 
 def _residuals(visits: Visits, target: str) -> tuple[Array, Array]:
     """Positions in log space (n, d) and residual logarithms of an L1 fit on them (n,)."""
-    from neuralpower.modeling.libraries import varying, vocabulary
+    from neuralpower.modeling.vocabularies import varying, vocabulary
 
     n = len(visits)
     table = FeatureTable(visits.columns, visits.family)

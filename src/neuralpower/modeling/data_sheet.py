@@ -24,9 +24,10 @@ from neuralpower.core.file_names import MANIFEST
 from neuralpower.modeling.bands import Interval
 from neuralpower.modeling.baselines import BYTES, Device, refuse_bounds
 from neuralpower.modeling.features import DEFAULTS
-from neuralpower.modeling.libraries import vocabulary
-from neuralpower.modeling.models import Anchor, Equation, Model, ModelSet, Part
+from neuralpower.modeling.members import Anchor, Equation, Part
+from neuralpower.modeling.models import Model, ModelSet
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term
+from neuralpower.modeling.vocabularies import vocabulary
 from neuralpower.modeling.ways import part_of
 from neuralpower.records.folder import Platform
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from neuralpower.modeling.features import Array, Columns, FeatureTable
-from neuralpower.modeling.libraries import varying, vocabulary
 from neuralpower.modeling.models import ModelSet
 from neuralpower.modeling.terms import log_of
+from neuralpower.modeling.vocabularies import varying, vocabulary
 
 #: Configurations of a family that a design looks at; the covariance of all is kept.
 MOST = 2000

@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 
 from neuralpower.core.targets import UNITS
-from neuralpower.modeling.models import LOG_LIMIT, MIDDLE, Anchor, Equation, Model
+from neuralpower.modeling.members import LOG_LIMIT, MIDDLE, Anchor, Equation
+from neuralpower.modeling.models import Model
+from neuralpower.modeling.neighbours import Neighbours
 from neuralpower.modeling.terms import Factor, Term, term_name
 
 
@@ -59,11 +61,25 @@ def _lines(
         (f"{prefix}anchor", anchor.equation),
     ]:
         body = _sum(equation, digits)
+        if equation.neighbours is not None:
+            body += f" + {_likeness(equation.neighbours, digits)}"
         body = f"exp({body})" if equation.link == "log" else body
         if equation.bend is not None:
             body = f"{equation.bend.text(digits)} of f = {body}"
         lines.append(f"{name} = {body}")
     return lines
+
+
+def _likeness(neighbours: Neighbours, digits: int) -> str:
+    """What measured layers add, in words."""
+    places = ", ".join(
+        f"{factor}/{length:.{digits}g}"
+        for factor, length in zip(neighbours.coordinates, neighbours.lengths, strict=True)
+    )
+    return (
+        f"sum over {len(neighbours.layers)} measured layers of weight (1 + d) exp(-d), "
+        f"d = sqrt(3) x distance in ({places})"
+    )
 
 
 def _sum(equation: Equation, digits: int) -> str:
@@ -118,6 +134,9 @@ def _latex_lines(lead: str, letter: str, equations: Sequence[Equation], digits: 
             for t, c in zip(equation.terms, equation.coefficients, strict=True)
         )
         body = body.removeprefix("+ ")
+        if equation.neighbours is not None:
+            count = len(equation.neighbours.layers)
+            body += f" + \\sum_{{j=1}}^{{{count}}} w_j\\,(1 + d_j)\\,e^{{-d_j}}"
         wrapped = f"\\exp\\left({body}\\right)" if equation.link == "log" else body
         if equation.bend is not None:
             sign = "-" if equation.bend.form.kind == "cap" else ""
@@ -171,42 +190,48 @@ def to_python(model: Model) -> str:
     every = [e for _, es, anchor in (*wholes, *guards) for e in (*es, anchor.equation)]
     features = sorted({f.feature for e in every for term in e.terms for f in term})
     name = re.sub(r"\W", "_", f"{model.family}_{model.target}")
+    known = [e.neighbours for e in every if e.neighbours is not None]
     lines = [
-        "from math import exp, log",
+        "from math import exp, log, sqrt" if known else "from math import exp, log",
         "from statistics import median",
+        *_python_layers(known),
         "",
         "",
         f"def {name}({', '.join(features)}):",
         f'    """{model.family}: {model.target}; {model.candidate}."""',
     ]
     if model.parts or model.guard:
-        lines += [*_python_product("product", wholes)]
+        lines += [*_python_product("product", wholes, known)]
         if model.guard is not None:
             low, high = model.guard.lowest, model.guard.highest
-            lines += _python_product("bound", guards)
+            lines += _python_product("bound", guards, known)
             lines.append(f"    product = min(max(product, {low!r} * bound), {high!r} * bound)")
         return "\n".join([*lines, "    return product", ""])
     _, equations, anchor = wholes[0]
-    return "\n".join([*lines, *_python_lines(equations, anchor), "    return total", ""])
+    return "\n".join([*lines, *_python_lines(equations, anchor, known), "    return total", ""])
 
 
 def _python_product(
-    name: str, wholes: Sequence[tuple[float, Sequence[Equation], Anchor]]
+    name: str,
+    wholes: Sequence[tuple[float, Sequence[Equation], Anchor]],
+    known: Sequence[Neighbours],
 ) -> list[str]:
     lines = [f"    {name} = 1.0"]
     for exponent, equations, anchor in wholes:
-        lines += [*_python_lines(equations, anchor), f"    {name} *= total**{exponent!r}"]
+        lines += [*_python_lines(equations, anchor, known), f"    {name} *= total**{exponent!r}"]
     return lines
 
 
-def _python_lines(equations: Sequence[Equation], anchor: Anchor) -> list[str]:
+def _python_lines(
+    equations: Sequence[Equation], anchor: Anchor, known: Sequence[Neighbours]
+) -> list[str]:
     lines = [
-        f"    anchor = {_python_value(anchor.equation)}",
+        f"    anchor = {_python_value(anchor.equation, known)}",
         f"    low, high = {anchor.lowest!r} * anchor, {anchor.highest!r} * anchor",
         "    parts = []",
     ]
     for equation in equations:
-        body = _python_value(equation)
+        body = _python_value(equation, known)
         pair = f"({equation.weight!r}, {equation.factor!r} * min(max({body}, low), high))"
         lines.append(f"    parts.append({pair})")
     if len(equations) > 2:
@@ -217,8 +242,48 @@ def _python_lines(equations: Sequence[Equation], anchor: Anchor) -> list[str]:
     return lines
 
 
-def _python_value(equation: Equation) -> str:
+def _python_layers(known: Sequence[Neighbours]) -> list[str]:
+    """Measured layers as tuples of weight and coordinates, and what they say of another layer."""
+    if not known:
+        return []
+    lines = []
+    for i, neighbours in enumerate(known, 1):
+        lines += ["", f"MEASURED_{i} = ["]
+        for weight, layer in zip(neighbours.weights, neighbours.layers, strict=True):
+            places = (
+                f"log({x!r})/{length!r}" if factor.function == "log" else f"{x!r}/{length!r}"
+                for factor, length, x in zip(
+                    neighbours.coordinates, neighbours.lengths, layer, strict=True
+                )
+            )
+            lines.append(f"    ({weight!r}, {', '.join(places)}),")
+        lines.append("]")
+    return [
+        *lines,
+        "",
+        "",
+        "def said(layers, *place):",
+        "    total = 0.0",
+        "    for weight, *other in layers:",
+        "        d = sqrt(3.0 * sum((a - b) ** 2 for a, b in zip(place, other, strict=True)))",
+        "        total += weight * (1.0 + d) * exp(-d)",
+        "    return total",
+    ]
+
+
+def _python_said(neighbours: Neighbours, number: int) -> str:
+    places = (
+        f"{_python_factor(factor)}/{length!r}"
+        for factor, length in zip(neighbours.coordinates, neighbours.lengths, strict=True)
+    )
+    return f"said(MEASURED_{number}, {', '.join(places)})"
+
+
+def _python_value(equation: Equation, known: Sequence[Neighbours]) -> str:
     body = _python_sum(equation)
+    if equation.neighbours is not None:
+        number = 1 + [id(one) for one in known].index(id(equation.neighbours))
+        body = f"({body} + {_python_said(equation.neighbours, number)})"
     if equation.link == "log":
         body = f"exp(min(max({body}, -{LOG_LIMIT}), {LOG_LIMIT}))"
     if equation.bend is not None:

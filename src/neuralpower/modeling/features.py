@@ -144,6 +144,41 @@ def _winograd(tile: int) -> _Feature:
     return work
 
 
+#: A convolution by Fourier transforms works on tiles of so many pixels each way (cuDNN's
+#: FFT_TILING); from such a kernel on it pays.
+_FFT_TILE, _FFT_KERNEL = 32, 5
+
+
+def _fft_able(t: FeatureTable) -> npt.NDArray[np.bool_]:
+    """Where a convolution can be done, and is likely to be, by transforms of one tile a map."""
+    height, width = (t[f"out_{side}"] + t[f"kernel_{side}"] - 1 for side in ("height", "width"))
+    small = np.minimum(t["kernel_height"], t["kernel_width"])
+    plain = (t["stride"] == 1) & (t["dilation"] == 1) & (t["groups"] == 1)
+    return np.asarray(
+        plain & (small >= _FFT_KERNEL) & (np.maximum(height, width) <= _FFT_TILE), dtype=np.bool_
+    )
+
+
+def _fft(t: FeatureTable) -> Array:
+    """Multiply-accumulates of a convolution by Fourier transforms (Mathieu et al., 2014).
+
+    Of a real tile half the frequencies are kept, with four products of reals for each of complex
+    numbers; a transform of n numbers costs 2.5 n log2 n of them.
+    """
+    frequencies = _FFT_TILE * (_FFT_TILE / 2 + 1)
+    transform = 2.5 * _FFT_TILE**2 * np.log2(_FFT_TILE**2)
+    products = 4.0 * frequencies * t["in_channels"] * t["out_channels"]
+    work = products + transform * (t["in_channels"] + t["out_channels"])
+    return np.asarray(t["batch"] * work, dtype=np.float64)
+
+
+def _least(t: FeatureTable) -> Array:
+    """Multiply-accumulates of the cheapest known way: direct, Winograd's 4 x 4, or by FFT."""
+    winograd = np.where(t["winograd_able"] > 0.0, t["winograd_4"], np.inf)
+    fft = np.where(t["fft_able"] > 0.0, _fft(t), np.inf)
+    return np.asarray(np.minimum(t["macs"], np.minimum(winograd, fft)))
+
+
 FEATURES: dict[str, _Feature] = {
     "macs": _counted(cost.macs),
     # Window visits of a pooling, elements read of the element-wise layers.
@@ -208,6 +243,7 @@ FEATURES: dict[str, _Feature] = {
     "deep_16": _deep(16),
     "winograd_2": _winograd(2),
     "winograd_4": _winograd(4),
+    "least_macs": _least,
     "rounded_channels": lambda t: (
         t["gemm_rows"]
         * t["window"]
@@ -230,6 +266,7 @@ FEATURES: dict[str, _Feature] = {
             & (t["groups"] == 1)
         )
     ),
+    "fft_able": _flag(_fft_able),
     "dilated": _flag(lambda t: t["dilation"] > 1),
     "thin": _flag(lambda t: np.minimum(t["group_in"], t["group_out"]) <= 4),
     "strided": _flag(lambda t: t["stride"] > 1),

@@ -13,8 +13,10 @@ import numpy as np
 from neuralpower import __version__
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling.baselines import Device, score_baselines
+from neuralpower.modeling.candidates import DEFAULT_GRID
 from neuralpower.modeling.crossvalidation import (
     FOLDS,
+    GAUSSIAN,
     Candidate,
     Problem,
     Trial,
@@ -26,6 +28,7 @@ from neuralpower.modeling.data import Layers, key_of
 from neuralpower.modeling.equations import to_text
 from neuralpower.modeling.features import DEFAULTS, Array
 from neuralpower.modeling.forms import launch_level
+from neuralpower.modeling.gaussian import FEWEST_ROWS, MOST_ROWS, GaussianTryout
 from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import (
     calibrate,
@@ -35,10 +38,10 @@ from neuralpower.modeling.intervals import (
     interval_score,
     intraclass_correlation,
 )
+from neuralpower.modeling.members import Anchor, Equation
 from neuralpower.modeling.metrics import coverage, mean_scores, scores
-from neuralpower.modeling.models import Anchor, Equation, Model, within
+from neuralpower.modeling.models import Model, within
 from neuralpower.modeling.selection import (
-    DEFAULT_CANDIDATES,
     Deal,
     Option,
     Selection,
@@ -69,7 +72,7 @@ class FitOptions:
     ``most_terms``: terms that a model may have over all its equations; None for no limit.
     """
 
-    candidates: tuple[Candidate, ...] = DEFAULT_CANDIDATES
+    candidates: tuple[Candidate, ...] = DEFAULT_GRID
     folds: int = FOLDS
     seed: int = 0
     most_terms: int | None = None
@@ -149,6 +152,10 @@ def choose(layers: Layers, options: FitOptions) -> Choice:
         problems.append(Problem(layers, folds))
     tried: list[list[Trial]] = [[] for _ in problems]
     for candidate in options.candidates:
+        if candidate.estimator == GAUSSIAN:
+            if options.most_terms is None and FEWEST_ROWS <= len(layers) <= MOST_ROWS:
+                _opinions(problems, tried, candidate)
+            continue
         design = design_of(layers, candidate)
         if design is None:
             continue
@@ -160,10 +167,26 @@ def choose(layers: Layers, options: FitOptions) -> Choice:
             else:
                 again = Tryout(problem, candidate, design, columns=first.used)
                 trials.append(again.again(first))
-    if not tried[0]:
+    if all(trial.candidate.estimator == GAUSSIAN for trial in tried[0]):
         raise TooFewError("no candidate of the configuration has terms for this family")
     deals = [Deal(problem, trials) for problem, trials in zip(problems, tried, strict=True)]
     return Choice(deals, select(deals, options.most_terms))
+
+
+def _opinions(
+    problems: Sequence[Problem], tried: Sequence[list[Trial]], candidate: Candidate
+) -> None:
+    """Add the Gaussian process of every deal to its trials."""
+    layers = problems[0].layers
+    design = design_of(layers, candidate)
+    if design is None or len(design.terms) < 2:
+        return
+    for problem, trials in zip(problems, tried, strict=True):
+        tryout = GaussianTryout(problem, candidate, design)
+        if problem is problems[0] or len(layers) < SMALL:
+            trials.append(tryout.trial(nested=True))
+        else:
+            trials.append(tryout.again(tried[0][-1]))
 
 
 def candidate_text(equations: Sequence[Equation]) -> str:

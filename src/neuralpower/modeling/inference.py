@@ -14,7 +14,7 @@ import numpy as np
 from neuralpower.modeling.crossvalidation import weighted
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array
-from neuralpower.modeling.models import Equation
+from neuralpower.modeling.members import Equation
 from neuralpower.modeling.terms import TermTable, term_name
 
 #: Rows with the largest Cook's distance that are named.
@@ -30,6 +30,9 @@ def infer(layers: Layers, equation: Equation) -> dict[str, Any] | None:
     the terms depend on one another so closely that no figure can be computed: ``n`` and
     ``left_out``, the reason.
     """
+    if equation.neighbours is not None:
+        reason = "it is a second opinion: a plane, and what the measured layers add to it"
+        return {"n": len(layers), "left_out": reason}
     design, target = _design(layers, equation)
     n, p = design.shape
     if n <= p:

@@ -20,8 +20,8 @@ from neuralpower.modeling.bands import Forest, Interval, Tree, inputs_of
 from neuralpower.modeling.crossvalidation import assign_folds
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array, FeatureTable
-from neuralpower.modeling.libraries import varying, vocabulary
 from neuralpower.modeling.terms import Factor
+from neuralpower.modeling.vocabularies import varying, vocabulary
 
 LEVEL = 0.9
 _BIN = 40

@@ -9,7 +9,6 @@ at a floor or a cap: ``modeling.forms``), each kept within the range of ratios t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,35 +24,36 @@ from neuralpower.core.targets import UNITS
 from neuralpower.modeling import soundness
 from neuralpower.modeling.bands import Interval, interval_from_json
 from neuralpower.modeling.features import Array, Columns, FeatureTable
-from neuralpower.modeling.forms import Bend, bend_from_json
-from neuralpower.modeling.terms import Term, TermTable, term_from_json, term_name, term_to_json
+from neuralpower.modeling.members import (
+    Anchor,
+    Equation,
+    Guard,
+    Part,
+    anchor_from_json,
+    anchor_to_json,
+    equation_to_json,
+    equations_from_json,
+    guard_from_json,
+    number_of,
+    optional_of,
+    part_from_json,
+    part_to_json,
+    positive_of,
+    product_of,
+    value_of,
+)
+from neuralpower.modeling.terms import TermTable
 
 if TYPE_CHECKING:
     from neuralpower.core.configuration import Configuration
 
 #: 2: equations may have a ``form``. 3: work as ``core.cost`` counts it; up to five equations, kept
-#: near their middle; an anchor of logarithms; the lean. 4: intervals may know the shape. Files of
-#: version 1 and 2 mean other things: fit again.
-SCHEMA_VERSION = 4
-READ_VERSIONS = (3, 4)
+#: near their middle; an anchor of logarithms; the lean. 4: intervals may know the shape. 5:
+#: measured layers may have a say. Files of version 1 and 2 mean other things: fit again.
+SCHEMA_VERSION = 5
+READ_VERSIONS = (3, 4, 5)
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
-#: Logarithms beyond this cannot come from measurements; keeps ``exp`` finite.
-LOG_LIMIT = 60.0
-#: Equations of a mean are kept within this factor of the middle one, row by row: one that runs away
-#: on a layer unlike all others does not take the mean with it.
-MIDDLE = 1.5
-
-
-def within_middle(values: Array) -> Array:
-    """Values of equations, (n, equations), kept within ``MIDDLE`` of the median of their row.
-
-    Two equations have no middle: which of them ran away cannot be seen.
-    """
-    if values.shape[1] < 3:
-        return values
-    middle = np.median(values, axis=1, keepdims=True)
-    return np.clip(values, middle / MIDDLE, middle * MIDDLE)
 
 
 @dataclass(frozen=True)
@@ -70,96 +70,6 @@ class Prediction:
     hi: Array
     extrapolates: list[str]
     extrapolates_by: Array
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A weighted sum of terms; with link ``log`` its exponential; bent by ``bend``, if any."""
-
-    link: str
-    terms: tuple[Term, ...]
-    coefficients: tuple[float, ...]
-    factor: float = 1.0
-    weight: float = 1.0
-    candidate: str = ""
-    bend: Bend | None = None
-
-    def raw(self, table: TermTable) -> Array:
-        """The equation before ``factor`` and clipping: the sum or its exponential, bent."""
-        total = np.zeros(table.rows)
-        part = np.empty(table.rows)
-        # Term by term and never by BLAS: a row's value must not depend on its neighbours.
-        for term, coefficient in zip(self.terms, self.coefficients, strict=True):
-            table.scaled(term, coefficient, part)
-            total += part
-        if self.link == "log":
-            total = np.exp(np.clip(total, -LOG_LIMIT, LOG_LIMIT))
-        return total if self.bend is None else self.bend.apply(total)
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """A simple estimate from work and sizes, and the range of ratios to it (``anchors``)."""
-
-    equation: Equation
-    lowest: float
-    highest: float
-
-
-def value_of(equations: Sequence[Equation], anchor: Anchor, table: TermTable) -> Array:
-    """The weighted mean of equations, (n,), each kept in the anchor's range and near the middle."""
-    base = anchor.equation.raw(table)
-    lowest, highest = base * anchor.lowest, base * anchor.highest
-    values = np.empty((table.rows, len(equations)))
-    for j, equation in enumerate(equations):
-        values[:, j] = np.clip(equation.raw(table), lowest, highest) * equation.factor
-    values = within_middle(values)
-    total = np.zeros(table.rows)
-    for j, equation in enumerate(equations):
-        total += values[:, j] * equation.weight
-    return total
-
-
-@dataclass(frozen=True)
-class Part:
-    """Something that a transferred model is multiplied with: values to the power ``exponent``.
-
-    ``source``: another device whose model it is, or what it does (``transfer``).
-    """
-
-    source: str
-    exponent: float
-    equations: tuple[Equation, ...]
-    anchor: Anchor
-
-    def values(self, table: TermTable) -> Array:
-        """The values before the exponent, (n,)."""
-        return value_of(self.equations, self.anchor, table)
-
-
-def product_of(powers: Sequence[tuple[Array, float]]) -> Array:
-    """The product of values (n,), each to its exponent."""
-    logs = np.zeros(len(powers[0][0]))
-    for values, exponent in powers:
-        logs += exponent * np.log(values)
-    return np.asarray(np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT)))
-
-
-@dataclass(frozen=True)
-class Guard:
-    """Other devices' law as a bound: ``lowest`` to ``highest`` times the product of ``parts``.
-
-    A model of few layers runs away on layers unlike them; other devices have seen those.
-    """
-
-    parts: tuple[Part, ...]
-    lowest: float
-    highest: float
-
-    def kept(self, values: Array, table: TermTable) -> Array:
-        """Values (n,) kept within the bounds."""
-        base = product_of([(part.values(table), part.exponent) for part in self.parts])
-        return np.asarray(np.clip(values, self.lowest * base, self.highest * base))
 
 
 #: The least and the most that a device can do, None where unknown.
@@ -217,6 +127,14 @@ class Model:
         groups = [self.equations, *(part.equations for part in self.parts)]
         return sum(len(equation.terms) for equations in groups for equation in equations)
 
+    @property
+    def n_neighbours(self) -> int:
+        """Measured layers that have a say in a prediction, beside the terms."""
+        parts = (*self.parts, *(() if self.guard is None else self.guard.parts))
+        every = [*self.equations, *(e for part in parts for e in part.equations)]
+        said = (equation.neighbours for equation in every)
+        return sum(len(neighbours.layers) for neighbours in said if neighbours is not None)
+
     def predict(self, columns: Columns) -> Prediction:
         """Predict a table of layers given as configuration columns (arrays of one length)."""
         arrays = {name: np.asarray(values) for name, values in columns.items()}
@@ -273,14 +191,14 @@ class Model:
             "candidate": self.candidate,
             "n_terms": self.n_terms,
             "equations": [equation_to_json(e) for e in self.equations],
-            "anchor": _anchor_to_json(self.anchor),
+            "anchor": anchor_to_json(self.anchor),
             "source": self.source,
             "exponent": self.exponent,
-            "parts": [_part_to_json(part) for part in self.parts],
+            "parts": [part_to_json(part) for part in self.parts],
             "guard": None
             if self.guard is None
             else {
-                "parts": [_part_to_json(part) for part in self.guard.parts],
+                "parts": [part_to_json(part) for part in self.guard.parts],
                 "lowest": self.guard.lowest,
                 "highest": self.guard.highest,
             },
@@ -319,139 +237,35 @@ class Model:
         model = cls(
             family=str(value["family"]),
             target=value["target"],
-            equations=_equations_from_json(value["equations"]),
-            anchor=_anchor_from_json(value["anchor"]),
+            equations=equations_from_json(value["equations"]),
+            anchor=anchor_from_json(value["anchor"]),
             interval=interval_from_json(value["interval"]),
             ranges={
-                name: (_number(value["ranges"][name][0]), _number(value["ranges"][name][1]))
+                name: (number_of(value["ranges"][name][0]), number_of(value["ranges"][name][1]))
                 for name in value["range_order"]
             },
             methods=tuple(str(m) for m in value["pool_methods"]),
-            relative_sd=_number(value["relative_sd"]),
-            error_correlation=_number(value["error_correlation"]),
-            mean_ratio=_number(value["mean_ratio"]),
-            lean=_positive(value["lean"]),
+            relative_sd=number_of(value["relative_sd"]),
+            error_correlation=number_of(value["error_correlation"]),
+            mean_ratio=number_of(value["mean_ratio"]),
+            lean=positive_of(value["lean"]),
             candidate=str(value["candidate"]),
             source=str(value.get("source", "")),
-            exponent=_number(value.get("exponent", 1.0)),
-            parts=tuple(map(_part_from_json, value.get("parts", ()))),
-            guard=_guard_from_json(value.get("guard")),
-            limits=_limits(_optional(low), _optional(high)),
-            launch_ms=_optional(value.get("launch_ms")),
+            exponent=number_of(value.get("exponent", 1.0)),
+            parts=tuple(map(part_from_json, value.get("parts", ()))),
+            guard=guard_from_json(value.get("guard")),
+            limits=_limits(optional_of(low), optional_of(high)),
+            launch_ms=optional_of(value.get("launch_ms")),
             facts={name: v for name, v in value.items() if name not in known},
         )
         soundness.check(model, value, UNITS[model.target])
         return model
 
 
-def _part_to_json(part: Part) -> dict[str, object]:
-    return {
-        "source": part.source,
-        "exponent": part.exponent,
-        "equations": [equation_to_json(e) for e in part.equations],
-        "anchor": _anchor_to_json(part.anchor),
-    }
-
-
-def _part_from_json(value: Mapping[str, Any]) -> Part:
-    return Part(
-        str(value["source"]),
-        _number(value["exponent"]),
-        _equations_from_json(value["equations"]),
-        _anchor_from_json(value["anchor"]),
-    )
-
-
-def _guard_from_json(value: Mapping[str, Any] | None) -> Guard | None:
-    if value is None:
-        return None
-    lowest, highest = _positive(value["lowest"]), _positive(value["highest"])
-    if lowest > highest or not value["parts"]:
-        raise ValueError("the bounds of the guard are not in order, or of nothing")
-    return Guard(tuple(map(_part_from_json, value["parts"])), lowest, highest)
-
-
-def _equations_from_json(value: Sequence[object]) -> tuple[Equation, ...]:
-    if not value:
-        raise ValueError("there is no equation")
-    return tuple(equation_from_json(e) for e in value)
-
-
-def _anchor_to_json(anchor: Anchor) -> dict[str, object]:
-    return {
-        "equation": equation_to_json(anchor.equation),
-        "lowest": anchor.lowest,
-        "highest": anchor.highest,
-    }
-
-
-def _anchor_from_json(value: Mapping[str, object]) -> Anchor:
-    lowest, highest = _positive(value["lowest"]), _positive(value["highest"])
-    if lowest > highest:
-        raise ValueError("ends of a range are not in order")
-    return Anchor(equation_from_json(value["equation"]), lowest, highest)
-
-
-def _optional(value: object) -> float | None:
-    if value is None:
-        return None
-    number = _number(value)
-    if number <= 0.0:
-        raise ValueError(f"{value!r} is given where a positive number is needed")
-    return number
-
-
 def _limits(low: float | None, high: float | None) -> Limits:
     if low is not None and high is not None and low >= high:
         raise ValueError(f"limits {low!r} and {high!r} are not in order")
     return low, high
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is given where a finite number is needed")
-    return float(value)
-
-
-def _positive(value: object) -> float:
-    number = _number(value)
-    if number <= 0:
-        raise ValueError(f"{value!r} is given where a positive number is needed")
-    return number
-
-
-def equation_to_json(equation: Equation) -> dict[str, object]:
-    """An equation as JSON values, every term with its readable name."""
-    return {
-        "link": equation.link,
-        "factor": equation.factor,
-        "weight": equation.weight,
-        "candidate": equation.candidate,
-        "form": None if equation.bend is None else equation.bend.to_json(),
-        "terms": [
-            {"name": term_name(term), "factors": term_to_json(term), "coefficient": coefficient}
-            for term, coefficient in zip(equation.terms, equation.coefficients, strict=True)
-        ],
-    }
-
-
-def equation_from_json(value: object) -> Equation:
-    """The equation of ``equation_to_json``; errors as of ``Model.from_json``."""
-    if not isinstance(value, dict):
-        raise ValueError("a JSON object is needed")
-    if value["link"] not in ("linear", "log"):
-        raise ValueError(f"unknown link {value['link']!r}")
-    if not value["terms"]:
-        raise ValueError("an equation has no terms")
-    return Equation(
-        link=value["link"],
-        terms=tuple(term_from_json(term["factors"]) for term in value["terms"]),
-        coefficients=tuple(_number(term["coefficient"]) for term in value["terms"]),
-        factor=_positive(value["factor"]),
-        weight=_number(value["weight"]),
-        candidate=str(value["candidate"]),
-        bend=bend_from_json(value.get("form")),
-    )
 
 
 @dataclass(frozen=True)

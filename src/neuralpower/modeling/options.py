@@ -7,12 +7,12 @@ from pathlib import Path
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.settings_file import read_section
-from neuralpower.modeling.crossvalidation import FOLDS, Candidate
+from neuralpower.modeling.candidates import DEFAULT_GRID, SECOND_OPINION
+from neuralpower.modeling.crossvalidation import FOLDS, GAUSSIAN, Candidate
 from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.forms import FORMS
 from neuralpower.modeling.gram import ESTIMATORS
 from neuralpower.modeling.libraries import LIBRARIES
-from neuralpower.modeling.selection import DEFAULT_CANDIDATES
 
 OBJECTIVES = ("relative", "absolute", "log")
 _KEYS = ("candidates", "folds", "most_terms", "seed")
@@ -59,7 +59,7 @@ def _integer(
 def _candidates(section: Mapping[str, object], path: str | Path | None) -> tuple[Candidate, ...]:
     listed = section.get("candidates")
     if listed is None:
-        return DEFAULT_CANDIDATES
+        return DEFAULT_GRID
     if not isinstance(listed, list) or not listed:
         raise InputError("fit.candidates: a list is needed", path=path)
     result = []
@@ -70,11 +70,21 @@ def _candidates(section: Mapping[str, object], path: str | Path | None) -> tuple
                 "[library, objective, estimator, form]",
                 path=path,
             )
-        choices: tuple[Collection[str], ...] = (LIBRARIES, OBJECTIVES, ESTIMATORS, FORMS)
+        choices: tuple[Collection[str], ...] = (
+            *(LIBRARIES, OBJECTIVES, (*ESTIMATORS, GAUSSIAN), FORMS),
+        )
         for value, known in zip(entry, choices, strict=False):
             if value not in known:
                 raise InputError(
                     f"fit.candidates: {value!r} is none of {', '.join(known)}", path=path
                 )
-        result.append(Candidate(*entry))
+        candidate = Candidate(*entry)
+        if candidate.estimator == GAUSSIAN and candidate != SECOND_OPINION:
+            only = f"[{SECOND_OPINION!s}]"
+            raise InputError(f"fit.candidates: a gaussian process is {only}", path=path)
+        result.append(candidate)
+    if set(result) == {SECOND_OPINION}:
+        raise InputError(
+            "fit.candidates: a gaussian process is a second opinion: list others too", path=path
+        )
     return tuple(result)

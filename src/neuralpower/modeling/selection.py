@@ -14,28 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial
+from neuralpower.modeling.crossvalidation import GAUSSIAN, Problem, Trial
 from neuralpower.modeling.features import Array
-from neuralpower.modeling.forms import FORMS
-from neuralpower.modeling.models import Equation, within_middle
+from neuralpower.modeling.members import Equation, within_middle
 
-#: The default grid, in the order in which ties are broken.
-DEFAULT_CANDIDATES: tuple[Candidate, ...] = (
-    Candidate("physical", "relative", "non-negative"),
-    Candidate("kernels", "relative", "stepwise"),
-    Candidate("paper", "relative", "stepwise"),
-    Candidate("bends", "log", "stepwise"),
-    Candidate("logs", "log", "stepwise"),
-    Candidate("wide", "relative", "stepwise"),
-    Candidate("regimes", "relative", "stepwise"),
-    Candidate("hinged logs", "relative", "stepwise"),
-    Candidate("regime logs", "log", "stepwise"),
-    *(
-        Candidate(library, "log", "stepwise", form)
-        for form in FORMS
-        for library in ("logs", "hinged logs", "bends")
-    ),
-)
 #: Terms that each member of a mean may have at most: means are tried at every one of these.
 CAPS = (6, 12, 20, 30, 50, 100)
 #: Terms that one leading equation and two small ones beside it may have at most each: much of what
@@ -50,6 +32,9 @@ NOTHING = 0.002
 #: A model that a person can still read has about so many terms; it is taken where it costs less
 #: than so many percentage points of RMSPE, and than such a share of it.
 READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.04
+#: A second opinion (``modeling.gaussian``) must lower the error by this share: it is no equation
+#: that a person can read.
+WORTH = 0.02
 #: What a prediction that overflows counts as (single precision ends at 3e38).
 OVERFLOW = 1e39
 #: An equation of more terms is not taken alone: nothing would keep it from running away.
@@ -133,6 +118,9 @@ class _View:
         self.measured = measured
         self.labels, self.folds = np.unique(folds, return_inverse=True)
         self.sizes = np.bincount(self.folds).astype(np.float64)
+        self.opinions = frozenset(
+            t for t, trial in enumerate(trials) if trial.candidate.estimator == GAUSSIAN
+        )
         self.factors: list[Array] = []
         self.values: list[Array] = []
         for trial, table in zip(trials, tables, strict=True):
@@ -162,10 +150,13 @@ class _View:
         single = [self.sizes @ part for part in errors]
         tried: set[tuple[tuple[int, int], ...]] = set()
         means: list[list[tuple[int, int]]] = []
-        for cap in CAPS:
-            means.append([self._best(t, error, cap) for t, error in enumerate(single)])
-        if len(single) >= FEWEST_MEMBERS:
-            means += [self._guarded(single, lead, side) for lead, side in GUARDED]
+        opinions = [(t, 0) for t in self.opinions]
+        readable = [t for t in range(len(single)) if t not in self.opinions]
+        for beside in [[], opinions] if opinions else [[]]:
+            for cap in CAPS:
+                means.append([*(self._best(t, single[t], cap) for t in readable), *beside])
+            if len(readable) >= FEWEST_MEMBERS:
+                means += [self._guarded(single, readable, beside, *caps) for caps in GUARDED]
         for members in means:
             found = self._mean(members, [float(single[t][s]) for t, s in members], tried)
             if found is not None:
@@ -173,10 +164,20 @@ class _View:
                 errors.append(found[1])
         return options, np.concatenate(errors, axis=1)
 
-    def _guarded(self, single: Sequence[Array], lead: int, side: int) -> list[tuple[int, int]]:
-        """The best mean of an equation of at most ``lead`` terms and two of at most ``side``."""
-        leads = [self._best(t, error, lead) for t, error in enumerate(single)]
-        sides = [self._best(t, error, side) for t, error in enumerate(single)]
+    def _guarded(
+        self,
+        single: Sequence[Array],
+        readable: Sequence[int],
+        beside: Sequence[tuple[int, int]],
+        lead: int,
+        side: int,
+    ) -> list[tuple[int, int]]:
+        """The best mean of an equation of at most ``lead`` terms and two others.
+
+        These have at most ``side`` terms each; those of ``beside`` are taken first.
+        """
+        leads = [self._best(t, single[t], lead) for t in readable]
+        sides = [*beside, *(self._best(t, single[t], side) for t in readable)]
         columns = [*leads, *sides]
         ratios = np.stack([self.values[t][:, s] for t, s in columns], axis=1)
         ratios /= self.measured[:, None]
@@ -188,12 +189,16 @@ class _View:
             return weights, float(weights @ part @ weights - 2.0 * weights @ moment[places])
 
         found: tuple[float, list[int]] | None = None
-        for first in range(len(leads)):
-            pool = [first, *(len(leads) + t for t in range(len(sides)) if t != first)]
+        for first, (own, _) in enumerate(leads):
+            pool = [first, *(len(leads) + j for j, (t, _) in enumerate(sides) if t != own)]
             weights, _ = solved(pool)
             order = sorted(
                 range(1, len(pool)),
-                key=lambda j: (-weights[j], single[pool[j] - len(leads)][columns[pool[j]][1]]),
+                key=lambda j: (
+                    j > len(beside),
+                    -weights[j],
+                    single[columns[pool[j]][0]][columns[pool[j]][1]],
+                ),
             )
             places = [first, *(pool[j] for j in order[: FEWEST_MEMBERS - 1])]
             _, error = solved(places)
@@ -242,6 +247,23 @@ class _View:
         """Terms over all equations of an option."""
         return sum(int(self.trials[t].counts[s]) for t, s in option.members)
 
+    def _worth_it(
+        self, options: list[Option], weights: Array, errors: Array
+    ) -> tuple[list[Option], Array]:
+        """The options without a second opinion where it does not lower the error by ``WORTH``.
+
+        Nor is one taken alone: nothing would keep it from running away.
+        """
+        second = np.array([bool(self.opinions & {t for t, _ in o.members}) for o in options])
+        alone = np.array([len(option.members) < FEWEST_MEMBERS for option in options])
+        mean = weights @ errors
+        kept = ~second
+        together = second & ~alone
+        if together.any() and mean[together].min() < mean[kept].min() * (1.0 - WORTH) ** 2:
+            kept |= together
+        places = np.flatnonzero(kept)
+        return [options[k] for k in places], errors[:, places]
+
     def choose(self, most_terms: int | None = None) -> tuple[Option, list[Score]]:
         """The option to take, and all of them.
 
@@ -255,6 +277,8 @@ class _View:
             fits = np.flatnonzero(counts <= max(most_terms, int(counts.min())))
             options, errors, counts = [options[k] for k in fits], errors[:, fits], counts[fits]
         weights = self.sizes / self.sizes.sum()
+        options, errors = self._worth_it(options, weights, errors)
+        counts = np.array([self.terms(option) for option in options])
         mean = weights @ errors
         root = 100.0 * np.sqrt(mean)
         best = int(np.argmin(mean))

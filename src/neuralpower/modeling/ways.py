@@ -21,9 +21,10 @@ from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.fitting import Choice, FitOptions, choose
-from neuralpower.modeling.libraries import varying, vocabulary
-from neuralpower.modeling.models import Anchor, Equation, Guard, Model, Part, product_of
+from neuralpower.modeling.members import Anchor, Equation, Guard, Part, product_of
+from neuralpower.modeling.models import Model
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term, TermTable
+from neuralpower.modeling.vocabularies import varying, vocabulary
 
 #: What the model of the new measurements alone is called, and the mixture of devices.
 DIRECT, MIXTURE, NEAREST = "direct", "mixture", "nearest"

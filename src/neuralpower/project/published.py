@@ -1,7 +1,8 @@
 """Platforms learnt from public measurements: ``published/<platform>/``, all of our own making.
 
 A folder holds the recipe (where the measurements are and what they mean), the models that were
-fitted on them, how accurate they are, and a card for people; never a row of the measurements.
+fitted on them, how accurate they are, and a card for people; never a measured value. Models may
+keep configurations of measured layers (``modeling.neighbours``) where the source has a licence.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
@@ -28,6 +29,9 @@ from neuralpower.core.file_names import (
 from neuralpower.core.files import csv_text, read_rows, read_text, safe_name, write_text
 from neuralpower.importing.recipe import FILE, Recipe, load_recipe
 
+if TYPE_CHECKING:
+    from neuralpower.modeling.fitting import FitOptions
+
 ROOT = Path("published")
 PROTOTXTS = "prototxts"
 MODELS, ACCURACY, CARD = "models", "accuracy.json", "card.md"
@@ -38,6 +42,10 @@ _TABLES = (BASELINES, COMPOSITION, CROSS_VALIDATION, DATA_QUALITY,
 _CANDIDATES = 20
 #: Coefficients of two fits of the same rows agree within this.
 RELATIVE = 1e-9
+
+
+#: What a recipe says of a source without a licence.
+NO_LICENCE = "none stated"
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,16 @@ def use(published: Published, results: Path) -> None:
     accuracy = results / "accuracy" / f"{published.name}.json"
     write_text(accuracy, read_text(published.folder / ACCURACY))
     write_text(out / MODELS_INDEX, read_text(files[-1]))
+
+
+def fit_options(one: Published) -> FitOptions:
+    """The default ones; of a source without a licence no model keeps measured layers."""
+    from neuralpower.modeling.candidates import DEFAULT_CANDIDATES
+    from neuralpower.modeling.fitting import FitOptions
+
+    if one.recipe.source.licence == NO_LICENCE:
+        return FitOptions(DEFAULT_CANDIDATES)
+    return FitOptions()
 
 
 def keep(published: Published, refitted: Path) -> None:

@@ -79,7 +79,7 @@ def _equation_facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the equations were chosen, and what statistics say of them."""
     facts = [
         ("Chosen", str(model.get("candidate", ""))),
-        ("Terms", str(model.get("n_terms", ""))),
+        ("Terms", f"{model.get('n_terms', '')}{_said(model)}"),
         ("Error on the fitted layers", _errors(model.get("in_sample", {}))),
     ]
     for i, inference in enumerate(model.get("inference") or [], 1):
@@ -147,7 +147,15 @@ def _size(target: str, model: Mapping[str, Any]) -> str:
     """What the folded equation is, in a line."""
     count = len(model.get("equations", ()))
     mean = f"a mean of {count} equations" if count > 1 else "one equation"
-    return f"{LABELS[target].capitalize()} is {mean} with {model.get('n_terms', 0)} terms"
+    terms = f"{model.get('n_terms', 0)} terms{_said(model)}"
+    return f"{LABELS[target].capitalize()} is {mean} with {terms}"
+
+
+def _said(model: Mapping[str, Any]) -> str:
+    """That measured layers have a say too, and how many."""
+    said = [equation.get("neighbours") or {} for equation in model.get("equations", ())]
+    count = sum(len(neighbours.get("layers", ())) for neighbours in said)
+    return f", and what {count} measured layers say of layers like them" if count else ""
 
 
 def _rows_of_ranges(platform: PlatformResults, family: str) -> list[Row]:

@@ -21,7 +21,8 @@ help:
 
 all: $(VENV)/installed
 	@$(BIN)/python -m neuralpower.project.locks
-	@$(BIN)/python -m neuralpower.project.following $(BIN)/snakemake --cores $(CORES) all
+	@$(BIN)/python -m neuralpower.project.following $(BIN)/snakemake --cores $(CORES) all || \
+	{ echo "What failed is above; all other pages are there: open results/report/index.html."; exit 1; }
 	@echo "Open results/report/index.html in a browser."
 
 test: $(VENV)/installed-dev

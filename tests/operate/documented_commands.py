@@ -155,6 +155,10 @@ def furnish(project: Path) -> None:
         NETWORK + 'layer { name: "fc" type: "InnerProduct" bottom: "rois" top: "fc"'
         " inner_product_param { num_output: 2 } }\n"
     )
+    sheet = (ROOT / "docs/modelling.md").read_text().partition("    device: NVIDIA V100\n")[2]
+    lines = ["device: NVIDIA V100", *sheet.partition("\n\n")[0].splitlines()]
+    (project / "v100.yaml").write_text("".join(f"{line.strip()}\n" for line in lines))
+    (project / "published").symlink_to(ROOT / "published")
     measured = (project / "measurements/tiny/softmax.csv").read_text().splitlines()
     (project / "sweeps").mkdir()
     for name in ("TABLE", "CONFIGURATIONS.csv", "sweeps/softmax.csv"):

@@ -15,9 +15,11 @@ SECONDS_A_ROW = 1.0
 
 _EXAMPLE = """example:
   neuralpower adapt --config config/config.yaml --models results/models/ort-cpu \\
-      --platform my-cpu --out results/my-cpu --budget 5m -- --threads 4
+      --layers results/layers/*.csv --platform my-cpu --out results/my-cpu --budget 5m \
+      -- --threads 4
 
-What comes after -- goes to neuralpower profile. A run that was stopped goes on with the same
+The layer tables are needed where the sweep is drawn near networks (near_networks); neuralpower
+layers or the workflow makes them. What comes after -- goes to neuralpower profile. A run that was stopped goes on with the same
 command."""
 
 

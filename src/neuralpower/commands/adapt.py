@@ -19,8 +19,8 @@ _EXAMPLE = """example:
       -- --threads 4
 
 The layer tables are needed where the sweep is drawn near networks (near_networks); neuralpower
-layers or the workflow makes them. What comes after -- goes to neuralpower profile. A run that was stopped goes on with the same
-command."""
+layers or the workflow makes them. What comes after -- goes to neuralpower profile. A run that was
+stopped goes on with the same command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

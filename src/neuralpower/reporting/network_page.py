@@ -102,7 +102,7 @@ def totals_of(rows: Sequence[Row]) -> list[Row]:
 
 def _why_missing(rows: Sequence[Row]) -> str:
     total = next((row for row in rows if is_total(row)), None)
-    return str(total["note"] or "") if total else ""
+    return str(total["note"] or "").removeprefix("no prediction: ") if total else ""
 
 
 def unknown_layers(layers: Sequence[Row]) -> list[tuple[str, str]]:

@@ -36,7 +36,10 @@ def test_an_early_interrupt_is_a_line_at_most(tmp_path: Path, start: str) -> Non
         ours = [line for line in printed.splitlines() if "/neuralpower/" in line]
         assert not [line for line in ours if "__init__.py" not in line], printed
         if run.returncode == 130:
-            assert printed == "neuralpower: interrupted\n"
+            # On a quick machine it comes when all is done and the summary is printed already.
+            *summary, last = printed.splitlines()
+            assert last == "neuralpower: interrupted", printed
+            assert not summary or (len(summary) == 1 and out.exists()), printed
         # Whole, or not there; what is left over has a hidden name.
         if out.exists():
             assert out.read_text().count("\n") == 230

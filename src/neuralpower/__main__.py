@@ -6,19 +6,24 @@ import sys
 
 
 def run() -> int:
-    """The command line; an interrupt while its modules are still loaded is one line too."""
+    """The command line; an interrupt while its modules load, or at its end, is one line too."""
     try:
         from neuralpower.cli import main
 
         status = main()
+        _ignore_interrupts()
     except KeyboardInterrupt:
         sys.stderr.write("neuralpower: interrupted\n")
         status = 130
+        _ignore_interrupts()
+    return status
+
+
+def _ignore_interrupts() -> None:
+    """All is done and said: an interrupt while Python ends would only add a traceback."""
     import signal
 
-    # All is done and said: an interrupt while Python ends would only add a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return status
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def parse_json(
             value = json.loads(
                 text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_constant
             )
-        _check_value(value)
+        check_value(value)
     except json.JSONDecodeError as error:
         place = error.lineno if line is None else line
         raise InputError(
@@ -77,8 +77,11 @@ def parse_json(
     return value
 
 
-def _check_value(value: object) -> None:
-    """Refuse depth, infinities and lone surrogates in a parsed value."""
+def check_value(value: object) -> None:
+    """``DocumentError`` for depth, infinities and lone surrogates in a parsed value.
+
+    What is written is read again: a writer of computed numbers asks here first.
+    """
     depth, level = 1, [value]
     while level:
         if depth > MAX_DEPTH:
@@ -163,7 +166,7 @@ def parse_yaml(text: str, path: str | Path | None = None) -> object:
             value = loader.get_single_data()
         finally:
             loader.dispose()
-        _check_value(value)
+        check_value(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = None if mark is None else mark.line + 1

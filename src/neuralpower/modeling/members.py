@@ -19,6 +19,19 @@ LOG_LIMIT = 60.0
 #: Equations of a mean are kept within this factor of the middle one, row by row: one that runs away
 #: on a layer unlike all others does not take the mean with it.
 MIDDLE = 1.5
+#: Weights of a mean of equations sum to 1 but for what all of them are off by, out of fold (0.98 to
+#: 1.06 in the published models). A sum outside these bounds is no mean of them: it would be a
+#: fraction or a multiple of what every one of them says.
+LEAST_SUM, MOST_SUM = 0.5, 2.0
+
+
+def are_shares(weights: Sequence[float] | Array) -> bool:
+    """Whether weights make a mean of equations: none below 0, and about 1 in all.
+
+    >>> are_shares([0.7, 0.32]), are_shares([0.2, 0.1]), are_shares([1.2, -0.2])
+    (True, False, False)
+    """
+    return bool(min(weights) >= 0.0 and LEAST_SUM < sum(weights) < MOST_SUM)
 
 
 def within_middle(values: Array) -> Array:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neuralpower import __version__
-from neuralpower.core.documents import read_json
+from neuralpower.core.documents import check_value, read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.families import FAMILIES
 from neuralpower.core.file_names import (
@@ -92,11 +92,27 @@ class Work:
     parts: dict[tuple[str, str], Path] = field(default_factory=dict)
     refused: list[dict[str, object]] = field(default_factory=list)
 
+    def takes(self, family: str, target: str, fitted: Fitted) -> bool:
+        """Whether ``predict`` will read the model; if not, that is noted, and it is not written."""
+        try:
+            check_value(fitted.to_json())
+            Model.from_json(fitted.model)
+        except ValueError as error:
+            self.refuse(family, target, f"what was fitted is no model: {error}")
+            return False
+        return True
+
     def add(self, family: str, target: str, fitted: Fitted, stamp: Mapping[str, str]) -> None:
         """Write a part; ``stamp`` says of which data and options it is."""
         path = self.path(family, target)
         write_json(path, {"stamp": stamp, "fitted": fitted.to_json()})
         self.parts[family, target] = path
+
+    def refuse(self, family: str, target: str, reason: str) -> None:
+        """Note that there is no model of a family and target, and why."""
+        self.refused.append(
+            {"file": f"{family} tables", "column": target, "reason": reason, "action": "no model"}
+        )
 
     def path(self, family: str, target: str) -> Path:
         """Where a part is."""
@@ -155,8 +171,11 @@ def fit_platform(
     if progress:
         progress("done", len(tasks), len(tasks))
     if not work.parts:
+        unsound = [str(row["reason"]) for row in work.refused if "no model" in str(row["reason"])]
         raise InputError(
-            f"no layer family has {FEWEST} usable configurations: measure more{_why(data)}",
+            unsound[0]
+            if unsound
+            else f"no layer family has {FEWEST} usable configurations: measure more{_why(data)}",
             path=platform.folder,
         )
     return write_models(root, platform, data, work, options)
@@ -206,16 +225,10 @@ def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -
     try:
         fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
     except TooFewError as error:
-        work.refused.append(
-            {
-                "file": f"{layers.family} tables",
-                "column": layers.target,
-                "reason": f"too few for a model: {error}",
-                "action": "no model",
-            }
-        )
+        work.refuse(layers.family, layers.target, f"too few for a model: {error}")
         return
-    work.add(layers.family, layers.target, fitted, stamp)
+    if work.takes(layers.family, layers.target, fitted):
+        work.add(layers.family, layers.target, fitted, stamp)
 
 
 def write_models(

@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 
 from neuralpower.modeling.crossvalidation import GAUSSIAN, Problem, Trial
 from neuralpower.modeling.features import Array
-from neuralpower.modeling.members import Equation, within_middle
+from neuralpower.modeling.members import Equation, are_shares, within_middle
 
 #: Terms that each member of a mean may have at most: means are tried at every one of these.
 CAPS = (6, 12, 20, 30, 50, 100)
@@ -37,6 +37,10 @@ READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.04
 WORTH = 0.02
 #: What a prediction that overflows counts as (single precision ends at 3e38).
 OVERFLOW = 1e39
+#: Equations may be off as a whole, out of fold; weights and factors correct that. From few rows the
+#: equations of the folds are far off, and those of all rows are not: a correction learnt there is
+#: at most ``CORRECTION``. Weights need it whatever the rows: they are shares of about 1.
+FEW_ROWS, CORRECTION = 25, 1.25
 #: An equation of more terms is not taken alone: nothing would keep it from running away.
 SIMPLE = 12
 
@@ -105,7 +109,10 @@ class Selection:
 
 
 class _View:
-    """Predictions of all trials for some rows, with the log candidates' factors applied."""
+    """Predictions of all trials for some rows, with the log candidates' factors applied.
+
+    ``few``: whether the family has fewer rows than ``FEW_ROWS``.
+    """
 
     def __init__(
         self,
@@ -113,6 +120,7 @@ class _View:
         tables: Sequence[np.ndarray],
         measured: Array,
         folds: np.ndarray,
+        few: bool = False,
     ) -> None:
         self.trials = trials
         self.measured = measured
@@ -131,6 +139,8 @@ class _View:
                 # 1983) for relative instead of absolute squares.
                 ratio = values / measured[:, None]
                 factor = ratio.sum(axis=0) / (ratio**2).sum(axis=0)
+                if few:
+                    factor = np.clip(factor, 1.0 / CORRECTION, CORRECTION)
             self.factors.append(factor)
             self.values.append(values * factor)
 
@@ -216,7 +226,7 @@ class _View:
         errors: Sequence[float],
         tried: set[tuple[tuple[int, int], ...]],
     ) -> tuple[Option, Array] | None:
-        """The non-negative mean of some equations; its error comes from weights of other folds."""
+        """The mean of some equations, None if it is none; its error is by other folds' weights."""
         if len(best) < FEWEST_MEMBERS:
             return None
         values = np.stack([self.values[t][:, s] for t, s in best], axis=1)
@@ -238,9 +248,11 @@ class _View:
         gram, moment = grams.sum(axis=0), moments.sum(axis=0)
         errors_by_fold = np.empty((len(self.sizes), 1))
         for f, size in enumerate(self.sizes):
-            w = _weights(gram - grams[f], moment - moments[f])
+            w = _shares(gram - grams[f], moment - moments[f])
             errors_by_fold[f] = max(w @ grams[f] @ w - 2.0 * w @ moments[f] + size, 0.0) / size
-        final = _weights(gram, moment)
+        final = _shares(gram, moment)
+        if not are_shares(final):
+            return None
         return Option(members, tuple(final.tolist())), errors_by_fold
 
     def terms(self, option: Option) -> int:
@@ -315,6 +327,15 @@ def _finite(table: np.ndarray) -> Array:
     return np.nan_to_num(table.astype(np.float64), nan=OVERFLOW, posinf=OVERFLOW, neginf=-OVERFLOW)
 
 
+def _shares(gram: Array, moment: Array) -> Array:
+    """As ``_weights``, with a sum that ``CORRECTION`` keeps near 1; zeros where all overflow."""
+    found = _weights(gram, moment)
+    total = float(found.sum())
+    if total <= 0.0 or 1.0 / CORRECTION <= total <= CORRECTION:
+        return found
+    return np.asarray(found * (np.clip(total, 1.0 / CORRECTION, CORRECTION) / total))
+
+
 def _weights(gram: Array, moment: Array) -> Array:
     """The w >= 0 of least w' gram w - 2 w' moment; 0 for a member that overflows."""
     sound = np.diag(gram) < OVERFLOW
@@ -350,9 +371,14 @@ def select(deals: Sequence[Deal], most_terms: int | None = None) -> Selection:
         [np.concatenate([deal.trials[t].outer for deal in deals]) for t in range(len(trials))],
         np.concatenate([deal.problem.layers.measured for deal in deals]),
         np.concatenate([deal.problem.folds + i * count for i, deal in enumerate(deals)]),
+        _few(deals[0]),
     )
     option, scores = final.choose(most_terms)
     return Selection(option, _equations(final, option), tuple(dealt), scores, first)
+
+
+def _few(deal: Deal) -> bool:
+    return len(deal.problem.layers) < FEW_ROWS
 
 
 def _score(deal: Deal, most_terms: int | None) -> tuple[Array, list[Option]]:
@@ -364,7 +390,11 @@ def _score(deal: Deal, most_terms: int | None) -> tuple[Array, list[Option]]:
     for fold, rows in enumerate(problem.rows):
         others = folds != fold
         view = _View(
-            trials, [t.inner[fold][others] for t in trials], measured[others], folds[others]
+            trials,
+            [t.inner[fold][others] for t in trials],
+            measured[others],
+            folds[others],
+            _few(deal),
         )
         option, _ = view.choose(most_terms)
         choices.append(option)

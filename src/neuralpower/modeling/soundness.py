@@ -8,6 +8,7 @@ from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
+from neuralpower.modeling.members import are_shares
 
 #: No device's model counts more than so many times.
 MOST_EXPONENT = 10.0
@@ -21,10 +22,10 @@ def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
         raise ValueError(f"{model.target} in {entries['unit']!r}")
     if entries.get("n_terms", model.n_terms) != model.n_terms:
         raise ValueError(f"n_terms {entries['n_terms']!r}, and there are {model.n_terms}")
-    # Weights of folds are shares; they need not sum to 1 exactly (the middle counts more).
-    weights = [equation.weight for equation in model.equations]
-    if min(weights) < 0 or not 0.5 < sum(weights) < 2:
-        raise ValueError("the weights of the equations are no shares")
+    parts = [*model.parts, *(model.guard.parts if model.guard is not None else ())]
+    for equations in (model.equations, *(part.equations for part in parts)):
+        if not are_shares([equation.weight for equation in equations]):
+            raise ValueError("the weights of the equations are no shares")
     interval = model.interval
     if min(interval.scales) <= 0 or any(a >= b for a, b in pairwise(interval.knots)):
         raise ValueError("the interval needs rising knots, each with a positive scale")
@@ -35,6 +36,5 @@ def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
         raise ValueError(f"pool_methods {list(model.methods)} are not known")
     if model.relative_sd < 0 or model.mean_ratio <= 0 or abs(model.error_correlation) > 1:
         raise ValueError("a spread, a ratio or a correlation that cannot be")
-    parts = [*model.parts, *(model.guard.parts if model.guard is not None else ())]
     if not all(abs(e) <= MOST_EXPONENT for e in (model.exponent, *(p.exponent for p in parts))):
         raise ValueError("an exponent that cannot be")

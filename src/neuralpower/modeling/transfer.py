@@ -15,7 +15,7 @@ from typing import Any
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
-from neuralpower.modeling.baselines import Device, score_baselines
+from neuralpower.modeling.baselines import Device, refuse_bounds, score_baselines
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.data_sheet import HALF_WIDTH, DataSheet, from_data_sheet, sheet_of
 from neuralpower.modeling.fitting import (
@@ -102,31 +102,26 @@ def transfer_platform(
     options = options or FitOptions()
     work = Work(Path(out) / PARTS, options.checksum())
     limits = replace(sheet.of_device(), power_cap_w=sheet.power_cap_w or ceiling_w(data))
+    refuse_bounds(limits.idle_power_w, limits.power_cap_w, platform.folder)
     done: dict[tuple[str, str], Fitted] = {}
-    transferred = 0
+    transferred: set[tuple[str, str]] = set()
     for (family, target), layers in sorted(data.layers.items()):
         found = {name: model for name, old in models.items() if (model := old.get(family, target))}
         try:
             if found:
                 done[family, target] = transfer_layers(found, layers, options, limits)
-                transferred += 1
+                transferred.add((family, target))
             else:
                 done[family, target] = fit_layers(layers, options, limits)
         except TooFewError as error:
-            work.refused.append(
-                {
-                    "file": f"{family} tables",
-                    "column": target,
-                    "reason": f"too few for a model: {error}",
-                    "action": "no model",
-                }
-            )
+            work.refuse(family, target, f"too few for a model: {error}")
     wanted = {(family, target) for old in models.values() for family, target in old.models}
     for family, target in sorted(wanted - set(done)):
         if target in HALF_WIDTH and (model := from_data_sheet(models, family, target, sheet)):
             done[family, target] = Fitted({**model.facts, **model.to_json()}, [], [], {})
-            transferred += 1
-    if not transferred:
+            transferred.add((family, target))
+    done = {key: fitted for key, fitted in done.items() if work.takes(*key, fitted)}
+    if not transferred & set(done):
         raise InputError(
             "no family with 5 configurations has a model there, and no data sheet is known of it "
             "and of them: measure more, use fit, or give --data-sheet",

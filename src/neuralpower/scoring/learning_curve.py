@@ -14,6 +14,7 @@ from neuralpower.modeling.data import Dataset, Layers
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.metrics import coverage, rmspe, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models
+from neuralpower.modeling.selection import TooFewError
 from neuralpower.modeling.transfer import load_sources, transfer_layers
 
 COLUMNS = (
@@ -58,7 +59,10 @@ def learning_curve(
             inside = np.array(sorted(order[:size]))
             outside = np.array(sorted(order[size:]))
             part, rest = layers.take(inside), layers.take(outside)
-            model, expected = fit(part)
+            try:
+                model, expected = fit(part)
+            except TooFewError:  # a part of fewer groups than folds need, say: no point of a curve
+                continue
             guess = model.predict(rest.columns)
             found = scores(rest.measured, guess.value)
             yield {
@@ -133,6 +137,9 @@ def _transferred(given: Mapping[str, ModelSet], family: str, options: FitOptions
 
     def fit(part: Layers) -> tuple[Model, float]:
         value = transfer_layers(sources, part, options).model
-        return Model.from_json(value), float(value["scores"]["rmspe"])
+        try:
+            return Model.from_json(value), float(value["scores"]["rmspe"])
+        except ValueError as error:
+            raise TooFewError(str(error)) from None
 
     return fit

@@ -1,17 +1,25 @@
-"""What nobody knows before the first minute on a board, one line each; a fault ends one line."""
+"""What nobody knows before the first minute on a board, one line each; a fault ends one line.
+
+``python3 look.py ADVICE.txt`` also writes options of ``profile`` that follow from what was seen.
+"""
 
 from __future__ import annotations
 
 import importlib
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+#: A pass of the profiler may change the anchor by so much, and take so long (s).
+_TRACE_LEFT, _SLOW_PASS_S = 0.003, 0.06
 
 
 def main() -> None:
-    """Print each part's line."""
+    """Print each part's line; the advice goes into the file that was named."""
     parts: dict[str, Callable[[], object]] = {
         "NVML, us a poll (median, 99 %), publications a second, last answer": nvml,
         "PyTorch: import and context s, board, L2 bytes, cuDNN": pytorch,
@@ -25,6 +33,22 @@ def main() -> None:
             print(f"{name}: {part()}", flush=True)
         except Exception as error:
             print(f"{name}: FAILED {type(error).__name__}: {error}", flush=True)
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(advice(), encoding="utf-8")
+        print(f"advice: {advice() or 'none'}")
+
+
+#: What ``profiler`` saw: ms before and after, seconds of each pass.
+_seen: list[tuple[float, float, list[float]]] = []
+
+
+def advice() -> str:
+    """Options of ``profile``: no kernel names where the profiler is slow or leaves a trace."""
+    if not _seen:
+        return "--no-kernels"
+    before, after, costs = _seen[-1]
+    harmful = after / before - 1 > _TRACE_LEFT or statistics.median(costs) > _SLOW_PASS_S
+    return "--no-kernels" if harmful else ""
 
 
 def nvml() -> object:
@@ -127,7 +151,8 @@ def profiler() -> object:
             torch.relu(x)
             torch.cuda.synchronize()
         costs.append(round(time.monotonic() - begin, 3))
-    return before, statistics.median(replays(60)) / 4, costs
+    _seen.append((before, statistics.median(replays(60)) / 4, costs))
+    return _seen[-1]
 
 
 if __name__ == "__main__":

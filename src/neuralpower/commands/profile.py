@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from neuralpower.profiling.design import Item, NetworkItem
     from neuralpower.profiling.run import Settings
 
+#: Visits between two of the reference layer on a GPU (measurement protocol).
+_GPU_BLOCK = 12
+
 _EXAMPLE = """example:
   neuralpower sweep --config config/config.yaml --out sweeps
   neuralpower profile sweeps/*.csv prototxts/lenet.prototxt@1,16 --platform my-cpu \\
@@ -145,8 +148,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeats-within",
         type=share,
         metavar="SHARE",
-        help="part of the run in which all repeats lie: 0.6 for a run that may be cut "
-        f"(default: {design.repeats_within:g})",
+        help="part of the run in which all repeats and networks lie: 0.6 for a run that may be "
+        f"cut (default: {design.repeats_within:g})",
+    )
+    parser.add_argument(
+        "--anchor-every",
+        type=positive,
+        metavar="N",
+        help="visits between two of the reference layer (default: "
+        f"{design.block_size}, on a GPU {_GPU_BLOCK})",
     )
     parser.add_argument(
         "--network-repeats",
@@ -241,14 +251,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         "thrice_share": arguments.thrice,
         "network_repeats": arguments.network_repeats,
         "repeats_within": arguments.repeats_within,
+        "block_size": arguments.anchor_every,
     }
     replays = {
         "min_time_s": arguments.min_time,
         "max_time_s": arguments.max_time,
     }
     if arguments.device == "cuda":
-        # The protocol's reference layer every 12 visits, a memory-bound one every 48.
-        design |= {"block_size": 12, "second_anchor_every": 4}
+        # A memory-bound reference layer after every fourth of the first.
+        design = {"block_size": _GPU_BLOCK, "second_anchor_every": 4} | {
+            name: value for name, value in design.items() if value is not None
+        }
     calibration = None
     adaptive = AdaptiveProtocol(share=arguments.power_share)
     if arguments.characterise is not None:

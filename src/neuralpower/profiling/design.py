@@ -28,7 +28,8 @@ class DesignProtocol:
 
     ``second_anchor_every``: blocks after which a second, memory-bound anchor follows the first
     (0: never). ``repeats_within``: the part of the run, from its start, in which items with
-    several visits have all of them, so that a run that is cut has repeats too.
+    several visits have all of them, and networks all of theirs, so that a run that is cut has
+    repeats and networks too.
     """
 
     block_size: int = 20
@@ -96,7 +97,9 @@ def plan(
         for number in range(times):
             # Keep off the borders of the parts: the next repeat is at least 0.3 / R away.
             within = 0.15 + 0.7 * _uniform(seed, key, number)
-            span = protocol.repeats_within if times > 1 else 1.0
+            # Networks come early too: they are few, and a run that is cut should have them all.
+            early = times > 1 or isinstance(items[key], NetworkItem)
+            span = protocol.repeats_within if early else 1.0
             places.append((span * (number + within) / times, key, number + 1))
     visits: list[Visit] = []
     anchors = 0

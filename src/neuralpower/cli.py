@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from neuralpower import __version__
 from neuralpower.commands.batches import joined
+from neuralpower.commands.overwriting import refuse_overwriting_by
 from neuralpower.commands.parser import Parser
 from neuralpower.core.errors import InputError, printable
 
@@ -60,6 +61,7 @@ def _run(words: list[str]) -> int:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         arguments = _parser(words).parse_args(joined(words))
+        refuse_overwriting_by(arguments)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuralpower.core.documents import parse_json, parse_yaml, read_yaml
+from neuralpower.core.documents import parse_json, parse_yaml, read_yaml, yaml_line
 from neuralpower.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,46 @@ def test_yaml_names_stay_as_they_are_written() -> None:
     text = "no: 1\n~: 2\n1.0: 3\n16: 4\n0x10: 5\nday: 2001-02-03"
     value = parse_yaml(text)
     assert value == {"no": 1, "~": 2, "1.0": 3, 16: 4, "0x10": 5, "day": "2001-02-03"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1:30", "1:30"),  # 90 in YAML 1.1
+        ("190:20:30.15", "190:20:30.15"),
+        ("1e11", 1e11),  # text in YAML 1.1
+        ("1.0e9", 1e9),
+        ("-2E-3", -0.002),
+        ("010", 10),  # 8 in YAML 1.1
+        ("089", 89),
+        ("0o17", 15),
+        ("-0x1F", -31),
+        ("1_000", 1000),
+        (".5", 0.5),
+        ("7.", 7.0),
+        ("1.2.3", "1.2.3"),
+        ("5e", "5e"),
+        ("._", "._"),
+        ("'5'", "5"),
+    ],
+)
+def test_numbers_are_as_people_write_them(text: str, value: object) -> None:
+    found = parse_yaml(f"a: {text}")
+    assert found == {"a": value}
+    assert type(found["a"]) is type(value)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("0123456789.:eExXob_+-~yes", max_size=8),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text("ab1.e:", min_size=1, max_size=4), inner, max_size=3),
+    max_leaves=8,
+))  # fmt: skip
+def test_a_line_of_yaml_is_read_back(value: object) -> None:
+    """What the workflow hands to a command is what the configuration says, text like 1e5 too."""
+    assert parse_yaml(yaml_line({"section": value})) == {"section": value}
 
 
 def test_entries_may_be_merged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,19 @@ def test_without_facts_nothing_is_guessed(
         ("peak_gflops: 9000", "peak_gflops and bandwidth_gb_s are needed"),
         ("peak_gflops: -1\nbandwidth_gb_s: 5", "peak_gflops: a positive number is needed"),
         ("peak_gflops: yes\nbandwidth_gb_s: 5", "peak_gflops: a positive number is needed"),
+        (
+            "peak_gflops: 5.0e-324\nbandwidth_gb_s: 5",
+            "peak_gflops 4.94066e-324: devices have",
+        ),
+        ("peak_gflops: 1e11\nbandwidth_gb_s: 5", "peak_gflops 1e+11: devices have 0.001 to 2e+07"),
+        ("peak_gflops: 9e3\nbandwidth_gb_s: 1e-300", "bandwidth_gb_s 1e-300: devices have"),
+        ("peak_gflops: 9e3\nbandwidth_gb_s: 9e11", "bandwidth_gb_s 9e+11: devices have"),
+        (
+            "peak_gflops: 9e3\nbandwidth_gb_s: 9\npower_cap_w: 1e9",
+            "power_cap_w 1e+09: devices have 0.001 to 5000 W; is the unit right?",
+        ),
+        ("peak_gflops: 9e3\nbandwidth_gb_s: 9\nidle_power_w: 2e4", "idle_power_w 20000: devices"),
+        ("peak_gflops: 9:30\nbandwidth_gb_s: 5", "peak_gflops: a positive number is needed"),
         ("peak_gflop: 9000", "unknown fact 'peak_gflop'"),
         ("device: 5", "device: words are needed"),
         ("- 1", "a data sheet is a mapping"),
@@ -150,3 +164,77 @@ def test_the_facts_of_a_data_sheet(root: Path) -> None:
     assert load_data_sheet(root / "new.yaml") == DataSheet(
         9000.0, 250.0, 200.0, None, "a new board"
     )
+
+
+@pytest.mark.parametrize(("peak", "bandwidth"), [(0.001, 0.001), (2e7, 1e5), (0.001, 1e5)])
+def test_the_slowest_and_the_fastest_device_have_models(
+    root: Path, tmp_path: Path, peak: float, bandwidth: float
+) -> None:
+    sheet = tmp_path / "sheet.yaml"
+    sheet.write_text(f"peak_gflops: {peak}\nbandwidth_gb_s: {bandwidth}\n")
+    words = ["transfer", "--data-sheet", str(sheet), "--out", str(tmp_path / "m"), "--models"]
+    assert main([*words, str(root / "m" / "slow")]) == 0
+    model = load_models(tmp_path / "m").get("conv", "runtime_ms")
+    assert model is not None
+    guess = model.predict(layers_of(root / "new", "conv").columns)
+    assert np.isfinite(guess.hi).all()
+    assert (guess.lo > 0.0).all()
+
+
+def test_facts_of_a_manifest_and_of_an_index_are_looked_at_too(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = write_platform(
+        tmp_path / "few",
+        {"conv.csv": measured(conv_records(6), runtime("new"), noise=0.03)},  # type: ignore[arg-type]
+    )
+    manifest = few / "manifest.json"
+    manifest.write_text('{"peak_gflops": 9000, "bandwidth_gb_s": 1e-300}')
+    for words in (["transfer", "--models", str(root / "m" / "slow")], ["fit"]):
+        assert main([words[0], str(few), *words[1:], "--out", str(tmp_path / "m")]) == 2
+        assert f"{manifest}: bandwidth_gb_s 1e-300: devices have" in capsys.readouterr().err
+    models = tmp_path / "models"
+    shutil.copytree(root / "m" / "slow", models)
+    index = json.loads((models / "models.json").read_text())
+    (models / "models.json").write_text(json.dumps(index | {"peak_gflops": 5e-324}))
+    words = ["transfer", "--data-sheet", str(root / "new.yaml"), "--models", str(models), "--out"]
+    assert main([*words, str(tmp_path / "m")]) == 2
+    assert f"{models / 'models.json'}: peak_gflops 4.94066e-324" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_board_that_draws_more_when_idle_than_measured_is_refused(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All rows at one power are the cap, as measurements show it: no idle power is above."""
+    records = measured(
+        conv_records(20),
+        runtime("new"),  # type: ignore[arg-type]
+        power=lambda t: 40.0 * np.ones(t.rows),
+    )
+    board = write_platform(tmp_path / "b", {"conv.csv": records})
+    (board / "manifest.json").write_text('{"idle_power_w": 50}')
+    words = ["transfer", str(board), "--models", str(root / "m" / "slow"), "--out"]
+    assert main([*words, str(tmp_path / "m")]) == 2
+    assert "idle_power_w 50 is not below the board's limit of 40 W" in capsys.readouterr().err
+
+
+def test_what_an_earlier_transfer_left_is_removed(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A curve and a composition of other models would be shown, or would stop predict."""
+    config = tmp_path / "quick.yaml"
+    config.write_text("fit: {folds: 3, candidates: [[physical, relative, non-negative]]}")
+    few = write_platform(
+        tmp_path / "few",
+        {"conv.csv": measured(conv_records(30), runtime("new"), noise=0.03)},  # type: ignore[arg-type]
+    )
+    out, slow = tmp_path / "out", str(root / "m" / "slow")
+    words = ["--models", slow, "--out", str(out), "--config", str(config)]
+    assert main(["transfer", str(few), *words]) == 0
+    assert (out / "learning_curve.csv").exists()
+    (out / "composition.json").write_text('{"models_sha256": "of other models"}')
+    assert main(["transfer", "--data-sheet", str(root / "new.yaml"), *words]) == 0
+    assert not (out / "learning_curve.csv").exists()
+    lenet = str(Path(__file__).resolve().parents[2] / "prototxts/lenet.prototxt")
+    assert main(["predict", lenet, "--models", str(out)]) == 0

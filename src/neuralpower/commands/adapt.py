@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from neuralpower.commands.arguments import add_data_sheet, add_source_models, seconds
+from neuralpower.commands.overwriting import refuse_overwriting
 from neuralpower.core.errors import InputError, say
 from neuralpower.core.files import safe_name
 
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if (count := int(arguments.budget / SECONDS_A_ROW)) < 1:
         raise InputError(f"--budget: at least {SECONDS_A_ROW:g} seconds are needed")
     sweep, models = arguments.out / "sweep", arguments.out / "models" / name
+    refuse_overwriting(models, arguments.models)
     measurements = arguments.out / "measurements" / name
     given = [str(folder) for folder in arguments.models]
     words = ["sweep", "--config", str(arguments.config), "--out", str(sweep)]

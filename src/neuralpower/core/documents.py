@@ -31,6 +31,19 @@ MAX_INTEGER = 2**63 - 1
 _PLAIN_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
+#: Numbers of YAML 1.2's core schema, and underscores between digits, as before.
+_YAML_NUMBERS = (
+    ("int", re.compile(r"[-+]?(?:0b[01]+|0o[0-7]+|0x[0-9a-fA-F]+|[0-9][0-9_]*)\Z")),
+    (
+        "float",
+        re.compile(
+            r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
+            r"|[0-9][0-9_]*[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"
+        ),
+    ),
+)
+
+
 class DocumentError(ValueError):
     """A value that no document of ours holds; the readers add the place."""
 
@@ -145,7 +158,8 @@ def read_yaml(path: str | Path) -> Any:
     """The value of a YAML file, None for an empty one.
 
     Beside the bounds of all documents: keys are text or whole numbers and each is there once;
-    aliases may not make a small file large; there are no tags. Dates are text.
+    aliases may not make a small file large; there are no tags. Dates are text, and numbers are as
+    in YAML 1.2: 1e11 is one, 1:30 is text and no number of seconds, 010 is ten.
     """
     return parse_yaml(read_text(path), path)
 
@@ -229,7 +243,6 @@ def _check_events(events: Iterable[object]) -> None:
 
 def _plain_loader(base: Any) -> Any:
     """A safe loader that leaves dates as text and bounds integers."""
-    import yaml
 
     class Loader(base):  # type: ignore[misc]
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -239,18 +252,38 @@ def _plain_loader(base: Any) -> Any:
                 if not _PLAIN_INTEGER.fullmatch(key.value):
                     key.tag = "tag:yaml.org,2002:str"
 
+    replaced = (":timestamp", ":int", ":float")
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, rule) for tag, rule in rules if not tag.endswith(":timestamp")]
+        first: [(tag, rule) for tag, rule in rules if not tag.endswith(replaced)]
         for first, rules in base.yaml_implicit_resolvers.items()
     }
+    for kind, rule in _YAML_NUMBERS:
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", rule, list("-+.0123456789"))
 
     def integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-        if len(node.value) > 40:
-            raise DocumentError(f"the whole number {node.value[:20]}... is beyond 64 bits")
-        value = int(yaml.constructor.SafeConstructor.construct_yaml_int(loader, node))
+        text = node.value.replace("_", "")
+        if len(text) > 40:
+            raise DocumentError(f"the whole number {text[:20]}... is beyond 64 bits")
+        radix = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2], 10)
+        value = int(text, radix)
         if abs(value) > MAX_INTEGER:
-            raise DocumentError(f"the whole number {node.value[:20]}... is beyond 64 bits")
+            raise DocumentError(f"the whole number {text[:20]}... is beyond 64 bits")
         return value
 
     Loader.add_constructor("tag:yaml.org,2002:int", integer)
     return Loader
+
+
+def yaml_line(value: object) -> str:
+    """A value as YAML on one line that ``parse_yaml`` reads back: text like a number is quoted."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    for kind, rule in _YAML_NUMBERS:
+        Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", rule, list("-+.0123456789"))
+    text: str = yaml.dump(
+        value, Dumper=Dumper, sort_keys=False, default_flow_style=True, width=10**9
+    )
+    return text.strip()

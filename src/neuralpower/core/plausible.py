@@ -33,6 +33,28 @@ MOST_ELEMENTS_PER_MS = 10**10
 LEAST_MS, MOST_MS = 1e-6, 1e9
 #: Four times the hottest boards of 2025 (a B200 draws 1.2 kW): what is above is in milliwatts.
 MOST_WATTS = 5e3
+#: What a data sheet or a manifest may say of a device, least and most, with the unit: from a
+#: thousandth of a microcontroller's to ten times the fastest board of 2025 (a B200 moves 8,000
+#: GB/s). What is beyond is a slip of the unit, and would make every prediction nonsense.
+DEVICE_FACTS: dict[str, tuple[float, float, str]] = {
+    "peak_gflops": (1e-3, 2e-6 * MOST_MACS_PER_MS, "10^9 operations/s"),
+    "bandwidth_gb_s": (1e-3, 1e5, "GB/s"),
+    "power_cap_w": (1e-3, MOST_WATTS, "W"),
+    "idle_power_w": (1e-3, MOST_WATTS, "W"),
+}
+
+
+def impossible_fact(name: str, value: float) -> str | None:
+    """Why no device has a fact of ``DEVICE_FACTS`` like this; None where one may.
+
+    >>> impossible_fact("power_cap_w", 250000.0)
+    'power_cap_w 250000: devices have 0.001 to 5000 W; is the unit right?'
+    """
+    least, most, unit = DEVICE_FACTS[name]
+    if least <= value <= most:
+        return None
+    return f"{name} {value:g}: devices have {least:g} to {most:g} {unit}; is the unit right?"
+
 
 _WINDOWED = ("conv", "deconv", "pool")
 _MATRIX = ("conv", "deconv", "fc")

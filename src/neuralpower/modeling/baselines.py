@@ -7,7 +7,7 @@ model. Scores are out of fold: a baseline with a parameter is fitted on the othe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import BASELINES
+from neuralpower.core.plausible import impossible_fact
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.members import Equation, equation_from_json, equation_to_json
@@ -39,11 +40,16 @@ class Device:
     power_cap_w: float | None = None
 
 
-def refuse_bounds(idle_w: float | None, cap_w: float | None, path: str | Path) -> None:
-    """``InputError`` for a board that draws no less when idle than at its limit."""
+def refuse_facts(device: Device, path: str | Path) -> None:
+    """``InputError`` for facts that no device has: one beyond what there is, or a board that draws
+    no less when idle than at its limit."""
+    idle_w, cap_w = device.idle_power_w, device.power_cap_w
     if idle_w is not None and cap_w is not None and idle_w >= cap_w:
         text = f"idle_power_w {idle_w:g} is not below the board's limit of {cap_w:g} W: correct one"
         raise InputError(text, path=path)
+    for name, value in asdict(device).items():
+        if value is not None and (text := impossible_fact(name, value)):
+            raise InputError(text, path=path)
 
 
 @dataclass(frozen=True)

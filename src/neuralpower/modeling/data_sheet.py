@@ -22,7 +22,7 @@ from neuralpower.core.documents import read_yaml
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import MANIFEST
 from neuralpower.modeling.bands import Interval
-from neuralpower.modeling.baselines import BYTES, Device, refuse_bounds
+from neuralpower.modeling.baselines import BYTES, Device, refuse_facts
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.members import Anchor, Equation, Part
 from neuralpower.modeling.models import Model, ModelSet
@@ -78,20 +78,20 @@ def load_data_sheet(path: str | Path) -> DataSheet:
         if key == "device":
             if not isinstance(entry, str):
                 raise InputError("device: words are needed", path=path)
-        elif isinstance(entry, bool) or not isinstance(entry, int | float) or not 0 < entry < 1e12:
+        elif isinstance(entry, bool) or not isinstance(entry, int | float) or not entry > 0:
             raise InputError(f"{key}: a positive number is needed", path=path)
     numbers = {name: float(entry) for name, entry in value.items() if name != "device"}
     sheet = _sheet(numbers, str(value.get("device", "")))
     if not sheet.known:
         raise InputError("peak_gflops and bandwidth_gb_s are needed", path=path)
-    refuse_bounds(sheet.idle_power_w, sheet.power_cap_w, path)
+    refuse_facts(sheet.of_device(), path)
     return sheet
 
 
 def sheet_of(platform: Platform) -> DataSheet:
     """What a platform's manifest knows of its device."""
     sheet = _sheet({name: platform.number(name) for name in _NUMBERS}, platform.device)
-    refuse_bounds(sheet.idle_power_w, sheet.power_cap_w, platform.folder / MANIFEST)
+    refuse_facts(sheet.of_device(), platform.folder / MANIFEST)
     return sheet
 
 
@@ -116,7 +116,7 @@ def from_data_sheet(
         name: (model, theirs)
         for name, models in sources.items()
         if (model := models.get(family, target)) is not None
-        and (theirs := _theirs(models, family, target)) is not None
+        and (theirs := _expected(sheet_of_models(models), family, target)) is not None
     }
     own = _expected(sheet, family, target)
     if own is None or not found:
@@ -164,14 +164,15 @@ def from_data_sheet(
     )
 
 
-def _theirs(models: ModelSet, family: str, target: str) -> Equation | None:
-    """What the data sheet of a device with models expects of a layer."""
-    numbers = {
-        name: float(value)
-        for name in _NUMBERS
-        if isinstance(value := models.facts.get(name), int | float) and value > 0
-    }
-    return _expected(_sheet(numbers), family, target)
+def sheet_of_models(models: ModelSet) -> DataSheet:
+    """What the index of a folder of models says of its device."""
+    return _sheet(
+        {
+            name: float(value)
+            for name in _NUMBERS
+            if isinstance(value := models.facts.get(name), int | float) and value > 0
+        }
+    )
 
 
 def _expected(sheet: DataSheet, family: str, target: str) -> Equation | None:

@@ -26,7 +26,7 @@ from neuralpower.core.file_names import (
 )
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.core.targets import TARGETS
-from neuralpower.modeling.baselines import Device, refuse_bounds
+from neuralpower.modeling.baselines import Device, refuse_facts
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.fitting import (
@@ -157,7 +157,7 @@ def fit_platform(
         platform.number("idle_power_w"),
         platform.number("power_cap_w") or ceiling_w(data),
     )
-    refuse_bounds(device.idle_power_w, device.power_cap_w, platform.folder / MANIFEST)
+    refuse_facts(device, platform.folder / MANIFEST)
     tasks = [
         (family, target)
         for family in data.families()

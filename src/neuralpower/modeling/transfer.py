@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import COMPOSITION, LEARNING_CURVE, MODELS_INDEX
 from neuralpower.core.files import safe_name
-from neuralpower.modeling.baselines import Device, refuse_bounds, score_baselines
+from neuralpower.modeling.baselines import Device, refuse_facts, score_baselines
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
-from neuralpower.modeling.data_sheet import HALF_WIDTH, DataSheet, from_data_sheet, sheet_of
+from neuralpower.modeling.data_sheet import (
+    HALF_WIDTH,
+    DataSheet,
+    from_data_sheet,
+    sheet_of,
+    sheet_of_models,
+)
 from neuralpower.modeling.fitting import (
     FitOptions,
     Fitted,
@@ -102,7 +109,7 @@ def transfer_platform(
     options = options or FitOptions()
     work = Work(Path(out) / PARTS, options.checksum())
     limits = replace(sheet.of_device(), power_cap_w=sheet.power_cap_w or ceiling_w(data))
-    refuse_bounds(limits.idle_power_w, limits.power_cap_w, platform.folder)
+    refuse_facts(limits, platform.folder)
     done: dict[tuple[str, str], Fitted] = {}
     transferred: set[tuple[str, str]] = set()
     for (family, target), layers in sorted(data.layers.items()):
@@ -129,6 +136,9 @@ def transfer_platform(
         )
     for (family, target), fitted in done.items():
         work.add(family, target, fitted, {})
+    # They are of the models that were there before.
+    for name in (LEARNING_CURVE, COMPOSITION):
+        (Path(out) / name).unlink(missing_ok=True)
     return write_models(Path(out), platform, data, work, options)
 
 
@@ -169,5 +179,6 @@ def load_sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
             )
         if models.platform in found or models.platform == DIRECT:
             raise InputError(f"models of {models.platform!r} a second time", path=folder)
+        refuse_facts(sheet_of_models(models).of_device(), Path(folder) / MODELS_INDEX)
         found[models.platform] = models
     return found

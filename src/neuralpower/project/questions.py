@@ -265,14 +265,9 @@ def settings(config: Mapping[str, object], section: str | None = None) -> str:
 
     The order of keys is kept: it is the order of the values of a design.
     """
-    import yaml
+    from neuralpower.core.documents import yaml_line
 
-    return yaml.safe_dump(
-        _plain(config) if section is None else {section: _plain(config[section])},
-        sort_keys=False,
-        default_flow_style=True,
-        width=10**9,
-    ).strip()
+    return yaml_line(_plain(config) if section is None else {section: _plain(config[section])})
 
 
 def _plain(value: object) -> object:

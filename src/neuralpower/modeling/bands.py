@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.members import LOG_LIMIT
 from neuralpower.modeling.terms import Factor, term_from_json, term_to_json
 
 #: What a tree may look at beside factors of features: the logarithm of the prediction.
@@ -131,7 +132,9 @@ class Interval:
     def bounds(self, value: Array, table: FeatureTable | None = None) -> tuple[Array, Array]:
         """Interval of positive predictions (n,), same unit; ``table`` has the layers' features."""
         scale = self.scale(value, table)
-        return value * np.exp(self.lower * scale), value * np.exp(self.upper * scale)
+        ends = (np.clip(end * scale, -LOG_LIMIT, LOG_LIMIT) for end in (self.lower, self.upper))
+        lo, hi = (value * np.exp(end) for end in ends)
+        return lo, hi
 
     def to_json(self) -> dict[str, object]:
         """The interval as JSON values."""

@@ -48,8 +48,8 @@ def refuse_facts(device: Device, path: str | Path) -> None:
         text = f"idle_power_w {idle_w:g} is not below the board's limit of {cap_w:g} W: correct one"
         raise InputError(text, path=path)
     for name, value in asdict(device).items():
-        if value is not None and (text := impossible_fact(name, value)):
-            raise InputError(text, path=path)
+        if value is not None and (reason := impossible_fact(name, value)):
+            raise InputError(reason, path=path)
 
 
 @dataclass(frozen=True)

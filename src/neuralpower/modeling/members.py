@@ -166,6 +166,13 @@ def optional_of(value: object) -> float | None:
     return number
 
 
+def text_of(value: object) -> str:
+    """A printable line from JSON; ``ValueError`` if it is none: terminals and pages show it."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{value!r} is given where a line of text is needed")
+    return value
+
+
 def equation_to_json(equation: Equation) -> dict[str, object]:
     """An equation as JSON values, every term with its readable name."""
     return {
@@ -196,7 +203,7 @@ def equation_from_json(value: object) -> Equation:
         coefficients=tuple(number_of(term["coefficient"]) for term in value["terms"]),
         factor=positive_of(value["factor"]),
         weight=number_of(value["weight"]),
-        candidate=str(value["candidate"]),
+        candidate=text_of(value["candidate"]),
         bend=bend_from_json(value.get("form")),
         neighbours=neighbours_from_json(value.get("neighbours")),
     )
@@ -215,7 +222,7 @@ def part_to_json(part: Part) -> dict[str, object]:
 def part_from_json(value: Mapping[str, Any]) -> Part:
     """The part of ``part_to_json``; errors as of ``Model.from_json``."""
     return Part(
-        str(value["source"]),
+        text_of(value["source"]),
         number_of(value["exponent"]),
         equations_from_json(value["equations"]),
         anchor_from_json(value["anchor"]),

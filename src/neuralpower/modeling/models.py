@@ -40,6 +40,7 @@ from neuralpower.modeling.members import (
     part_to_json,
     positive_of,
     product_of,
+    text_of,
     value_of,
 )
 from neuralpower.modeling.terms import TermTable
@@ -54,6 +55,8 @@ SCHEMA_VERSION = 5
 READ_VERSIONS = (3, 4, 5)
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
+#: Predictions are far below, in every unit; sums of them and products with factors stay finite.
+BEYOND = 1e60
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,11 @@ class Model:
         return sum(len(neighbours.layers) for neighbours in said if neighbours is not None)
 
     def predict(self, columns: Columns) -> Prediction:
-        """Predict a table of layers given as configuration columns (arrays of one length)."""
+        """Predict a table of layers given as configuration columns (arrays of one length).
+
+        Raises ``InputError`` where the equations run away to what is no number of a device: their
+        file was changed, or the layer is far beyond all that there are.
+        """
         arrays = {name: np.asarray(values) for name, values in columns.items()}
         rows = len(next(iter(arrays.values()))) if arrays else 0
         value = np.empty(rows)
@@ -145,8 +152,14 @@ class Model:
             part = slice(start, min(start + CHUNK, rows))
             piece = {name: values[part] for name, values in arrays.items()}
             table = FeatureTable(piece, self.family, part.stop - part.start)
-            value[part] = self._value(table)
-            lo[part], hi[part] = self.interval.bounds(value[part], table)
+            with np.errstate(all="ignore"):  # what overflows is looked for below
+                value[part] = self._value(table)
+                lo[part], hi[part] = self.interval.bounds(value[part], table)
+        if not ((value > 0.0) & (lo >= 0.0) & (hi < BEYOND) & (lo <= hi)).all():
+            raise InputError(
+                f"the model {self.family}.{self.target}.json gives no number that a layer can "
+                "have: fit again, or ask for smaller layers"
+            )
         value, lo, hi = (within(part, self.limits) for part in (value, lo, hi))
         return Prediction(value, lo, hi, *self._extrapolates(arrays, rows))
 
@@ -235,7 +248,7 @@ class Model:
             raise ValueError("it was transferred by an earlier version")
         low, high = value.get("limits", (None, None))
         model = cls(
-            family=str(value["family"]),
+            family=text_of(value["family"]),
             target=value["target"],
             equations=equations_from_json(value["equations"]),
             anchor=anchor_from_json(value["anchor"]),
@@ -244,13 +257,13 @@ class Model:
                 name: (number_of(value["ranges"][name][0]), number_of(value["ranges"][name][1]))
                 for name in value["range_order"]
             },
-            methods=tuple(str(m) for m in value["pool_methods"]),
+            methods=tuple(text_of(m) for m in value["pool_methods"]),
             relative_sd=number_of(value["relative_sd"]),
             error_correlation=number_of(value["error_correlation"]),
             mean_ratio=number_of(value["mean_ratio"]),
             lean=positive_of(value["lean"]),
-            candidate=str(value["candidate"]),
-            source=str(value.get("source", "")),
+            candidate=text_of(value["candidate"]),
+            source=text_of(value.get("source", "")),
             exponent=number_of(value.get("exponent", 1.0)),
             parts=tuple(map(part_from_json, value.get("parts", ()))),
             guard=guard_from_json(value.get("guard")),

@@ -115,7 +115,8 @@ def test_power_of_a_pass_keeps_to_the_boards_limits() -> None:
     inside = in_networks(estimates, more)
     assert inside.power_w.hi.max() <= CAP_W
     whole = total(inside, more)
-    assert whole.power_w == pytest.approx((CAP_W, CAP_W, CAP_W))
+    # What is at the cap is not known better than what is below: 20 % down, as every layer.
+    assert whole.power_w == pytest.approx((CAP_W, 0.8 * CAP_W, CAP_W))
     assert whole.energy_mj is not None
     assert whole.runtime_ms is not None
     assert whole.energy_mj[0] == pytest.approx(CAP_W * whole.runtime_ms[0])

@@ -40,7 +40,7 @@ from neuralpower.modeling.intervals import (
 )
 from neuralpower.modeling.members import Anchor, Equation
 from neuralpower.modeling.metrics import coverage, mean_scores, scores
-from neuralpower.modeling.models import Model, within
+from neuralpower.modeling.models import Limits, Model, within
 from neuralpower.modeling.selection import (
     Deal,
     Option,
@@ -211,7 +211,8 @@ def fit_layers(
     device = device or Device()
     model = choice.model()
     if layers.target == "power_w":
-        model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
+        limits = (device.idle_power_w, device.power_cap_w)
+        model = limited(model, layers, choice.selection.predicted, limits)
     baselines = {b.name: b.to_json() for b in score_baselines(choice.problem, device)}
     return finish(
         choice,
@@ -224,6 +225,14 @@ def fit_layers(
             "provenance": {"data_sha256": layers.checksum(), **(provenance or {})},
         },
     )
+
+
+def limited(model: Model, layers: Layers, predicted: Array, limits: Limits) -> Model:
+    """A model of power that keeps to what the device can draw, and its interval of what it says.
+
+    ``predicted``: out-of-fold predictions (n,) before they are kept to it.
+    """
+    return replace(model, limits=limits, interval=calibrate(layers, within(predicted, limits)))
 
 
 def finish(

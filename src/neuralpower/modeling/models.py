@@ -9,6 +9,7 @@ at a floor or a cap: ``modeling.forms``), each kept within the range of ratios t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from neuralpower.core.files import sha256_file, write_json
 from neuralpower.core.targets import UNITS
 from neuralpower.modeling import soundness
 from neuralpower.modeling.bands import Interval, interval_from_json
+from neuralpower.modeling.beyond import beyond_batches, times_outside, widening
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.members import (
     Anchor,
@@ -147,21 +149,39 @@ class Model:
         arrays = {name: np.asarray(values) for name, values in columns.items()}
         rows = len(next(iter(arrays.values()))) if arrays else 0
         value = np.empty(rows)
-        lo, hi = np.empty(rows), np.empty(rows)
+        lo, hi, sound = np.empty(rows), np.empty(rows), True
         for start in range(0, rows, CHUNK):
             part = slice(start, min(start + CHUNK, rows))
             piece = {name: values[part] for name, values in arrays.items()}
             table = FeatureTable(piece, self.family, part.stop - part.start)
             with np.errstate(all="ignore"):  # what overflows is looked for below
-                value[part] = self._value(table)
-                lo[part], hi[part] = self.interval.bounds(value[part], table)
-        if not ((value > 0.0) & (lo >= 0.0) & (hi < BEYOND) & (lo <= hi)).all():
+                found = self._value(table)
+                far, there = beyond_batches(
+                    self._evaluate, piece, self.family, self.target, self.ranges
+                )
+                found[far] = there
+                sound &= bool(((found > 0.0) & (found < BEYOND)).all())
+                # Kept within the limits before: the interval is that of what is predicted.
+                value[part] = within(found, self.limits)
+                times = times_outside(table, self.ranges)
+                more = widening(times, self.target, self._half_range, table.rows) if times else None
+                lo[part], hi[part] = self.interval.bounds(value[part], table, more)
+        if not (sound and ((lo >= 0.0) & (hi < BEYOND) & (lo <= hi)).all()):
             raise InputError(
                 f"the model {self.family}.{self.target}.json gives no number that a layer can "
                 "have: fit again, or ask for smaller layers"
             )
-        value, lo, hi = (within(part, self.limits) for part in (value, lo, hi))
+        lo, hi = (within(ends, self.limits) for ends in (lo, hi))
         return Prediction(value, lo, hi, *self._extrapolates(arrays, rows))
+
+    @property
+    def _half_range(self) -> float:
+        """Half the logarithm of the anchor's range: how far measured layers are from it."""
+        return 0.5 * math.log(self.anchor.highest / self.anchor.lowest)
+
+    def _evaluate(self, columns: Columns) -> Array:
+        """The values of layers, (n,), whatever was measured."""
+        return self._value(FeatureTable(columns, self.family))
 
     def _value(self, features: FeatureTable) -> Array:
         table = TermTable(features)
@@ -175,17 +195,11 @@ class Model:
         table = FeatureTable(columns, self.family, rows)
         names, by = np.full(rows, "", dtype=object), np.full(rows, np.nan)
         farthest = np.full(rows, -1.0)
-        for name, (low, high) in self.ranges.items():
-            values = table[name]
-            above, below = values > high, values < low
-            with np.errstate(all="ignore"):
-                times = np.where(above, values / high, values / low)
-                distance = np.abs(np.log(times))
+        for name, times in times_outside(table, self.ranges).items():
             # A padding of 3 where none was measured: outside, but no number of times.
-            distance[~np.isfinite(distance)] = 0.0
-            farther = (above | below) & (distance > farthest)
-            names[farther] = name
-            by[farther] = np.where(distance > 0.0, times, np.nan)[farther]
+            distance = np.nan_to_num(np.abs(np.log(times)), nan=0.0)
+            farther = (times != 1.0) & (distance > farthest)
+            names[farther], by[farther] = name, times[farther]
             farthest[farther] = distance[farther]
         if self.methods and "pool_method" in columns:
             other = ~np.isin(columns["pool_method"], self.methods)

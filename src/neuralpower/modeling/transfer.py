@@ -32,6 +32,7 @@ from neuralpower.modeling.fitting import (
     choose,
     finish,
     fit_layers,
+    limited,
 )
 from neuralpower.modeling.metrics import mean_scores, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models, within
@@ -67,7 +68,8 @@ def transfer_layers(
         model = replace(model, source=lead.source, exponent=lead.exponent, parts=tuple(others))
     model = replace(model, guard=guard)
     if layers.target == "power_w":
-        model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
+        predicted = direct.selection.predicted if best.name == DIRECT else dealt[0]
+        model = limited(model, layers, predicted, (device.idle_power_w, device.power_cap_w))
     baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, device)}
     for way in ways:
         # Stored for its scores only: its equations stand in no baseline's form.

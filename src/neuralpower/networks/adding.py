@@ -93,7 +93,7 @@ def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
     )
     power = power * composition.launch.power
     runtime_ms = _scaled(estimates.runtime_ms, factor * time)
-    power_w = _limited(_scaled(estimates.power_w, power), estimates.limits)
+    power_w = _limited(estimates.power_w, power, estimates.limits)
     return replace(
         estimates,
         runtime_ms=runtime_ms,
@@ -102,11 +102,17 @@ def in_networks(estimates: Estimates, composition: Composition) -> Estimates:
     )
 
 
-def _limited(interval: Interval, limits: Limits) -> Interval:
+def _limited(interval: Interval, factors: Floats, limits: Limits) -> Interval:
+    """The interval times ``factors``, as far as the limits let its value go.
+
+    One that is at the board's cap keeps the width that it has below.
+    """
     low, high = limits
     if low is None and high is None:
-        return interval
-    return Interval(*(np.clip(x, low, high) for x in (interval.value, interval.lo, interval.hi)))
+        return _scaled(interval, factors)
+    value = np.clip(interval.value * factors, low, high)
+    ends = (np.clip(x * value / interval.value, low, high) for x in (interval.lo, interval.hi))
+    return Interval(value, *ends)
 
 
 def _scaled(interval: Interval, factors: Floats) -> Interval:

@@ -274,8 +274,9 @@ def product(runtime: Interval, power: Interval) -> Interval:
     value = runtime.value * power.value
     down = np.hypot(runtime.down * power.value, power.down * runtime.value)
     up = np.hypot(runtime.up * power.value, power.up * runtime.value)
-    # With both errors near 100 % the quadrature sum may pass 0, which no energy does.
-    return Interval(value, np.maximum(value - down, 0.0), value + up)
+    # With both errors near 100 % the quadrature sum may pass 0, which no energy does: it is never
+    # less than both lower ends make it.
+    return Interval(value, np.maximum(value - down, runtime.lo * power.lo), value + up)
 
 
 def take(interval: Interval, rows: NDArray[np.intp]) -> Interval:

@@ -19,7 +19,7 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.files import safe_name
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
-from neuralpower.modeling.fitting import FitOptions, choose
+from neuralpower.modeling.fitting import FitOptions, choose, limited
 from neuralpower.modeling.models import Model, ModelSet, load_model, save_model
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.networks.composition import estimate_networks
@@ -151,10 +151,13 @@ def _stored(path: Path, stamp: str) -> Model | None:
 
 def _fit(layers: Layers, options: FitOptions, like: Model, stamp: str) -> Model | None:
     try:
-        model = choose(layers, options).model()
+        choice = choose(layers, options)
     except TooFewError:
         return None
-    return replace(model, limits=like.limits, facts={"stamp": stamp})
+    model = replace(choice.model(), facts={"stamp": stamp})
+    if like.limits == (None, None):
+        return model
+    return limited(model, layers, choice.selection.predicted, like.limits)
 
 
 def _options(models: ModelSet) -> FitOptions:

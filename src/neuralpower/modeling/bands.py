@@ -137,17 +137,13 @@ class Interval:
         ``more``: what is added to both sides' logarithms in quadrature, (n,).
         """
         scale = self.scale(value, table)
-<<<<<<< HEAD
-        ends = (np.clip(end * scale, -LOG_LIMIT, LOG_LIMIT) for end in (self.lower, self.upper))
-        lo, hi = (value * np.exp(end) for end in ends)
-        return lo, hi
-=======
         down, up = -self.lower * scale, self.upper * scale
         if more is not None:
             # Rows with nothing to add keep their bits.
             down, up = (np.where(more > 0.0, np.hypot(x, more), x) for x in (down, up))
-        return value * np.exp(-down), value * np.exp(up)
->>>>>>> c21b9c3 (Widen intervals beyond the measured range, and exchange unmeasured batches for pixels)
+        ends = (np.clip(end, -LOG_LIMIT, LOG_LIMIT) for end in (-down, up))
+        lo, hi = (value * np.exp(end) for end in ends)
+        return lo, hi
 
     def to_json(self) -> dict[str, object]:
         """The interval as JSON values."""

@@ -105,6 +105,9 @@ def test_records_of_wrong_types_are_reported_with_their_line(
         ("measurements", "export", folder, "--format", "csv", "--out", tmp_path / "out"),
         ("measurements", "merge", folder, "--platform", "p", "--out", tmp_path / "out"),
         ("shards", "merge", folder, "--out", tmp_path / "out"),
+        ("fit", folder, "--out", tmp_path / "out"),
+        ("transfer", folder, "--models", MODELS, "--out", tmp_path / "out"),
+        ("evaluate", folder, "--models", MODELS, "--out", tmp_path / "out"),
     ):
         assert "visits.jsonl.gz:1: not a record of a visit" in refused(capsys, *words)
     assert not (tmp_path / "out").exists()

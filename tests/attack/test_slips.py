@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from attacking import LENET, MODELS, QUICK, ROOT, changed, refused
+from attacking import LENET, MODELS, QUICK, ROOT, TABLES, changed, copied, refused
 
 from neuralpower.caffe.network import parse_network
 from neuralpower.cli import main
@@ -49,6 +49,46 @@ def test_a_misspelt_column_of_a_table_is_said(tmp_path: Path, given: str, likely
 def test_columns_of_others_and_those_that_are_there_already_are_none(given: str) -> None:
     known = (*CONFIGURATION_COLUMNS, "runtime_ms", "power_w")
     assert header_slips([*known, given], known) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "real"),
+    [
+        ("runtme_ms", "runtime_ms"),
+        ("runtime_ms2", "runtime_ms"),
+        ("pad_heigth", "pad_height"),
+        ("powr_w", "power_w"),
+        ("kernel_widht", "kernel_width"),
+    ],
+)
+def test_a_misspelt_column_beside_the_real_one_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, real: str
+) -> None:
+    folder = changed(tmp_path, **{given: "7", "power_w": "5"})
+    reason = f"column {given!r}: not read: {real} is there too; remove one, or name it otherwise"
+    assert main(["measurements", "check", str(folder)]) == 0
+    assert f"warning: relu.csv, {reason}" in capsys.readouterr().out
+    words = ["fit", str(folder), "--config", str(tmp_path / "quick.yaml")]
+    assert main([*words, "--out", str(tmp_path / "m")]) == 0
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("repeat", ["0", "-1", "1.5"])
+def test_visits_are_counted_from_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], repeat: str
+) -> None:
+    folder = changed(tmp_path, repeat=repeat)
+    main(["measurements", "check", str(folder)])
+    said = capsys.readouterr().out
+    assert f"warning: relu.csv, row 1: repeat {repeat}: visits are counted 1, 2, 3" in said
+
+
+def test_a_folder_without_layers_is_said_to_be_none_for_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(TABLES / "networks_only", tmp_path)
+    assert main(["measurements", "check", str(folder)]) == 0
+    assert "warning: networks_only: no layers: evaluate, calibrate" in capsys.readouterr().out
 
 
 def test_recorded_platforms_have_no_misspelt_column() -> None:

@@ -299,11 +299,26 @@ def test_v0_faults() -> None:
 
 
 def test_both_formats_in_one_file() -> None:
-    text = 'layers { name: "b" type: NONE } layer { name: "a" type: "Silence" }'
+    text = 'layers { name: "b" type: SILENCE } layer { name: "a" type: "Silence" }'
     with pytest.raises(InputError, match="mixes"):
         parse_network(text, strict=True)
     network = parse_network(text)
     assert [layer.name for layer in network.layers] == ["b", "a"]
+
+
+@pytest.mark.parametrize("words", ["layers { }", 'layers { name: "b" type: NONE }', "layer { }"])
+def test_a_layer_without_a_type_is_a_fault_of_the_file(words: str) -> None:
+    text = f'input: "x"\ninput_dim: [1, 3, 8, 8]\n{words}\n'
+    with pytest.raises(InputError, match=r"<text>:3: the layer.* has no type: write one"):
+        parse_network(text)
+
+
+def test_a_missing_type_that_something_explains_is_no_fault() -> None:
+    """A misspelt type is said as such; a blob whose shape is given needs none."""
+    network = parse_network('layer { name: "b" tpye: "ReLU" top: "b" }')
+    assert any("tpye" in doubt for doubt in network.layers[0].doubts)
+    network = parse_network('layer { name: "b" top: "b" }', blob_shapes={"b": (1, 3)})
+    assert network.layers[0].top_shapes == ((1, 3),)
 
 
 def test_batch_norm_statistics_never_learn() -> None:

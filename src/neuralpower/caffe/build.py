@@ -98,7 +98,7 @@ def build(
 
     ``doubts`` are what the parser did not understand, by the offset of the layer. In strict mode
     raises ``Refusal`` with the layer's place where Caffe dies; in lenient mode a fault becomes a
-    note of the layer.
+    note of the layer, but for a layer without a type: nothing can be known of it.
     """
     for name, shape in options.blob_shapes.items():
         try:
@@ -106,6 +106,12 @@ def build(
         except Refusal as refusal:
             raise Refusal(f"blob shape of '{name}': {refusal.reason}") from None
     entries, absent = select(layers, offsets, state, options, doubts or {})
+    for entry in entries:
+        # Where something in it was not understood, that may be the type, and is said.
+        given = any(name in options.blob_shapes for name in entry.tops)
+        if not (entry.param.type or entry.kind or entry.doubts or given):
+            name = f" '{entry.param.name[:60]}'" if entry.param.name else ""
+            raise Refusal(f'the layer{name} has no type: write one, as type: "ReLU"', entry.offset)
     builder = _Builder(options, absent)
     built = [builder.add(index, entry) for index, entry in enumerate(entries)]
     outputs = {name: builder.shapes[name] for name in builder.unused}

@@ -145,6 +145,10 @@ def check(platform: Platform, most: int = MOST_ROWS) -> Report:
     findings += _duplicates(sound)
     findings += _disagreements(sound)
     findings += _slips(sound)
+    findings += _uncounted([*rows, *networks])
+    if networks and not seen.rows:
+        text = "no layers: evaluate, calibrate and merge use such a folder, fit has no use of it"
+        findings.append(Finding("warning", platform.name, text))
     findings += [*seen.odd_flags, *flag_findings(networks)]
     if seen.sample.partial:
         text = (
@@ -216,6 +220,16 @@ def _duplicates(rows: Sequence[Row]) -> list[Finding]:
         if first is not row:
             found.append(Finding("error", _place(row), f"repeats {_place(first)} exactly"))
     return found
+
+
+def _uncounted(rows: Sequence[Row]) -> list[Finding]:
+    """Visits whose number is none: they tell two measurements of one configuration apart."""
+    return [
+        Finding("warning", _place(row), f"{name} {value:g}: visits are counted 1, 2, 3")
+        for row in rows
+        for name in ("repeat", "run_repeat")
+        if (value := row.values.get(name)) is not None and not (value >= 1 and value % 1 == 0)
+    ]
 
 
 def _disagreements(rows: Sequence[Row]) -> list[Finding]:

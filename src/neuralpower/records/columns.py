@@ -1,7 +1,8 @@
 """Columns of measurement tables that nothing reads although they were probably meant to be read.
 
 Any column may be added to a table: it is kept and not looked at. One whose name is nearly that of
-a known column which the table lacks is a slip, and its values would be lost without a word.
+a known column is a slip, and its values would be lost without a word; where that column is there
+too, only a letter or two may differ.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
-from neuralpower.core.slips import header_slips
+from neuralpower.core.slips import beside, header_slips
 from neuralpower.records.folder import Platform
 from neuralpower.records.rows import NUMBERS, pieces
 
@@ -21,15 +22,21 @@ _ALSO_READ = (*CONFIGURATION_COLUMNS, *NUMBERS, "network", "input", "run", "run_
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """A column of a file that is not read, and the known one that it probably is."""
+    """A column of a file that is not read, and the known one that it probably is.
+
+    ``beside``: the known one is in the table too, and is read.
+    """
 
     file: str
     column: str
     meant: str
+    beside: bool = False
 
     @property
     def reason(self) -> str:
         """What is wrong, in words."""
+        if self.beside:
+            return f"not read: {self.meant} is there too; remove one, or name it otherwise"
         return f"no column of a measurement table, not read: did you mean {self.meant}?"
 
 
@@ -68,4 +75,7 @@ def network_slips(platform: Platform) -> list[Slip]:
 def _of_file(path: Path, written: Sequence[str]) -> list[Slip]:
     header = next(iter(pieces(path, ()))).header
     known = (*written, *_ALSO_READ)
-    return [Slip(path.name, name, other) for name, other in header_slips(header, known)]
+    return [
+        *(Slip(path.name, name, other) for name, other in header_slips(header, known)),
+        *(Slip(path.name, name, other, beside=True) for name, other in beside(header, known)),
+    ]

@@ -11,6 +11,7 @@ from neuralpower.core.file_names import MANIFEST, VISIT_RECORDS
 from neuralpower.core.files import safe_name, sha256_file
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.manifest import write_manifest
+from neuralpower.records.visits import iter_visit_records
 
 #: Files beside the tables that belong to the record of a platform.
 _ACCOMPANYING = (
@@ -121,7 +122,14 @@ def checksum_faults(platform: Platform) -> list[str]:
 
 
 def refuse_changed(platform: Platform) -> None:
-    """Raise ``InputError`` where the folder is not what its manifest says."""
+    """Raise ``InputError`` where the folder is not what its manifest says.
+
+    Records of visits that no manifest lists are read, as ``measurements check`` does: a folder
+    whose record is damaged is not learnt from.
+    """
     faults = checksum_faults(platform)
     if faults:
         raise InputError(f"{faults[0]}: restore the file", path=platform.folder)
+    if VISIT_RECORDS not in (platform.manifest.files or {}):
+        for _ in iter_visit_records(platform.folder):
+            pass

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.families import FAMILIES, POOL_METHODS
 from neuralpower.core.plausible import MOST_MS, MOST_WATTS
 from neuralpower.modeling.members import Equation, are_shares
-
-if TYPE_CHECKING:
-    from neuralpower.modeling.models import Model
 
 #: No device's model counts more than so many times.
 MOST_EXPONENT = 10.0
@@ -22,8 +19,8 @@ MOST_OFF = 1e9
 MOST = {"runtime_ms": MOST_MS, "power_w": MOST_WATTS, "energy_mj": MOST_MS * MOST_WATTS}
 
 
-def check(model: Model, entries: Mapping[str, object], unit: str) -> None:
-    """``ValueError`` with what cannot be of a model; ``entries``: what its file says."""
+def check(model: Any, entries: Mapping[str, object], unit: str) -> None:
+    """``ValueError`` with what cannot be of a ``models.Model``; ``entries``: what its file says."""
     if model.family not in FAMILIES:
         raise ValueError(f"{model.family!r} is no layer family")
     if entries.get("unit", unit) != unit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from caffe_texts import case, last, layer_of, one_layer, tops
 
+from neuralpower.caffe.network import parse_network
 from neuralpower.core.errors import InputError
 
 #: file: (layer, tops, params, macs; None is not asked for).
@@ -77,6 +78,43 @@ def test_a_data_layer_of_another_stage_is_named() -> None:
     text = 'layer { name: "d" type: "Input" top: "x" include { stage: "deploy" } }\n'
     text += 'layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'
     assert "give --stage deploy" in last(text).note
+
+
+TYPO = """input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 8 kernel_size: 3 } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { kernel_size: 2 } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool1" top: "fc"
+  inner_product_param { num_output: 5 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "root", "why"),
+    [
+        ("num_output: 8 kernel_size", "num_output: 8 kernal_size", 2, "conv1",
+         "kernel_size is given 0 times: once or 2 times (the spatial axes) is needed"),
+        ('bottom: "pool1"', 'bottom: "pol1"', 7, "fc",
+         "the shape of bottom 'pol1' is unknown: it comes from outside, give --blob-shape (or is "
+         "it 'pool1'?)"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_said_once_with_its_line_and_layers_after_it_name_it(
+    old: str, new: str, line: int, root: str, why: str
+) -> None:
+    network = parse_network(TYPO.replace(old, new), path="net")
+    said = [text for text in network.warnings if "shape unknown" in text]
+    assert said == [f"net:{line}: shape unknown from here on: {why} (layer '{root}')"]
+    later = [layer for layer in network.layers if not layer.known and layer.name != root]
+    assert later
+    for layer in later:
+        assert layer.note == (
+            f"shape unknown: the shape of bottom '{layer.bottoms[0]}' is unknown: layer '{root}' "
+            "has none"
+        )
 
 
 def test_a_blob_that_a_layer_makes_does_not_come_from_outside() -> None:

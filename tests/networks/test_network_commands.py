@@ -180,6 +180,9 @@ def test_a_saving_beyond_the_measured_range_says_so(
     assert row["double_stride_note"].startswith("beyond the measured ")  # every stride was 1
     (line,) = sentences([row])
     assert "% (beyond the measured " in line
+    assert "bound by arithmetic" in sentences([row | {"bound": "compute"}])[0]
+    pooled = row | {"bound": "compute", "macs": 0}
+    assert "bound by its comparisons and additions, not memory;" in sentences([pooled])[0]
 
 
 def test_nothing_to_predict_is_said(
@@ -348,7 +351,11 @@ def test_a_folder_of_platforms_and_a_folder_as_output(
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "board").symlink_to(folder / "models")
     assert main(["predict", net, "--models", str(tmp_path / "models")]) == 2
-    assert "has the models of several platforms: name one, board" in capsys.readouterr().err
+    deeper = tmp_path / "models" / "board"
+    assert f"the models are one folder deeper: give {deeper}\n" in capsys.readouterr().err
+    (tmp_path / "models" / "other").symlink_to(folder / "models")
+    assert main(["predict", net, "--models", str(tmp_path / "models")]) == 2
+    assert "has the models of several platforms: name one, board, other" in capsys.readouterr().err
     assert call(folder, "predict", net, "--out", str(tmp_path)) == 2
     assert f"{tmp_path}: is a folder: name a file in it" in capsys.readouterr().err
 

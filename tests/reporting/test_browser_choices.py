@@ -97,16 +97,26 @@ def test_a_budget_is_judged_by_the_interval_and_kept_in_the_address(browse: Brow
         const none = cards.map((c) => c.querySelector(".verdict").hidden);
         return {none, tight: set("runtime_ms", "0.5"), near: set("runtime_ms", "1"),
           wide: set("runtime_ms", "2"), energy: set("energy_mj", "100"), hash: location.hash,
+          power: (set("runtime_ms", ""), set("energy_mj", ""), set("power_w", "100")),
+          cool: set("power_w", "25"),
           figures: cards.map((c) => c.getAttribute("data-runtime_ms"))};""",
     )
     assert console == []
     assert found["none"] == [True, True]
     # 0.97 ms per image, from 0.78 to 1.26.
-    assert [float(x) for x in found["figures"][0].split()] == pytest.approx([0.776, 0.97, 1.261])
+    *figures, least = found["figures"][0].split()
+    assert [float(x) for x in figures] == pytest.approx([0.776, 0.97, 1.261])
+    assert least == "least", "the softmax has no figure"
     assert [kind for kind, _ in found["tight"]] == ["no", "no"]
-    assert found["near"][0] == ["maybe", "may fit 1 ms: the interval holds it"]
-    assert found["wide"][0] == ["yes", "fits 2 ms"]
-    assert found["energy"][1] == ["unknown", "fits 2 ms; 100 mJ: not measured here"]
+    # What has no figure comes on top, so that no budget is surely kept to.
+    left_out = "may not fit {}: layers have no figure"
+    assert found["near"][0] == ["maybe", left_out.format("1 ms")]
+    assert found["wide"][0] == ["maybe", left_out.format("2 ms")]
+    assert found["energy"][1] == [
+        "unknown", f"{left_out.format('2 ms')}; 100 mJ: not measured here"
+    ]  # fmt: skip
+    assert found["power"][0] == ["yes", "fits 100 W"], "power is a mean"
+    assert found["cool"][0] == ["maybe", "may fit 25 W: the interval holds it"]
     assert found["hash"] == "#runtime_ms=2&energy_mj=100"
 
 

@@ -117,9 +117,15 @@ def test_shares_of_families_add_up_to_the_whole_without_the_total_s_row() -> Non
 
 
 def test_the_costliest_layer_is_named_with_its_shares_and_bound() -> None:
-    explained = [{"name": "conv1", "bound": "memory"}]
+    explained = [{"name": "conv1", "bound": "memory", "macs": 9.0}]
     text = costliest([*LAYERS, TOTAL], explained)
     assert text == "conv1 takes 60.0 % of the energy and 50.0 % of the runtime; it is memory-bound"
+    work = [{"name": "conv1", "bound": "compute", "macs": 9.0}]
+    assert costliest([*LAYERS, TOTAL], work).endswith("; it is compute-bound")
+    no_macs = [{"name": "conv1", "bound": "compute", "macs": 0.0}]  # a pooling layer's work
+    assert costliest([*LAYERS, TOTAL], no_macs).endswith(
+        "; it is bound by its comparisons and additions (it has no MACs), not by memory"
+    )
     slow = [LAYERS[0], LAYERS[1], LAYERS[2] | {"runtime_share": 0.51}, TOTAL]
     assert (
         costliest(slow, []) == "conv1 takes 60.0 % of the energy; conv2 takes 51.0 % of the runtime"

@@ -1,4 +1,4 @@
-"""Honest marks: a model that a line of code beats is said to be so, wherever it is shown."""
+"""Honest marks: a model that a simple rule beats is said to be so, wherever it is shown."""
 
 from __future__ import annotations
 
@@ -66,4 +66,10 @@ def test_a_sum_without_some_layers_is_shown_as_the_least_that_it_is(tmp_path: Pa
     text = Tags((tmp_path / "report" / "index.html").read_text()).text
     assert "≥ 0.970" in text
     assert "≥ 22.3" in text
-    assert "Models that a line of code beats" not in text
+    assert "Models that a simple rule beats" not in text
+    card = Tags((tmp_path / "report" / "networks" / "small.html").read_text()).text
+    answer = card.split("What one image costs")[1].split("Costliest")[0]
+    assert "≥ 0.970 ms" in answer
+    assert "22.9 W" in answer
+    assert "≥ 22.9 W" not in answer, "a mean"
+    assert "≥ 22.3 mJ" in answer

@@ -24,6 +24,7 @@ from neuralpower.caffe.shapes import (
 from neuralpower.caffe.textformat import Doubt
 from neuralpower.caffe.wiring import Entry, Options, select
 from neuralpower.core.configuration import Configuration
+from neuralpower.core.slips import CLOSE
 
 #: More would not fit the integers of the tables' readers.
 MAX_MACS = 2**63 - 1
@@ -69,6 +70,8 @@ class Layer:
     doubts: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     offset: int = -1
+    #: Why the shape is unknown from this layer on; empty where it follows from an earlier layer.
+    unknown: str = ""
 
     @property
     def supported(self) -> bool:
@@ -118,6 +121,10 @@ def build(
     return BuiltNetwork(built, builder.inputs, outputs, builder.data_asked)
 
 
+#: Blobs from outside that are looked at for slips.
+_MOST_SLIPS = 20
+
+
 class _Builder:
     """The blobs of the network so far."""
 
@@ -125,7 +132,7 @@ class _Builder:
         self.options = options
         #: Blobs that only layers outside the current state make, and how to have those.
         self.absent = absent
-        #: The layer that last made each blob.
+        #: The layer that last made each blob; of one without a shape the layer where that began.
         self.makers: dict[str, str] = {}
         self.strict = options.strict
         self.limit = options.limit
@@ -144,25 +151,35 @@ class _Builder:
         unknown = (None,) * len(tops)
         layer = Layer(index, param.name, param.type, entry.bottoms, tops, shapes, unknown, param)
         layer.offset = entry.offset
+        reason = ""
         try:
             self.check_structure(entry, len(tops))
         except Refusal as refusal:
             self.object(entry, refusal.reason)
         try:
             self.set_up(layer, entry)
-        except UnknownShape as reason:
-            if reason.tops:
+        except UnknownShape as why:
+            reason = str(why)
+            if why.tops:
                 layer.top_shapes = tuple(
                     shape and self.outside(name, shape, True)
-                    for name, shape in zip(tops, reason.tops, strict=True)
+                    for name, shape in zip(tops, why.tops, strict=True)
                 )
-            self.without_shape(layer, entry, str(reason))
+            self.without_shape(layer, entry, reason)
         except Refusal as refusal:
-            self.object(entry, refusal.reason)
+            reason = refusal.reason
+            self.object(entry, reason)
+        pairs = zip(entry.bottoms, shapes, strict=True)
+        begins = next(
+            (self.makers[name] for name, shape in pairs if shape is None and name in self.makers),
+            None,
+        )
+        if begins is None and not layer.known:
+            layer.unknown = reason
         for name, shape in zip(entry.tops, layer.top_shapes, strict=False):
             self.shapes[name] = shape
             self.unused[name] = None
-            self.makers[name] = layer.name
+            self.makers[name] = layer.name if shape or begins is None else begins
             if layer.type == "Input":
                 self.inputs[name] = shape
         layer.doubts, layer.assumed = tuple(entry.doubts), tuple(entry.assumed)
@@ -336,7 +353,18 @@ class _Builder:
             why = "; or ".join(list(self.absent[name])[:3])
         else:
             why = "it comes from outside, give --blob-shape"
+            why += self.likely(name)
         raise UnknownShape(f"the shape of bottom '{name[:60]}' is unknown: {why}")
+
+    def likely(self, name: str) -> str:
+        """The made blob that a name is probably a slip of, in words; of the first few names only,
+        as each is compared with all."""
+        if len(self.inputs) > _MOST_SLIPS:
+            return ""
+        from difflib import get_close_matches
+
+        found = get_close_matches(name[:60], list(self.makers), 1, CLOSE)
+        return f" (or is it '{found[0][:60]}'?)" if found else ""
 
     def outside(self, name: str, shape: Shape, is_input: bool) -> Shape:
         """The shape of a blob that comes from outside, after the options."""

@@ -194,6 +194,9 @@ def _warnings(network: Network, document: textformat.Document) -> list[str]:
             found.setdefault(f"not sure: {text}", []).append((layer.offset, layer.name))
         for text in layer.assumed:
             found.setdefault(f"assumed: {text}", []).append((layer.offset, layer.name))
+        if layer.unknown:
+            text = f"shape unknown from here on: {layer.unknown}"
+            found.setdefault(text, []).append((layer.offset, layer.name))
     lines = []
     for text, places in found.items():
         offset, name = places[0]

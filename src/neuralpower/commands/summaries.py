@@ -23,11 +23,16 @@ _NETWORKS = ("target", "passes", "networks", "MAPE %", "90 % holds")
 
 def say_models(folder: Path) -> None:
     """Families and targets of a folder of models: rows, MAPE out of fold, its range, coverage."""
+    from neuralpower.modeling.data_sheet import DATA_SHEET
     from neuralpower.modeling.models import load_models
 
     by_fold = _errors_by_fold(folder / OUT_OF_FOLD)
     rows: list[Row] = []
+    sheets: dict[str, list[str]] = {}
     for (family, target), model in sorted(load_models(folder).models.items()):
+        if model.candidate == DATA_SHEET:
+            sheets.setdefault(LABELS[target], []).append(family)
+            continue
         scores = model.facts.get("scores", {})
         rows.append(
             {
@@ -40,6 +45,8 @@ def say_models(folder: Path) -> None:
             }
         )
     _say(_MODELS, rows)
+    for label, families in sheets.items():
+        say(f"{label} from the data sheet, not measured, errors not known: {', '.join(families)}")
     for family, target, reason in _refused(folder / DATA_QUALITY):
         say(f"no model of {family} for {target}: {reason}")
     if left_out := _left_out(folder / DATA_QUALITY):

@@ -48,7 +48,9 @@ def _lines(
     names = [f"{prefix}f{i}" for i in range(1, len(equations) + 1)]
     bounds = f"[{anchor.lowest:.{digits}g}, {anchor.highest:.{digits}g}] x {prefix}anchor"
     parts = " + ".join(
-        f"{e.weight * e.factor:.{digits}g} {name}" for e, name in zip(equations, names, strict=True)
+        f"{e.weight * e.factor:.{digits}g} {name}"
+        for e, name in zip(equations, names, strict=True)
+        if e.weight
     )
     lines = [f"{lead} = {parts}, each f within {bounds}"]
     if len(names) > 2:
@@ -117,6 +119,7 @@ def _latex_lines(lead: str, letter: str, equations: Sequence[Equation], digits: 
     parts = " + ".join(
         f"{_latex_number(e.weight * e.factor, digits)}\\,{name}"
         for e, name in zip(equations, names, strict=True)
+        if e.weight
     )
     lines = [f"{lead} &= {parts}"]
     if len(equations) > 2:

@@ -191,10 +191,14 @@ def _opinions(
 
 def candidate_text(equations: Sequence[Equation]) -> str:
     """The winning candidate, or the blend with its weights."""
-    return " + ".join(
-        e.candidate if len(equations) == 1 else f"{e.weight:.2g} x ({e.candidate})"
-        for e in equations
-    )
+    return _blend([(e.candidate, e.weight) for e in equations])
+
+
+def _blend(parts: Sequence[tuple[str, float]]) -> str:
+    """Candidates with their weights; one without weight only has a say in the middle of them."""
+    if len(parts) == 1:
+        return parts[0][0]
+    return " + ".join(f"{weight:.2g} x ({name})" for name, weight in parts if weight)
 
 
 def fit_layers(
@@ -276,10 +280,8 @@ def finish(
 
 
 def _text(names: Sequence[str], option: Option) -> str:
-    return " + ".join(
-        names[t] if len(option.members) == 1 else f"{weight:.2g} x ({names[t]})"
-        for (t, _), weight in zip(option.members, option.weights, strict=True)
-    )
+    members = zip(option.members, option.weights, strict=True)
+    return _blend([(names[t], float(weight)) for (t, _), weight in members])
 
 
 def build_model(

@@ -339,6 +339,8 @@ def load_models(folder: str | Path) -> ModelSet:
     path = root / MODELS_INDEX
     if not path.exists():
         platforms = [found.parent.name for found in sorted(root.glob(f"*/{MODELS_INDEX}"))]
+        if len(platforms) == 1:
+            raise InputError(f"the models are one folder deeper: give {root / platforms[0]}")
         if platforms:
             some = ", ".join(platforms[:20])
             raise InputError(f"has the models of several platforms: name one, {some}", path=root)

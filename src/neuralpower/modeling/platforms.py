@@ -28,6 +28,7 @@ from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.core.targets import TARGETS
 from neuralpower.modeling.baselines import Device, refuse_facts
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
+from neuralpower.modeling.data_sheet import DATA_SHEET
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.fitting import (
     CROSS_VALIDATION_COLUMNS,
@@ -244,9 +245,12 @@ def write_models(
     cross: list[dict[str, object]] = []
     outs = [csv_text(OUT_OF_FOLD_COLUMNS, ())]
     baselines: dict[str, dict[str, object]] = {}
+    sheets: list[str] = []
     for (family, target), path in sorted(work.parts.items()):
         fitted = read_json(path)["fitted"]
         write_json(root / f"{family}.{target}.json", fitted["model"])
+        if fitted["model"]["candidate"] == DATA_SHEET:
+            sheets.append(f"{family}.{target}.json")
         cross.extend(fitted["cross_validation"])
         outs.append(csv_text(OUT_OF_FOLD_COLUMNS, fitted["out_of_fold"]).partition("\n")[2])
         baselines.setdefault(family, {})[target] = fitted["baselines"]
@@ -287,6 +291,7 @@ def write_models(
         },
         "version": __version__,
         "models": sorted(wanted),
+        **({"data_sheet": sheets} if sheets else {}),
         "sha256": {name: sha256_file(root / name) for name in sorted(wanted)},
         "rows": {
             family: {

@@ -338,6 +338,15 @@ def _given_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 #: What bounds a layer, in words.
 BOUNDS = {"compute": "arithmetic", "memory": "memory", "launch": "the launch of its kernel"}
+#: ... one that compares or adds and has no multiply-accumulates, as pooling.
+WITHOUT_MACS = "its comparisons and additions, not memory"
+
+
+def bound_words(row: Row) -> str:
+    """What bounds an explained layer, in words; empty where it is not known."""
+    if row["bound"] == "compute" and row["macs"] == 0:
+        return WITHOUT_MACS
+    return BOUNDS[row["bound"]] if row["bound"] else ""
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
@@ -349,8 +358,8 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         share = row["energy_share"] if row["energy_share"] is not None else row["runtime_share"]
         what = "energy" if row["energy_share"] is not None else "runtime"
         text = f"{row['rank']}. {row['name']} ({row['type']}): {percent(share)} % of the {what}"
-        if row["bound"]:
-            text += f", bound by {BOUNDS[row['bound']]}"
+        if bound := bound_words(row):
+            text += f", bound by {bound}"
         else:
             text += ", of a kind that the roofline does not cover"
         for change in CHANGES:

@@ -18,6 +18,7 @@ from neuralpower.core.documents import read_json, read_yaml
 from neuralpower.core.errors import InputError, printable
 from neuralpower.core.file_names import COMPOSITION, MANIFEST, MODELS_INDEX
 from neuralpower.core.files import sha256_file
+from neuralpower.core.licence import licence_words
 from neuralpower.core.network_files import network_file, network_files
 
 SCHEMA_VERSION = 1
@@ -313,7 +314,7 @@ class _Tracer:
 
         source = load_recipe(self.project / path).source
         facts = (f"measured by {source.authors}: {source.repository} at {source.commit}",
-                 f"licence stated there: {source.licence}")  # fmt: skip
+                 licence_words(source.licence))  # fmt: skip
         return Node(path, self._within(path), "", (), facts)
 
     def _models(self, path: str, measurements: str) -> Node:

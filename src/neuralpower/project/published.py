@@ -27,6 +27,7 @@ from neuralpower.core.file_names import (
     OUT_OF_FOLD,
 )
 from neuralpower.core.files import csv_text, read_rows, read_text, safe_name, write_text
+from neuralpower.core.licence import NO_LICENCE
 from neuralpower.importing.recipe import FILE, Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ _TABLES = (BASELINES, COMPOSITION, CROSS_VALIDATION, DATA_QUALITY,
 _CANDIDATES = 20
 #: Coefficients of two fits of the same rows agree within this.
 RELATIVE = 1e-9
-
-
-#: What a recipe says of a source without a licence.
-NO_LICENCE = "none stated"
 
 
 @dataclass(frozen=True)

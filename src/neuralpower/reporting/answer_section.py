@@ -25,17 +25,21 @@ TRUSTED = "yes"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of an answer, per image, with its 90 % interval as text and as numbers."""
+    """One number of an answer, per image, with its 90 % interval as text and as numbers.
+
+    ``least``: layers that compute have no figure, so that the network takes at least this.
+    """
 
     target: str
     value: float
     lo: float
     hi: float
+    least: bool = False
 
     @property
     def text(self) -> str:
         """The number with its unit."""
-        return f"{number(self.value)} {UNITS[self.target]}"
+        return f"{'≥ ' if self.least else ''}{number(self.value)} {UNITS[self.target]}"
 
     @property
     def what(self) -> str:
@@ -91,16 +95,19 @@ def answer(
 def per_image(total: Row) -> list[Figure]:
     """Runtime and energy of one image, and power, of a total row; what is unknown is left out."""
     found = []
+    least = bool(partial(str(total.get("note") or "")))
     for target in TARGETS:
         values = [total[target + end] for end in ("", "_lo", "_hi")]
         if None not in values and total["batch"]:
             images = 1.0 if target == "power_w" else total["batch"]
-            found.append(Figure(target, *(value / images for value in values)))
+            figures = (value / images for value in values)
+            found.append(Figure(target, *figures, least=least and target != "power_w"))
     return found
 
 
 #: What bounds a layer, in the words of the page; the explanation is in the glossary.
 BOUNDS = {"compute": "compute-bound", "memory": "memory-bound", "launch": "launch-bound"}
+_WITHOUT_MACS = "bound by its comparisons and additions (it has no MACs), not by memory"
 
 
 #: The start of a total's note (``networks.composition``): what share of a network has a figure.
@@ -120,8 +127,11 @@ def costliest(rows: Sequence[Row], explained: Sequence[Row]) -> str:
     (name, text), *others = sentences
     for other, words in others:
         text += f" and {words}" if other == name else f"; {other} takes {words}"
-    bound = next((row["bound"] for row in explained if row["name"] == name), None)
-    return f"{name} takes {text}" + (f"; it is {BOUNDS[bound]}" if bound in BOUNDS else "")
+    row = next((row for row in explained if row["name"] == name), None)
+    bound = BOUNDS.get(row["bound"], "") if row else ""
+    if row and row["bound"] == "compute" and row["macs"] == 0:
+        bound = _WITHOUT_MACS
+    return f"{name} takes {text}" + (f"; it is {bound}" if bound else "")
 
 
 def marks(rows: Sequence[Row], beyond: Beyond) -> list[str]:
@@ -178,6 +188,13 @@ _LAYERS_ONLY = (
 )
 
 
+#: Of a platform of which only the data sheet is known (``modeling.data_sheet``).
+_DATA_SHEET = (
+    "nothing was measured on this device: the figures come from its data sheet and other devices' "
+    "models, and how far they are off is not known"
+)
+
+
 def _accuracy(platform: PlatformResults) -> str:
     """How far predictions of whole networks were off."""
     summary = platform.accuracy.get("network_summary", {})
@@ -186,6 +203,8 @@ def _accuracy(platform: PlatformResults) -> str:
         for target in TARGETS
         if target in summary
     ]
+    if platform.unmeasured:
+        return _DATA_SHEET
     if not parts:
         return _LAYERS_ONLY if platform.accuracy.get("layers") else ""
     n = max(summary[target]["n"] for target in TARGETS if target in summary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from neuralpower.reporting.tables import (
     Cell,
     Column,
     Table,
+    bounded,
     figure,
     inline_download,
     per_cent,
@@ -98,9 +98,10 @@ def _networks_table(results: Results, platforms: list[PlatformResults]) -> Table
             costs = [per_image(first, "runtime_ms")]
             if platform.has_power:
                 costs += [first.get("power_w"), per_image(first, "energy_mj")]
-            least = bool(partial(str(first.get("note") or "")))
+            least = "≥" if partial(str(first.get("note") or "")) else ""
             values += costs
-            cells += [_cost(c, least and i != 1) for i, c in enumerate(costs)]
+            # Power is a mean, not a sum.
+            cells += [bounded(figure(c), least if i != 1 else "") for i, c in enumerate(costs)]
         facts: list[float | None] = [
             _float(published, "top1_error"),
             _float(published, "top5_error"),
@@ -135,12 +136,6 @@ def _at(batches: set[tuple[str, float]]) -> str:
     return " and ".join(f"{size:g} ({', '.join(found)})" for size, found in names.items())
 
 
-def _cost(value: float | None, least: bool) -> Cell:
-    """A cost; of a network of which layers have no figure, the least that it is."""
-    cell = figure(value)
-    return replace(cell, text=f"≥ {cell.text}") if least and cell.text else cell
-
-
 def _macs_per_image(layers: list[Row]) -> float | None:
     batch = next((row["batch"] for row in layers if row.get("batch")), None)
     macs = total(layers, "macs")
@@ -165,7 +160,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
                 word(platform.name, href=f"platforms/{platform.name}.html"),
                 word(platform.fact("device")),
                 word(platform.fact("software")),
-                word("others (published)" if platform.credit else "this project or you"),
+                word(_by(platform)),
                 word(", ".join(sorted(layers))),
                 word(", ".join(worse_models(layers))),
                 word("how", f"measurements/{platform.name}.html")
@@ -184,7 +179,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
     columns = [
         Column("Platform", False), Column("Device", False), Column("Software", False),
         Column("Measured by", False), Column("Layer families", False),
-        Column("Models that a line of code beats", False),
+        Column("Models that a simple rule beats", False),
         Column("Measured", False), Column("Layers timed"),
         Column("Layers with power"),
         Column("conv runtime error %"), Column("conv power error %"),
@@ -195,6 +190,12 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
         "out of fold for layers, and of whole passes that were measured for networks."
     )
     return slim(Table("platforms", "Platforms", caption, columns, rows))
+
+
+def _by(platform: PlatformResults) -> str:
+    if platform.unmeasured:
+        return "nobody: from its data sheet"
+    return "others (published)" if platform.credit else "this project or you"
 
 
 def _typical(layers: Mapping[str, LayerScores], target: str) -> float | None:

@@ -10,7 +10,7 @@ from neuralpower.core.targets import TARGETS
 from neuralpower.networks.choosing import compare
 from neuralpower.networks.text import count, number
 from neuralpower.reporting import figures_network as figures
-from neuralpower.reporting.answer_section import answer
+from neuralpower.reporting.answer_section import answer, partial
 from neuralpower.reporting.beyond import Beyond, column_words
 from neuralpower.reporting.diagram import Colouring, Picture, boxes, draw
 from neuralpower.reporting.layer_section import all_figures, body, headline, layer_table, parts
@@ -26,6 +26,7 @@ from neuralpower.reporting.scores import SCORE_COLUMNS, by_batch, score_cells
 from neuralpower.reporting.tables import (
     Column,
     Table,
+    bounded,
     ends,
     figure,
     linked_download,
@@ -171,19 +172,20 @@ def _batch_table(
         for row in totals[platform.name]:
             time = row["runtime_ms"]
             per_second = 1000 * row["batch"] / time if time else None
+            least, most = ("≥", "≤") if partial(str(row["note"] or "")) else ("", "")
             rows.append(
                 [
                     word(platform.name),
                     whole(row["batch"]),
-                    figure(time),
+                    bounded(figure(time), least),
                     ends(row, "runtime_ms"),
-                    figure(per_image(row, "runtime_ms")),
-                    figure(per_second),
+                    bounded(figure(per_image(row, "runtime_ms")), least),
+                    bounded(figure(per_second), most),
                     figure(row["power_w"]),
                     ends(row, "power_w"),
-                    figure(row["energy_mj"]),
+                    bounded(figure(row["energy_mj"]), least),
                     ends(row, "energy_mj"),
-                    figure(per_image(row, "energy_mj")),
+                    bounded(figure(per_image(row, "energy_mj")), least),
                     word(column_words(row["extrapolates"] or "")),
                 ]
             )
@@ -207,7 +209,8 @@ def _batch_table(
         Table(
             "totals",
             "Whole network by platform and batch size",
-            "One forward pass of the whole batch: the sum of its layers' predictions. The interval "
+            "One forward pass of the whole batch: the sum of its layers' predictions (≥, ≤: layers "
+            "without a figure are left out). The interval "
             "carries the layers' errors with their correlation. What it covers is said with "
             "each platform below.",
             columns,

@@ -15,6 +15,7 @@ from neuralpower.core.file_names import (
 )
 from neuralpower.core.targets import LABELS, TARGETS, UNITS
 from neuralpower.reporting import figures_platform as figures
+from neuralpower.reporting.beyond import column_words
 from neuralpower.reporting.pages import Page
 from neuralpower.reporting.results import PlatformResults, Results, Row
 from neuralpower.reporting.scores import (
@@ -70,11 +71,13 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
             ("What", platform.fact("description")),
             ("Power sensor", platform.fact("sensor")),
             ("Precision", platform.fact("precision")),
-            ("Batch sizes measured", platform.fact("batch_sizes")),
+            ("Batch sizes measured", _batches(platform)),
+            ("Convolutions measured", "" if platform.unmeasured else _sizes(platform)),
             ("To know before use", " ".join(map(str, platform.models.get("traps") or ()))),
             ("Notes", platform.fact("notes")),
         ],
         "why_no_power": platform.why_no_power,
+        "data_sheet": _of_data_sheet(platform),
         "worse": worse_models(platform.accuracy.get("layers", {})),
         "figures_of_quality": platform.checked.quality.facts if platform.checked else [],
         "credit": platform.credit,
@@ -94,6 +97,53 @@ def _context(platform: PlatformResults, page: Path) -> dict[str, object]:
     }
     context["contents"] = _contents(context)
     return context
+
+
+#: Sizes of convolutions that the page gives the measured range of.
+_SIZES = ("in_channels", "out_channels", "in_height", "kernel_height", "stride_height")
+
+
+def _batches(platform: PlatformResults) -> str:
+    """The few batch sizes that were measured, or from which to which of the many."""
+    if platform.unmeasured:
+        return ""
+    families = ("conv", *sorted(platform.models.get("rows", {})))
+    ends = next((found for f in families if (found := platform.ranges(f).get("batch"))), None)
+    if platform.fact("batch_sizes") or ends is None:
+        return platform.fact("batch_sizes")
+    return f"{ends[0]:g} to {ends[1]:g}"
+
+
+def _sizes(platform: PlatformResults) -> str:
+    ranges = platform.ranges("conv")
+    return ", ".join(
+        f"{column_words(name)} {low:g} to {high:g}"
+        for name in _SIZES
+        for low, high in [ranges.get(name, (0, 0))]
+        if low < high
+    )
+
+
+def _of_data_sheet(platform: PlatformResults) -> str:
+    """That models come from a data sheet, and what that is worth; empty where none does."""
+    if not platform.of_data_sheet:
+        return ""
+    facts = [
+        f"{value:g} {unit}"
+        for name, unit in (("peak_gflops", "GFLOP/s"), ("bandwidth_gb_s", "GB/s"),
+                           ("power_cap_w", "W at most"))
+        if isinstance(value := platform.models.get(name), int | float)
+    ]  # fmt: skip
+    families: dict[str, list[str]] = {}
+    for family, target in (name.split(".")[:2] for name in platform.of_data_sheet):
+        families.setdefault(LABELS[target], []).append(family)
+    models = " and ".join(f"{label} of {', '.join(names)}" for label, names in families.items())
+    lead = "Nothing was measured on this device" if platform.unmeasured else "Not measured here"
+    return (
+        f"{lead}: {models} come from its data sheet ({', '.join(facts)}) and other devices' models. "
+        "Their errors are not known; their 90 % intervals are a factor of 4 either way for runtime "
+        "and of 1.6 for power"
+    )
 
 
 def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -256,8 +306,9 @@ def _measurement(platform: PlatformResults) -> dict[str, object]:
                   [Column("File", False), Column("Rows"), Column("SHA-256", False)], rows)
         )  # fmt: skip
     if not facts and table is None:
-        note = "the folder holds tables only: how it was measured is not recorded"
-        facts = [("Known", note)]
+        if platform.unmeasured:
+            return {}
+        facts = [("Protocol", "not recorded: only tables of measurements are known")]
     return {"facts": facts, "files": table, "power": None}
 
 
@@ -301,11 +352,16 @@ def _provenance(platform: PlatformResults) -> list[tuple[str, str]]:
     accuracy, models = platform.accuracy, platform.models
     options = models.get("options")
     facts = [
-        ("Data, SHA-256", str(accuracy.get("data_sha256") or models.get("data_sha256") or "")),
+        (
+            "Data, SHA-256",
+            ""
+            if platform.unmeasured
+            else str(accuracy.get("data_sha256") or models.get("data_sha256") or ""),
+        ),
         ("Fitted by", f"neuralpower {models['version']}" if models.get("version") else ""),
         ("Created", str(models.get("created") or accuracy.get("created") or "")),
     ]
-    if isinstance(options, Mapping):
+    if isinstance(options, Mapping) and not platform.unmeasured:
         facts += [
             (f"fit: {k}", ", ".join(map(str, v)) if isinstance(v, list) else str(v))
             for k, v in sorted(options.items())

@@ -13,6 +13,7 @@ from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import CROSS_VALIDATION, MANIFEST, MODELS_INDEX
 from neuralpower.core.files import read_rows, read_text, safe_name
+from neuralpower.core.licence import licence_words
 from neuralpower.core.network_files import network_files
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.overview import Listed, read_overview
@@ -75,6 +76,11 @@ class Credit:
     repository: str
     commit: str
     licence: str
+
+    @property
+    def licence_words(self) -> str:
+        """What the source says of its licence."""
+        return licence_words(self.licence)
 
 
 @dataclass(frozen=True)
@@ -209,6 +215,8 @@ class PlatformResults:
     @cached_property
     def why_no_power(self) -> str:
         """Why there are no power figures; empty where there are some."""
+        if any(name.endswith(".power_w.json") for name in self.of_data_sheet):
+            return ""
         fitted = self.models.get("rows", {}).values()
         scored = self.accuracy.get("layers", {}).values()
         if any(rows.get("with_power") for rows in fitted) or any(t.get("power_w") for t in scored):
@@ -217,9 +225,20 @@ class PlatformResults:
         reason = power.get("reason") if isinstance(power, dict) else self.models.get("power_reason")
         return str(reason or "its measurements hold no power")
 
+    @cached_property
+    def of_data_sheet(self) -> list[str]:
+        """Files of models that come from the device's data sheet, without a measurement."""
+        names = self.models.get("data_sheet")
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether nothing was measured on the device: all models come from its data sheet."""
+        return bool(self.of_data_sheet) and not self.models.get("rows")
+
     @property
     def has_power(self) -> bool:
-        """Whether power was measured, so that power and energy are predicted."""
+        """Whether power and energy are predicted."""
         return not self.why_no_power
 
     @property

@@ -70,7 +70,7 @@ def best_simple(score: LayerScore) -> tuple[str, float] | None:
 
 
 def worse_than_simple(score: LayerScore) -> str:
-    """What beats a layer model that a line of code could replace; empty where nothing does."""
+    """The simple rule that beats a layer model, in words; empty where none does."""
     best, own = best_simple(score), score.get("rmspe")
     if best is None or own is None or best[1] >= own:
         return ""
@@ -78,7 +78,7 @@ def worse_than_simple(score: LayerScore) -> str:
 
 
 def worse_models(layers: Mapping[str, LayerScores]) -> list[str]:
-    """Families and targets of an accuracy file whose model a line of code beats, in words."""
+    """Families and targets of an accuracy file whose model a simple rule beats, in words."""
     return [
         f"{family} {LABELS[target]}"
         for family, targets in sorted(layers.items())

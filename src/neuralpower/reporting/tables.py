@@ -188,6 +188,11 @@ def figure(value: float | None, digits: int = 3, mark: str = "", help: str = "")
     return Cell(number(value, digits), round_sort(value), "", mark, help)
 
 
+def bounded(cell: Cell, sign: str) -> Cell:
+    """A cell whose number is the least (sign ≥) or the most (≤) that it can be; empty as it is."""
+    return replace(cell, text=f"{sign} {cell.text}") if sign and cell.text else cell
+
+
 def ends(row: Row, target: str) -> Cell:
     """The interval of a target; sorts by its upper end."""
     lo, hi = row.get(f"{target}_lo"), row.get(f"{target}_hi")

@@ -11,9 +11,11 @@
       for (const input of budgets) {
         const limit = Number(input.value);
         if (!(limit > 0)) continue;
-        const ends = card.getAttribute(`data-${input.dataset.budget}`)?.split(" ").map(Number);
+        const [text, least] = card.getAttribute(`data-${input.dataset.budget}`)?.split(" least") ?? [];
+        const ends = text?.split(" ").map(Number);
         const of = `${limit} ${units[input.dataset.budget]}`;
         if (!ends) verdicts.push(["unknown", `${of}: not measured here`]);
+        else if (least !== undefined && ends[0] <= limit) verdicts.push(["maybe", `may not fit ${of}: layers have no figure`]);
         else if (ends[2] <= limit) verdicts.push(["yes", `fits ${of}`]);
         else if (ends[0] > limit) verdicts.push(["no", `does not fit ${of}`]);
         else verdicts.push(["maybe", `may ${ends[1] <= limit ? "" : "not "}fit ${of}: the interval holds it`]);

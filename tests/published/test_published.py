@@ -16,7 +16,9 @@ from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import find_networks
 from neuralpower.modeling.candidates import DEFAULT_CANDIDATES
 from neuralpower.modeling.fitting import FitOptions
-from neuralpower.modeling.models import load_models
+from neuralpower.modeling.equations import to_text
+from neuralpower.modeling.fitting import candidate_text
+from neuralpower.modeling.models import load_model, load_models
 from neuralpower.networks.calibration import load_composition
 from neuralpower.project import published, questions
 from neuralpower.project.card import card
@@ -67,6 +69,26 @@ def test_the_card_is_that_of_recipe_models_and_accuracy(name: str) -> None:
     assert text == card(one, accuracy)
     for said in (one.recipe.source.licence, one.recipe.source.commit, one.recipe.source.authors):
         assert said in text
+
+
+def test_texts_of_models_leave_out_what_has_no_weight() -> None:
+    """Equations without weight only have a say in the middle one, which the text has."""
+    found = 0
+    for name in FITTED:
+        for path in published.find(name).model_files():
+            if path.name == "models.json" or path.name.count(".") < 2:
+                continue
+            model = load_model(path)
+            assert (" 0 x (" in f" {model.candidate}", " 0 f" in model.facts["equation"]) == (
+                False,
+                False,
+            )
+            if any(equation.weight == 0 for equation in model.equations):
+                found += 1
+                assert candidate_text(model.equations) == model.candidate
+                assert to_text(model) == model.facts["equation"]
+                assert f"f{len(model.equations)}\nf1 = " in model.facts["equation"]
+    assert found == 3
 
 
 def test_what_is_committed_serves_as_results(tmp_path: Path) -> None:

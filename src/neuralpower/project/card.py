@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neuralpower.core.licence import licence_words
 from neuralpower.core.targets import LABELS, TARGETS
 from neuralpower.networks.text import number
 from neuralpower.project.published import Published
@@ -31,7 +30,7 @@ def card(published: Published, accuracy: Accuracy) -> str:
         *_facts(recipe.facts),
         f"| batch sizes measured | {_batches(recipe.batch_sizes)} |",
         f"| source | {source.title}, {source.authors}: {source.repository} at {source.commit} |",
-        f"| licence | {licence_words(source.licence)} |",
+        f"| licence, as stated there | {source.licence} |",
         *(
             ("| files | our conversion; the source's repository does not hold them |",)
             if source.converted

@@ -100,8 +100,8 @@ def per_image(total: Row) -> list[Figure]:
         values = [total[target + end] for end in ("", "_lo", "_hi")]
         if None not in values and total["batch"]:
             images = 1.0 if target == "power_w" else total["batch"]
-            figures = (value / images for value in values)
-            found.append(Figure(target, *figures, least=least and target != "power_w"))
+            value, lo, hi = (value / images for value in values)
+            found.append(Figure(target, value, lo, hi, least and target != "power_w"))
     return found
 
 

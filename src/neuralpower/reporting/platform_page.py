@@ -140,9 +140,9 @@ def _of_data_sheet(platform: PlatformResults) -> str:
     models = " and ".join(f"{label} of {', '.join(names)}" for label, names in families.items())
     lead = "Nothing was measured on this device" if platform.unmeasured else "Not measured here"
     return (
-        f"{lead}: {models} come from its data sheet ({', '.join(facts)}) and other devices' models. "
-        "Their errors are not known; their 90 % intervals are a factor of 4 either way for runtime "
-        "and of 1.6 for power"
+        f"{lead}: {models} come from its data sheet ({', '.join(facts)}) and other devices' "
+        "models. Their errors are not known; their 90 % intervals are a factor of 4 either way for "
+        "runtime and of 1.6 for power"
     )
 
 

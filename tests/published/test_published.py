@@ -15,9 +15,8 @@ from neuralpower.commands.predict import measured_batches
 from neuralpower.core.errors import InputError
 from neuralpower.core.network_files import find_networks
 from neuralpower.modeling.candidates import DEFAULT_CANDIDATES
-from neuralpower.modeling.fitting import FitOptions
 from neuralpower.modeling.equations import to_text
-from neuralpower.modeling.fitting import candidate_text
+from neuralpower.modeling.fitting import FitOptions, candidate_text
 from neuralpower.modeling.models import load_model, load_models
 from neuralpower.networks.calibration import load_composition
 from neuralpower.project import published, questions

@@ -96,6 +96,38 @@ def test_names_in_files_cannot_write_to_the_terminal(
         assert printed.replace("\n", "").isprintable(), words
 
 
+@pytest.mark.parametrize("format", ["csv", "md", "json"])
+@pytest.mark.parametrize("command", ["layers", "predict", "explain", "compare"])
+def test_names_write_nothing_into_a_pipe_that_a_terminal_obeys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, format: str
+) -> None:
+    """What is piped ends on a terminal too (head, cat); files hold names as they are."""
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 1 dim: 8 dim: 32 '
+        'dim: 32 } } }\nlayer { name: "c\\033[2J\\302\\233m\\342\\200\\256z" type: "Convolution" '
+        'bottom: "x" top: "y\\033]0;X\\007k" convolution_param { num_output: 8 kernel_size: 3 } }\n'
+    )
+    words = [command, str(net), "--format", format]
+    words += [] if command == "layers" else ["--models", str(MODELS)]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isprintable()
+    # A table of Markdown has no control characters at all.
+    seen = format != "md" and command != "compare"
+    assert not seen or "\\x1b[2J" in printed or "\\u001b[2J" in printed
+    if format == "csv" and command == "layers":
+        assert main([*words, "--out", str(tmp_path / "net.csv")]) == 0
+        assert "c\x1b[2J\x9bm\u202ez" in (tmp_path / "net.csv").read_text()
+
+
+def test_a_handed_network_of_escape_sequences_is_piped_as_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["layers", str(CASES / "d12_escape_sequences.prototxt")]) == 0
+    assert "a\\x1b]0;PWN\\x07\\x1b[2J" in capsys.readouterr().out
+
+
 def test_records_of_wrong_types_are_reported_with_their_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

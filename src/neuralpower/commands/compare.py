@@ -11,6 +11,7 @@ from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, read_networks, readings
 from neuralpower.core import files
+from neuralpower.core.errors import show
 from neuralpower.core.file_names import NETWORKS_FILE
 from neuralpower.networks import text
 
@@ -57,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
         error=arguments.error and f"{arguments.error}_error",
     )
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
-        sys.stdout.write(text.table_text(*comparison_cells(rows), _SPARE))
+        show(text.table_text(*comparison_cells(rows), _SPARE))
     elif arguments.format == "md":
         table = text.markdown_table(*comparison_cells(rows))
         if arguments.out is None:
-            sys.stdout.write(table)
+            show(table)
         else:
             files.write_text(arguments.out, table)
     else:

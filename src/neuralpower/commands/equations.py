@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the equations of the models that are asked for; exit status 0."""
-    from neuralpower.core.errors import InputError
+    from neuralpower.core.errors import InputError, show
     from neuralpower.core.files import write_text
     from neuralpower.modeling import equations
     from neuralpower.modeling.models import load_models
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"no such model: there are {known}", path=arguments.models)
     text = "\n".join(write(model) for model in wanted)
     if arguments.out is None:
-        sys.stdout.write(text)
+        show(text)
     else:
         write_text(arguments.out, text)
     return 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from neuralpower.commands.arguments import add_measured
 from neuralpower.commands.reading import add_reading_arguments, readings
 from neuralpower.commands.summaries import say_accuracy
+from neuralpower.core.errors import show
 from neuralpower.core.files import write_json
 
 
@@ -33,5 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.out, accuracy)
         say_accuracy(accuracy)
     else:
-        sys.stdout.write(json.dumps(accuracy, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        show(json.dumps(accuracy, indent=1, sort_keys=True, allow_nan=False) + "\n")
     return 0

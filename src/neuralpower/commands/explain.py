@@ -12,7 +12,7 @@ from neuralpower.commands.batches import one_batch
 from neuralpower.commands.predict import write_rows
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.cells import Row
-from neuralpower.core.errors import InputError, printable, say
+from neuralpower.core.errors import InputError, printable, say, show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not rows:
         raise InputError(nothing(loaded[0]), path=network)
     if arguments.format is None and arguments.out is None and sys.stdout.isatty():
-        sys.stdout.write(_text(rows, sentences(rows)))
+        show(_text(rows, sentences(rows)))
     else:
         write_rows(arguments, "explanation", COLUMNS, rows)
     return 0

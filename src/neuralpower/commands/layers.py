@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from neuralpower.commands.batches import one_batch
 from neuralpower.commands.reading import add_reading_arguments, readings, warn
 from neuralpower.core.configuration import LAYER_COLUMNS
-from neuralpower.core.errors import InputError, printable, say
+from neuralpower.core.errors import InputError, printable, say, show
 from neuralpower.core.files import aligned_text, csv_text, safe_name, write_text
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _write(network: Network, several: bool, arguments: argparse.Namespace) -> No
     text = _text(rows, arguments)
     out: Path | None = arguments.out
     if out is None:
-        sys.stdout.write(text)
+        show(text)
         return
     folder = several or out.is_dir()
     name = f"{safe_name(network.name, 'network name')}.{arguments.format or 'csv'}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuralpower.core.cells import SIZE_COLUMNS
-from neuralpower.core.errors import InputError, printable, say
+from neuralpower.core.errors import InputError, printable, say, show
 from neuralpower.core.families import FAMILIES, FAMILY
 from neuralpower.core.files import aligned_text, csv_text, safe_name, write_table
 
@@ -109,7 +108,7 @@ def _template(family: str, out: Path | None) -> int:
     """The header of a table; what else may be in it goes to standard error."""
     needed = (*SIZE_COLUMNS, *FAMILY[family].cells, "runtime_ms")
     optional = [name for name in _OPTIONAL.get(family, ()) if name not in needed]
-    write_table(out, needed, []) if out is not None else sys.stdout.write(csv_text(needed, []))
+    write_table(out, needed, []) if out is not None else show(csv_text(needed, []))
     say(
         f"one row per measurement; may be added: {', '.join([*optional, 'power_w', 'repeat'])} "
         "(docs/measurements_format.md)"
@@ -131,7 +130,7 @@ def _merge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check(folders: list[Path], show: int) -> int:
+def _check(folders: list[Path], most: int) -> int:
     from neuralpower.records.checks import check
 
     errors = 0
@@ -139,7 +138,7 @@ def _check(folders: list[Path], show: int) -> int:
         for platform in _platforms(folder):
             report = _with_unlike(platform, check(platform))
             errors += report.errors
-            sys.stdout.write(_text(platform, report, show))
+            show(_text(platform, report, most))
     return 1 if errors else 0
 
 
@@ -167,7 +166,7 @@ def _platforms(folder: Path) -> list[Platform]:
         return found
 
 
-def _text(platform: Platform, report: Report, show: int) -> str:
+def _text(platform: Platform, report: Report, most: int) -> str:
     from neuralpower.core.facts import as_text
     from neuralpower.records.repeat_facts import power_facts, runtime_facts
 
@@ -186,10 +185,10 @@ def _text(platform: Platform, report: Report, show: int) -> str:
     if report.flags:
         flags = ", ".join(f"{name} {n}" for name, n in report.flags.items())
         lines.append(f"flags: {printable(flags)}")
-    for finding in report.findings[:show]:
+    for finding in report.findings[:most]:
         lines.append(f"{finding.severity}: {printable(f'{finding.place}: {finding.text}')}")
-    if len(report.findings) > show:
-        lines.append(f"... {len(report.findings) - show} more (--show N)")
+    if len(report.findings) > most:
+        lines.append(f"... {len(report.findings) - most} more (--show N)")
     warnings = len(report.findings) - report.errors
     lines.append(f"{report.errors} errors, {warnings} warnings")
     return "\n".join(lines) + "\n\n"

@@ -15,7 +15,7 @@ from neuralpower.commands.batches import add_batches_argument
 from neuralpower.commands.reading import add_reading_arguments, read_networks, readings
 from neuralpower.core import files
 from neuralpower.core.configuration import PREDICTION_COLUMNS
-from neuralpower.core.errors import InputError, say
+from neuralpower.core.errors import InputError, say, show
 from neuralpower.core.json_tables import document
 
 #: Batch sizes within this factor of the measured ones are near enough to be shown by default.
@@ -191,4 +191,4 @@ def _put(out: Path | None, text: str) -> None:
     if out is not None:
         files.write_text(out, text)
     else:
-        sys.stdout.write(text)
+        show(text)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.core.errors import InputError, printable, say
+from neuralpower.core.errors import InputError, printable, say, show
 
 if TYPE_CHECKING:
     from neuralpower.project.provenance import Node
@@ -82,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     if any(out is not None for out in (arguments.out, arguments.checksums, arguments.crate)):
         return 0
     for target in first:
-        sys.stdout.write("".join(f"{line}\n" for line in provenance.lines(nodes, target)))
+        show("".join(f"{line}\n" for line in provenance.lines(nodes, target)))
     return 0
 
 
@@ -113,7 +112,7 @@ def _verify(path: Path) -> int:
     project, _ = project_of(path)
     found = differences(project, stored)
     for line in found:
-        sys.stdout.write(f"{printable(line)}\n")
+        show(f"{printable(line)}\n")
     total = len(stored["nodes"])
     say(f"{path}: {total} nodes, {len(found)} files differ")
     return 1 if found else 0

@@ -26,6 +26,21 @@ def say(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
+def show(text: str) -> None:
+    """Text on standard output, whose end nobody knows: a pager and ``cat`` pass on what they get.
+
+    Control characters but tabs and line ends, and those that turn the direction of writing, are
+    escaped. Files that commands write hold names as they are.
+    """
+    import re
+
+    def escaped(match: re.Match[str]) -> str:
+        return match[0].encode("unicode_escape").decode()
+
+    controls = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+    sys.stdout.write(re.sub(controls, escaped, text))
+
+
 #: A message may quote a cell or a name: it stays a line that a person reads.
 _LONGEST = 500
 

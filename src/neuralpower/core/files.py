@@ -20,7 +20,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from neuralpower.core.errors import InputError, printable
+from neuralpower.core.errors import InputError, printable, show
 from neuralpower.core.slips import meant
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
@@ -329,9 +329,9 @@ def write_table(
     if path is not None:
         write_text(path, csv_text(columns, rows))
     elif sys.stdout.isatty():
-        sys.stdout.write(aligned_text(columns, rows))
+        show(aligned_text(columns, rows))
     else:
-        sys.stdout.write(csv_text(columns, rows))
+        show(csv_text(columns, rows))
 
 
 def aligned_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:

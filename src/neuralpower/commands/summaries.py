@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,9 @@ def say_models(folder: Path) -> None:
     from neuralpower.modeling.data_sheet import DATA_SHEET
     from neuralpower.modeling.models import load_models
 
-    by_fold = _errors_by_fold(folder / OUT_OF_FOLD)
+    path = folder / OUT_OF_FOLD
+    predicted = read_rows(path)[1] if path.is_file() else []
+    by_fold = _errors_by_fold(predicted)
     rows: list[Row] = []
     sheets: dict[str, list[str]] = {}
     for (family, target), model in sorted(load_models(folder).models.items()):
@@ -47,6 +49,11 @@ def say_models(folder: Path) -> None:
     _say(_MODELS, rows)
     for label, families in sheets.items():
         say(f"{label} from the data sheet, not measured, errors not known: {', '.join(families)}")
+    for family, target in _all_alike(predicted):
+        say(
+            f"{family}: all layers measured have the same {LABELS[target]}: nothing is known of "
+            "how it depends on the layer"
+        )
     for family, target, reason in _refused(folder / DATA_QUALITY):
         say(f"no model of {family} for {target}: {reason}")
     if left_out := _left_out(folder / DATA_QUALITY):
@@ -57,12 +64,10 @@ def say_models(folder: Path) -> None:
         )
 
 
-def _errors_by_fold(path: Path) -> dict[tuple[str, str], str]:
+def _errors_by_fold(rows: Iterable[Mapping[str, str]]) -> dict[tuple[str, str], str]:
     """The least and the largest MAPE of a fold, in words."""
-    if not path.is_file():
-        return {}
     sums: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for row in read_rows(path)[1]:
+    for row in rows:
         error = abs(float(row["predicted"]) / float(row["measured"]) - 1.0)
         folds = sums.setdefault((row["family"], row["target"]), {})
         folds.setdefault(f"{row['deal']} {row['fold']}", []).append(100.0 * error)
@@ -71,6 +76,14 @@ def _errors_by_fold(path: Path) -> dict[tuple[str, str], str]:
         means = sorted(sum(errors) / len(errors) for errors in folds.values())
         found[key] = f"{_short(means[0])}-{_short(means[-1])}"
     return found
+
+
+def _all_alike(rows: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Families and targets of which all measured values are one."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        seen.setdefault((row["family"], row["target"]), set()).add(row["measured"])
+    return sorted(key for key, values in seen.items() if len(values) == 1)
 
 
 def _refused(path: Path) -> list[tuple[str, str, str]]:

@@ -36,12 +36,18 @@ TREES, LEAVES, FEWEST_IN_LEAF = 24, 16, 8
 PARTS = 5
 #: No scale is smaller than this share of the mean error.
 FLOOR = 0.25
+#: Fewer errors than this do not hold 90 % between the extremes: theirs are taken for normal.
+FEWEST_FOR_QUANTILES = 19
+#: That many layers do not show that others are predicted better than this, even if they are all
+#: alike: two measurements of one layer differ by so much.
+LEAST_ERROR = 0.02
 
 
 def calibrate(layers: Layers, predicted: Array) -> Interval:
     """The 90 % interval of ln(measured / predicted) from out-of-fold predictions (n,).
 
-    With fewer than 19 rows the bounds are the extreme errors: all that the data can say.
+    Of fewer than ``FEWEST_FOR_QUANTILES`` rows the extreme errors hold less (5 rows: 67 %): there
+    the bounds are those of a further draw from a normal distribution, where these are wider.
     """
     _, scale, interval = scales_of(layers, predicted)
     low, high = _quantiles(np.log(layers.measured / predicted) / scale)
@@ -71,7 +77,8 @@ def scales_of(layers: Layers, predicted: Array) -> tuple[Array, Array, Interval]
 
 def _by_size(error: Array, position: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Places on the axis of ln(predicted), and the mean absolute error around each."""
-    overall = max(float(np.mean(np.abs(error))), 1e-9)
+    least = LEAST_ERROR if len(error) < FEWEST_FOR_QUANTILES else 1e-9
+    overall = max(float(np.mean(np.abs(error))), least)
     bins = max(1, min(_MOST_BINS, len(error) // _BIN))
     order = np.argsort(position, kind="stable")
     knots: list[float] = []
@@ -82,17 +89,28 @@ def _by_size(error: Array, position: Array) -> tuple[tuple[float, ...], tuple[fl
         knot = float(np.mean(position[part]))
         if not knots or knot > knots[-1]:
             knots.append(knot)
-            scales.append(max(scale, 1e-9))
+            scales.append(max(scale, least))
     return tuple(knots), tuple(scales)
 
 
 def _quantiles(ratio: Array) -> tuple[float, float]:
-    """Both ends of the middle ``LEVEL`` with the finite-sample correction; 0 is inside."""
+    """Both ends of the middle ``LEVEL`` with the finite-sample correction; 0 is inside.
+
+    ``ratio``: (n,) errors in units of their scales.
+    """
     ratio, n = np.sort(ratio), len(ratio)
     tail = (1.0 - LEVEL) / 2.0
     low = max(math.floor((n + 1) * tail), 1) - 1
     high = min(math.ceil((n + 1) * (1.0 - tail)), n) - 1
-    return min(float(ratio[low]), 0.0), max(float(ratio[high]), 0.0)
+    below, above = min(float(ratio[low]), 0.0), max(float(ratio[high]), 0.0)
+    if n >= FEWEST_FOR_QUANTILES or n < 2:
+        return below, above
+    from scipy.special import stdtrit
+
+    # Errors of the size of their scale at least: those of alike layers are 0, and say nothing.
+    spread = max(float(np.sqrt(np.mean(ratio**2))), 1.0)
+    reach = float(stdtrit(n - 1, 1.0 - tail)) * math.sqrt(1.0 + 1.0 / n) * spread
+    return min(below, -reach), max(above, reach)
 
 
 def _inputs(layers: Layers) -> tuple[Factor | None, ...]:

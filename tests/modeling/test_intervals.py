@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from modeling_tables import REFERENCE, conv_records, fc_records, measured
 
-from neuralpower.modeling.bands import Interval, interval_from_json
+from neuralpower.modeling.bands import Interval, Wider, interval_from_json
 from neuralpower.modeling.crossvalidation import Candidate
 from neuralpower.modeling.data import Layers, dataset, load_dataset
 from neuralpower.modeling.features import Array
@@ -148,6 +148,60 @@ def test_a_damaged_tree_is_refused(part: str, value: list[float], message: str) 
         interval_from_json(good)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kinds": {"shell": 2.0}}, "not in order"),
+        ({"kinds": {"1x1": 0.5}}, "that cannot be"),
+        ({"kinds": {"1x1": 1e9}}, "that cannot be"),
+        ({"kinds": {"1x1": "2"}}, "finite number"),
+        ({"kinds": ["1x1"]}, "JSON object"),
+        ({"parts": [1.0]}, "not in order"),
+        ({"cuts": [2.0, 1.0]}, "not in order"),
+        ({"parts": [1.0, float("nan"), 1.0]}, "finite number"),
+    ],
+)
+def test_damaged_factors_are_refused(change: dict[str, Any], message: str) -> None:
+    wider = Wider((("1x1", 2.0),), (1.0, 2.0), (1.0, 1.5, 1.0))
+    good = replace(Interval((0.0,), (0.1,), -1.0, 1.0), wider=wider).to_json()
+    assert interval_from_json(json.loads(json.dumps(good))).wider == wider
+    assert interval_from_json({k: v for k, v in good.items() if k != "wider"}).wider == Wider()
+    with pytest.raises(ValueError, match=message):
+        interval_from_json({**good, "wider": {**wider.to_json(), **change}})
+
+
+def test_a_rare_kind_is_covered() -> None:
+    """Forty of 2,500 layers have few outputs, and errors of eight times the others'."""
+    generator = np.random.default_rng(7)
+    records = fc_records(2900, seed=4)
+    for i, record in enumerate(records):
+        record["out_channels"] = 8 if i % 62 == 0 else max(record["out_channels"], 17)
+    layers = made_up(records, np.ones(2500))
+    few = layers.table()["out_channels"] <= 16.0
+    assert 30 <= few.sum() <= 50
+    predicted = np.exp(generator.uniform(-3, 6, 2500))
+    errors = np.where(few, 0.4, 0.05) * generator.standard_normal(2500)
+    layers = replace(layers, measured=predicted * np.exp(errors))
+    lo, hi = cross_fitted(layers, predicted, np.arange(2500) % 10)
+    found = coverage_by_kind(layers, lo, hi)["at most 16 outputs"]
+    assert found["coverage"] >= 80.0
+    # The others do not pay for it: their true 90 % band is 0.164 wide.
+    assert np.median(np.log(hi / lo)[~few]) < 0.19
+
+
+def test_errors_of_one_side_are_covered() -> None:
+    """The layers of the shortest tenth all take longer than predicted."""
+    generator = np.random.default_rng(8)
+    layers = made_up(conv_records(700, seed=3), np.ones(600))
+    predicted = np.exp(generator.uniform(-3, 6, 600))
+    errors = 0.1 * generator.standard_normal(600)
+    short = predicted <= np.quantile(predicted, 0.1)
+    errors = np.where(short, 0.1 + 0.25 * generator.uniform(size=600), errors)
+    layers = replace(layers, measured=predicted * np.exp(errors))
+    lo, hi = cross_fitted(layers, predicted, np.arange(600) % 10)
+    assert min(coverage_by_size(layers.measured, predicted, lo, hi)) >= 80.0
+
+
 def test_every_kind_of_layer_of_a_recorded_set_is_covered() -> None:
     """401 convolutions of measurements/ort-cpu: each kind and tenth of 30 layers or more holds."""
     folder = Path(__file__).parents[2] / "measurements/ort-cpu"
@@ -225,7 +279,7 @@ def test_as_an_independent_library_has_it(name: str) -> None:
     assert abs(coverage(layers.measured, lo, hi) - 90.0) < 2.0
     ours = interval_score(layers.measured, lo, hi)
     assert ours <= interval_score(layers.measured, theirs_lo, theirs_hi)
-    assert min(coverage_by_size(layers.measured, predicted, lo, hi)) > 70.0
+    assert min(coverage_by_size(layers.measured, predicted, lo, hi)) >= 78.0
 
 
 def test_cross_fitting_never_uses_the_row_itself() -> None:

@@ -8,7 +8,7 @@ enough layers were measured with the shape too: a forest of small trees (Geurts,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,11 +106,49 @@ def inputs_of(table: FeatureTable, value: Array, inputs: Sequence[Factor | None]
     return columns
 
 
+#: Kinds of layers that intervals must hold for.
+KINDS: dict[str, Callable[[FeatureTable], np.ndarray]] = {
+    "depthwise": lambda t: t["depthwise"] == 1.0,
+    "grouped": lambda t: (t["grouped"] == 1.0) & (t["depthwise"] == 0.0),
+    "1x1": lambda t: t["window"] == 1.0,
+    "batch 1": lambda t: t["batch"] == 1.0,
+    "at most 16 outputs": lambda t: t["out_channels"] <= 16.0,
+}
+#: No kind's errors are so many times those that the trees see.
+MOST_WIDER = 1e3
+
+
+@dataclass(frozen=True)
+class Wider:
+    """Factors of the scale for parts of the layers where it is too small; the largest counts.
+
+    ``kinds``: of kinds of layers. ``parts``: of predictions up to the first of ``cuts``, between
+    them, and beyond the last.
+    """
+
+    kinds: tuple[tuple[str, float], ...] = ()
+    cuts: tuple[float, ...] = ()
+    parts: tuple[float, ...] = (1.0,)
+
+    def factors(self, value: Array, table: FeatureTable) -> Array:
+        """The factor of every layer, (n,)."""
+        found = np.array(self.parts)[np.searchsorted(self.cuts, value)]
+        for name, factor in self.kinds:
+            belongs = np.asarray(KINDS[name](table))
+            found[belongs] = np.maximum(found[belongs], factor)
+        return np.asarray(found)
+
+    def to_json(self) -> dict[str, object]:
+        """The factors as JSON values."""
+        return {"kinds": dict(self.kinds), "cuts": list(self.cuts), "parts": list(self.parts)}
+
+
 @dataclass(frozen=True)
 class Interval:
     """Conformal 90 % bounds of ln(measured / predicted), in units of a scale that varies.
 
-    The scale is the forest's; without one it is interpolated in ln(predicted) between ``knots``.
+    The scale is the forest's, ``wider`` for some; without a forest it is interpolated in
+    ln(predicted) between ``knots``.
     """
 
     knots: tuple[float, ...]
@@ -118,6 +156,7 @@ class Interval:
     lower: float
     upper: float
     forest: Forest | None = None
+    wider: Wider = Wider()
 
     def inputs(self, value: Array, table: FeatureTable) -> Array:
         """What the forest looks at, (n, inputs), of predictions (n,) and the layers' features."""
@@ -127,7 +166,7 @@ class Interval:
         """The size of error of every layer, (n,); without ``table`` from the predictions alone."""
         if self.forest is None or table is None:
             return np.asarray(np.interp(np.log(value), self.knots, self.scales))
-        return self.forest.scale(self.inputs(value, table))
+        return self.forest.scale(self.inputs(value, table)) * self.wider.factors(value, table)
 
     def bounds(
         self, value: Array, table: FeatureTable | None = None, more: Array | None = None
@@ -154,6 +193,7 @@ class Interval:
             "lower": self.lower,
             "upper": self.upper,
             "forest": None if self.forest is None else self.forest.to_json(),
+            "wider": self.wider.to_json(),
         }
 
 
@@ -174,7 +214,20 @@ def interval_from_json(value: object) -> Interval:
         lower,
         upper,
         None if forest is None else _forest_from_json(forest),
+        _wider_from_json(value.get("wider", Wider().to_json())),
     )
+
+
+def _wider_from_json(value: object) -> Wider:
+    if not isinstance(value, dict) or not isinstance(value["kinds"], dict):
+        raise ValueError("a JSON object is needed")
+    names, factors = list(value["kinds"]), _numbers(list(value["kinds"].values()))
+    cuts, parts = _numbers(value["cuts"]), _numbers(value["parts"])
+    if set(names) - set(KINDS) or cuts != sorted(cuts) or len(parts) != len(cuts) + 1:
+        raise ValueError("the kinds and parts of an interval are not in order")
+    if not all(1.0 <= factor <= MOST_WIDER for factor in (*factors, *parts)):
+        raise ValueError("a factor of an interval that cannot be")
+    return Wider(tuple(zip(names, factors, strict=True)), tuple(cuts), tuple(parts))
 
 
 def _forest_from_json(value: object) -> Forest:

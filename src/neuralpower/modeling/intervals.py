@@ -11,15 +11,23 @@ the fold that is checked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from neuralpower.modeling.bands import Forest, Interval, Tree, inputs_of
+from neuralpower.modeling.bands import (
+    KINDS,
+    MOST_WIDER,
+    Forest,
+    Interval,
+    Tree,
+    Wider,
+    inputs_of,
+)
 from neuralpower.modeling.crossvalidation import assign_folds
 from neuralpower.modeling.data import Layers
-from neuralpower.modeling.features import Array, FeatureTable
+from neuralpower.modeling.features import Array
 from neuralpower.modeling.terms import Factor
 from neuralpower.modeling.vocabularies import varying, vocabulary
 
@@ -31,7 +39,12 @@ _SHRINK = 10.0
 FEWEST_FOR_TREES = 60
 #: More layers than this are not needed to tell: so many are drawn, the same ones every time.
 MOST_FOR_TREES = 2000
-TREES, LEAVES, FEWEST_IN_LEAF = 24, 16, 8
+TREES, LEAVES, FEWEST_IN_LEAF = 24, 32, 8
+#: Layers of a rare kind count as this share of all when trees are grown: else no branch is theirs.
+RARE = 0.05
+#: Kinds of so many layers of which the scale holds less than this share, and tenths of so many
+#: predictions of which it holds less than ``LEVEL``, are made wider until it holds as much.
+FEWEST_OF_A_PART, KIND_HELD, SIZE_PARTS = 27, 0.86, 10
 #: Parts that scales are learnt apart of.
 PARTS = 5
 #: No scale is smaller than this share of the mean error.
@@ -62,17 +75,56 @@ def scales_of(layers: Layers, predicted: Array) -> tuple[Array, Array, Interval]
     error = np.log(layers.measured / predicted)
     knots, scales = _by_size(error, np.log(predicted))
     factors = _inputs(layers)
-    columns = inputs_of(layers.table(), predicted, factors)
+    table = layers.table()
+    columns = inputs_of(table, predicted, factors)
     interval = Interval(knots, scales, 0.0, 0.0)
     if len(error) < FEWEST_FOR_TREES:
         return columns, interval.scale(predicted), interval
     size = np.abs(error)
+    kinds = {name: np.asarray(belongs(table)) for name, belongs in KINDS.items()}
+    weights = np.ones(len(size))
+    for inside in kinds.values():
+        if 0.0 < (share := float(inside.mean())) < RARE:
+            weights[inside] = np.maximum(weights[inside], RARE / share)
     parts = assign_folds(layers.groups, PARTS, seed=-1)
     scale = np.empty(len(error))
     for part in np.unique(parts):
         inside = parts == part
-        scale[inside] = _grow(columns[~inside], size[~inside], factors).scale(columns[inside])
-    return columns, scale, replace(interval, forest=_grow(columns, size, factors))
+        grown = _grow(columns[~inside], size[~inside], weights[~inside], factors)
+        scale[inside] = grown.scale(columns[inside])
+    wider = _wider(kinds, predicted, error / scale)
+    interval = replace(interval, forest=_grow(columns, size, weights, factors), wider=wider)
+    return columns, scale * wider.factors(predicted, table), interval
+
+
+def _wider(kinds: Mapping[str, np.ndarray], predicted: Array, ratio: Array) -> Wider:
+    """Factors for kinds of layers, and parts of predictions, whose errors pass the scale's bounds.
+
+    A scale knows no sides: where most errors are on one, too many pass the bound of that side.
+    """
+    low, high = (end or np.inf for end in _quantiles(ratio))
+    reach = np.where(ratio < 0.0, ratio / low, ratio / high)
+
+    def factor(inside: np.ndarray, share: float) -> float:
+        own = np.sort(reach[inside])
+        place = min(math.ceil((len(own) + 1) * share), len(own)) - 1
+        return min(max(float(f"{own[place]:.6g}"), 1.0), MOST_WIDER)
+
+    found = [
+        (name, factor(inside, KIND_HELD))
+        for name, inside in kinds.items()
+        if FEWEST_OF_A_PART <= int(inside.sum()) < len(inside)
+    ]
+    wide = tuple((name, by) for name, by in found if by > 1.0)
+    if len(predicted) < SIZE_PARTS * FEWEST_OF_A_PART:
+        return Wider(wide)
+    shares = np.linspace(0.0, 1.0, SIZE_PARTS + 1)[1:-1]
+    cuts = np.unique(np.quantile(predicted, shares))
+    place = np.searchsorted(cuts, predicted)
+    parts = [
+        factor(inside, LEVEL) if (inside := place == k).any() else 1.0 for k in range(len(cuts) + 1)
+    ]
+    return Wider(wide, tuple(cuts.tolist()), tuple(parts))
 
 
 def _by_size(error: Array, position: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -127,21 +179,30 @@ def _inputs(layers: Layers) -> tuple[Factor | None, ...]:
     )
 
 
-def _grow(columns: Array, size: Array, factors: tuple[Factor | None, ...]) -> Forest:
-    """A forest of the sizes of errors (n,); numbers rounded, so that files differ less."""
+def _grow(
+    columns: Array, size: Array, weights: Array, factors: tuple[Factor | None, ...]
+) -> Forest:
+    """A forest of the sizes of errors (n,); numbers rounded, so that files differ less.
+
+    ``weights``: what every layer counts, (n,), also when layers are drawn from many.
+    """
     from sklearn.ensemble import ExtraTreesRegressor
 
     floor = max(FLOOR * float(size.mean()), 1e-9)
     if len(size) > MOST_FOR_TREES:
-        drawn = np.random.default_rng(0).choice(len(size), MOST_FOR_TREES, replace=False)
-        columns, size = columns[np.sort(drawn)], size[np.sort(drawn)]
+        drawn = np.sort(
+            np.random.default_rng(0).choice(
+                len(size), MOST_FOR_TREES, replace=False, p=weights / weights.sum()
+            )
+        )
+        columns, size, weights = columns[drawn], size[drawn], np.ones(MOST_FOR_TREES)
     model = ExtraTreesRegressor(
         TREES,
         max_leaf_nodes=LEAVES,
         min_samples_leaf=FEWEST_IN_LEAF,
         max_features=0.8,
         random_state=0,
-    ).fit(columns, size)
+    ).fit(columns, size, sample_weight=weights)
     trees = []
     for grown in model.estimators_:
         tree = grown.tree_
@@ -172,14 +233,6 @@ def cross_fitted(layers: Layers, predicted: Array, folds: np.ndarray) -> tuple[A
     return lo, hi
 
 
-#: Kinds of layers whose coverage is given separately, where there are enough of them.
-KINDS: dict[str, Callable[[FeatureTable], np.ndarray]] = {
-    "depthwise": lambda t: t["depthwise"] == 1.0,
-    "grouped": lambda t: (t["grouped"] == 1.0) & (t["depthwise"] == 0.0),
-    "1x1": lambda t: t["window"] == 1.0,
-    "batch 1": lambda t: t["batch"] == 1.0,
-    "at most 16 outputs": lambda t: t["out_channels"] <= 16.0,
-}
 #: Fewer layers than this give no share to speak of.
 FEWEST_OF_A_KIND = 30
 

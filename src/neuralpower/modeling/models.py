@@ -52,9 +52,10 @@ if TYPE_CHECKING:
 
 #: 2: equations may have a ``form``. 3: work as ``core.cost`` counts it; up to five equations, kept
 #: near their middle; an anchor of logarithms; the lean. 4: intervals may know the shape. 5:
-#: measured layers may have a say. Files of version 1 and 2 mean other things: fit again.
-SCHEMA_VERSION = 5
-READ_VERSIONS = (3, 4, 5)
+#: measured layers may have a say. 6: intervals may be wider for kinds of layers. Files of version
+#: 1 and 2 mean other things: fit again.
+SCHEMA_VERSION = 6
+READ_VERSIONS = (3, 4, 5, 6)
 #: Rows predicted at once: the working set stays in the processor's cache.
 CHUNK = 8192
 #: Predictions are far below, in every unit; sums of them and products with factors stay finite.

@@ -22,7 +22,7 @@ from neuralpower.modeling.members import Equation, are_shares, within_middle
 CAPS = (6, 12, 20, 30, 50, 100)
 #: Terms that one leading equation and two small ones beside it may have at most each: much of what
 #: a mean of large ones gains, in terms that a person can read.
-GUARDED = ((12, 5), (20, 8), (30, 12), (40, 10))
+GUARDED = ((12, 5), (20, 8), (30, 12), (40, 10), (50, 5), (65, 8), (80, 10), (100, 10))
 #: Equations of a mean at most, and at least: the middle of fewer than three protects nothing.
 MOST_MEMBERS, FEWEST_MEMBERS = 5, 3
 #: A smaller model may be at most this much worse than the best, whatever its standard error.
@@ -30,8 +30,10 @@ TOLERANCE = 0.02
 #: Percentage points of RMSPE that nobody would see.
 NOTHING = 0.002
 #: A model that a person can still read has about so many terms; it is taken where it costs less
-#: than so many percentage points of RMSPE, and than such a share of it.
-READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.04
+#: than so many percentage points of RMSPE, and than such a share of it. Where none does, the one of
+#: fewest terms that costs less than ``HALVED_POINTS``, if it has half as many.
+READABLE, READABLE_POINTS, READABLE_SHARE = 60, 0.5, 0.05
+HALVED_POINTS = 0.4
 #: A second opinion (``modeling.gaussian``) must lower the error by this share: it is no equation
 #: that a person can read.
 WORTH = 0.02
@@ -281,7 +283,8 @@ class _View:
 
         The smallest within one standard error of the best (of the paired difference, fold by
         fold) and ``TOLERANCE``; if that is beyond ``READABLE``, the best readable one within
-        ``READABLE_POINTS``. With ``most_terms`` larger options do not count.
+        ``READABLE_POINTS``, or the smallest within ``HALVED_POINTS`` where that halves the terms.
+        With ``most_terms`` larger options do not count.
         """
         options, errors = self.options()
         counts = np.array([self.terms(option) for option in options])
@@ -308,11 +311,16 @@ class _View:
         # Fewest terms first, then the lower error, then the earlier in the list.
         chosen = min(np.flatnonzero(near).tolist(), key=lambda k: (counts[k], mean[k], k))
         if counts[chosen] > READABLE:
-            allowed = min(root[best] + READABLE_POINTS, root[best] * (1.0 + READABLE_SHARE))
-            small = np.flatnonzero(
-                (counts <= READABLE) & (root <= allowed) & (~alone | (counts <= SIMPLE))
-            )
-            chosen = min(small.tolist(), key=lambda k: (mean[k], k), default=chosen)
+            share = root[best] * READABLE_SHARE
+            for most, points in ((READABLE, READABLE_POINTS), (counts[chosen] // 2, HALVED_POINTS)):
+                small = np.flatnonzero(
+                    (counts <= most)
+                    & (root <= root[best] + min(points, share))
+                    & (~alone | (counts <= SIMPLE))
+                ).tolist()
+                if small:
+                    chosen = min(small, key=lambda k: (max(counts[k], READABLE), mean[k], k))
+                    break
         own = np.sqrt(weights @ (errors - mean) ** 2 / max(folds - 1, 1))
         error = np.where(root > 0.0, 5000.0 * own / np.where(root > 0.0, root, 1.0), 0.0)
         scores = [

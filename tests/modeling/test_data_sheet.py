@@ -193,6 +193,8 @@ def test_facts_of_a_manifest_and_of_an_index_are_looked_at_too(
     for words in (["transfer", "--models", str(root / "m" / "slow")], ["fit"]):
         assert main([words[0], str(few), *words[1:], "--out", str(tmp_path / "m")]) == 2
         assert f"{manifest}: bandwidth_gb_s 1e-300: devices have" in capsys.readouterr().err
+    assert main(["measurements", "check", str(few)]) == 1
+    assert "error: manifest.json: bandwidth_gb_s 1e-300: devices have" in capsys.readouterr().out
     models = tmp_path / "models"
     shutil.copytree(root / "m" / "slow", models)
     index = json.loads((models / "models.json").read_text())

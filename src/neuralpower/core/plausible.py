@@ -8,7 +8,7 @@ one side. They serve whole numbers and arrays alike; sizes are at or above their
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -44,16 +44,19 @@ DEVICE_FACTS: dict[str, tuple[float, float, str]] = {
 }
 
 
-def impossible_fact(name: str, value: float) -> str | None:
-    """Why no device has a fact of ``DEVICE_FACTS`` like this; None where one may.
+def impossible_facts(facts: Mapping[str, float | None]) -> Iterator[str]:
+    """Why no device has facts like these (of ``DEVICE_FACTS``, those that are known).
 
-    >>> impossible_fact("power_cap_w", 250000.0)
-    'power_cap_w 250000: devices have 0.001 to 5000 W; is the unit right?'
+    >>> list(impossible_facts({"power_cap_w": 250000.0, "idle_power_w": 20.0}))
+    ['power_cap_w 250000: devices have 0.001 to 5000 W; is the unit right?']
     """
-    least, most, unit = DEVICE_FACTS[name]
-    if least <= value <= most:
-        return None
-    return f"{name} {value:g}: devices have {least:g} to {most:g} {unit}; is the unit right?"
+    idle_w, cap_w = facts.get("idle_power_w"), facts.get("power_cap_w")
+    if idle_w is not None and cap_w is not None and idle_w >= cap_w:
+        yield f"idle_power_w {idle_w:g} is not below the board's limit of {cap_w:g} W: correct one"
+    for name, (least, most, unit) in DEVICE_FACTS.items():
+        value = facts.get(name)
+        if value is not None and not least <= value <= most:
+            yield f"{name} {value:g}: devices have {least:g} to {most:g} {unit}; is the unit right?"
 
 
 _WINDOWED = ("conv", "deconv", "pool")

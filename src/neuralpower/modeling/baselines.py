@@ -16,7 +16,7 @@ import numpy as np
 from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import BASELINES
-from neuralpower.core.plausible import impossible_fact
+from neuralpower.core.plausible import impossible_facts
 from neuralpower.modeling.crossvalidation import Candidate, Problem, Trial, try_candidate
 from neuralpower.modeling.features import Array, Columns, FeatureTable
 from neuralpower.modeling.members import Equation, equation_from_json, equation_to_json
@@ -43,13 +43,8 @@ class Device:
 def refuse_facts(device: Device, path: str | Path) -> None:
     """``InputError`` for facts that no device has: one beyond what there is, or a board that draws
     no less when idle than at its limit."""
-    idle_w, cap_w = device.idle_power_w, device.power_cap_w
-    if idle_w is not None and cap_w is not None and idle_w >= cap_w:
-        text = f"idle_power_w {idle_w:g} is not below the board's limit of {cap_w:g} W: correct one"
-        raise InputError(text, path=path)
-    for name, value in asdict(device).items():
-        if value is not None and (reason := impossible_fact(name, value)):
-            raise InputError(reason, path=path)
+    for reason in impossible_facts(asdict(device)):
+        raise InputError(reason, path=path)
 
 
 @dataclass(frozen=True)

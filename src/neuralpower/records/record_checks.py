@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuralpower.core.file_names import MANIFEST, VISIT_RECORDS
+from neuralpower.core.plausible import DEVICE_FACTS, impossible_facts
 from neuralpower.records.flags import FLAGS, split_flags
 from neuralpower.records.folder import Platform, Row
 from neuralpower.records.manifest import SCHEMA_VERSION
@@ -32,12 +33,14 @@ class Finding:
 
 
 def manifest_findings(platform: Platform) -> list[Finding]:
-    """Versions, checksums and files that the manifest does not list."""
+    """Versions, checksums, facts of the device, and files that the manifest does not list."""
     found = [Finding("error", MANIFEST, text) for text in checksum_faults(platform)]
     version = platform.manifest.schema_version
     if version is not None and version != SCHEMA_VERSION:
         text = f"schema_version {version!r}: this version of neuralpower reads {SCHEMA_VERSION}"
         found.append(Finding("error", MANIFEST, text))
+    facts = {name: platform.number(name) for name in DEVICE_FACTS}
+    found += [Finding("error", MANIFEST, text) for text in impossible_facts(facts)]
     for name in unlisted(platform):
         text = f"{name} has no checksum: `neuralpower measurements seal` adds it"
         found.append(Finding("warning", MANIFEST, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from neuralpower.modeling.members import Equation
 from neuralpower.modeling.models import Model
 from neuralpower.modeling.terms import Factor
 
+SLOW = bool(os.environ.get("NEURALPOWER_SLOW"))
 CASES = REFERENCE.parent / "cases"
 SETS = sorted(path.name for path in REFERENCE.iterdir()) if REFERENCE.is_dir() else []
 
@@ -37,6 +39,8 @@ def test_random_parts_of_every_set_are_fitted(name: str) -> None:
     """Five to eighty rows of each family and target; every prediction is positive."""
     generator = np.random.default_rng(SETS.index(name))
     for (family, target), layers in sorted(load_dataset(REFERENCE / name).layers.items()):
+        if target == "energy_mj" and not SLOW:
+            continue  # as runtime and power, a third of the time
         count = round(min(len(layers), np.exp(generator.uniform(np.log(5), np.log(80)))))
         part = layers.take(np.sort(generator.choice(len(layers), count, replace=False)))
         fitted = fit_layers(part, FitOptions(seed=int(generator.integers(100))))
@@ -51,8 +55,8 @@ def test_random_parts_of_every_set_are_fitted(name: str) -> None:
 @pytest.mark.skipif(not CASES.is_dir(), reason="the reference cases are not beside the repository")
 def test_the_public_table_on_which_a_fit_once_crashed(tmp_path: Path) -> None:
     shutil.copy(CASES / "fit-singular" / "relu.csv", tmp_path)
-    for layers in load_dataset(tmp_path).layers.values():
-        for seed in range(3):
+    for (_, target), layers in load_dataset(tmp_path).layers.items():
+        for seed in range(3 if SLOW or target == "runtime_ms" else 1):
             assert fit_layers(layers, FitOptions(seed=seed)).model["scores"]["rmspe"] > 0.0
 
 

@@ -23,6 +23,7 @@ layer { name: "prob" type: "Softmax" bottom: "relu" top: "prob" }
 CONFIG = """
 networks: all
 batch_sizes: [1]
+fit: {candidates: [[physical, relative, non-negative], [logs, log, stepwise]]}
 profile: {networks: [mini], batch_sizes: [1], min_time: 1ms, max_time: 5ms}
 sweep:
   seed: 1

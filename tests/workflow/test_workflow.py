@@ -28,12 +28,23 @@ layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc"
 """
 
 
+#: A few of the default ones: the tests are of the workflow, not of the choice.
+CANDIDATES = (
+    "[[physical, relative, non-negative], [kernels, relative, stepwise], [logs, log, stepwise], "
+    "[bends, log, stepwise]]"
+)
+
+
 def make_project(folder: Path) -> Path:
     """A copy of the project with two networks and a few hundred rows of one platform."""
     folder.mkdir()
     for name in ("Snakefile", "config", "workflow", "profiles", "envs"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    config = folder / "config/config.yaml"
+    text = config.read_text()
+    assert text.count("\nfit:\n") == 1
+    config.write_text(text.replace("\nfit:\n", f"\nfit:\n  candidates: {CANDIDATES}\n"))
     (folder / "src").symlink_to(ROOT / "src")
     (folder / "prototxts").mkdir()
     shutil.copy(ROOT / "prototxts/networks.yaml", folder / "prototxts")

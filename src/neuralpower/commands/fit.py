@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from neuralpower.commands.progress import Bar
@@ -36,16 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit every family and target; exit status 0."""
-    # One thread: the order of additions, and so every last bit, is the same in every run.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    from threadpoolctl import threadpool_limits
+    from neuralpower.commands.threads import single_thread
 
-    from neuralpower.modeling.options import load_options
-    from neuralpower.modeling.platforms import fit_platform
+    with single_thread(), Bar("fit ", transient=True) as bar:
+        from neuralpower.modeling.options import load_options
+        from neuralpower.modeling.platforms import fit_platform
 
-    options = load_options(arguments.config, arguments.seed)
-    with threadpool_limits(1), Bar("fit ", transient=True) as bar:
+        options = load_options(arguments.config, arguments.seed)
         fit_platform(
             arguments.measurements,
             arguments.out,

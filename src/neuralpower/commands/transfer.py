@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from neuralpower.commands.arguments import add_data_sheet, add_source_models
@@ -31,8 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Transfer every family that another device has; exit status 0."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    from neuralpower.commands.threads import single_thread
+
+    with single_thread():
+        return _transfer(arguments)
+
+
+def _transfer(arguments: argparse.Namespace) -> int:
     from neuralpower.core.errors import InputError
     from neuralpower.modeling.data_sheet import load_data_sheet
     from neuralpower.modeling.options import load_options

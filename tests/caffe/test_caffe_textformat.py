@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neuralpower.caffe import caffe_pb2 as pb
-from neuralpower.caffe.textformat import Document, parse
+from neuralpower.caffe.document import Document
+from neuralpower.caffe.textformat import parse
 from neuralpower.core.errors import InputError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuralpower.caffe.build import Layer
+from neuralpower.caffe.layer import Layer
 from neuralpower.onnx_in.loading import load_network
 
 onnx: Any = pytest.importorskip("onnx", reason="the extra onnx is not installed")

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -23,7 +22,6 @@ from neuralpower.core.files import read_rows, write_text
 from neuralpower.core.network_files import network_name
 from neuralpower.modeling.data import load_dataset
 from neuralpower.records.folder import load_network_rows, load_platform, load_rows
-from neuralpower.records.merging.levels import relative_levels
 from neuralpower.records.networks import merge_networks
 from neuralpower.records.sealing import checksum_faults
 from neuralpower.records.visits import read_visit_records
@@ -361,42 +359,3 @@ def test_a_processors_platform_can_be_merged_as_models_read_it(tmp_path: Path) -
     assert both.groups == once.groups
     assert both.visits.tolist() == [2 * n for n in once.visits.tolist()]
     assert both.measured == pytest.approx(once.measured * math.sqrt(1.04), rel=0.03)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.floats(0.9, 1.1), min_size=2, max_size=4),
-    st.integers(4, 12),
-    st.integers(0, 10_000),
-)
-def test_levels_are_found_within_their_interval(
-    gains: list[float], configurations: int, seed: int
-) -> None:
-    dice = np.random.default_rng(seed)
-    units = [f"u{i}" for i in range(len(gains))]
-    values: dict[Any, dict[str, list[float]]] = {}
-    for c in range(configurations):
-        base = float(dice.uniform(100, 500))
-        seen = dice.permutation(len(gains))[: int(dice.integers(2, len(gains) + 1))]
-        noise = dice.normal(0, 1e-4, len(gains))
-        values[c] = {units[i]: [base * gains[i] * math.exp(noise[i])] for i in seen}
-    found = relative_levels(values, units)
-    known = [u for u in units if found[u].factor is not None]
-    for one, other in itertools.combinations(known, 2):
-        if len(known) == len(units) == 2 or all(
-            units[0] in v and one in v for v in values.values()
-        ):
-            ratio = gains[units.index(one)] / gains[units.index(other)]
-            measured = (found[one].factor or 0) / (found[other].factor or 1)
-            assert measured == pytest.approx(ratio, rel=2e-3)
-    shuffled = {c: dict(reversed(list(own.items()))) for c, own in reversed(list(values.items()))}
-    assert relative_levels(shuffled, units[::-1]) == found
-
-
-def test_units_without_anything_in_common_have_no_level() -> None:
-    found = relative_levels({1: {"a": [1.0]}, 2: {"b": [2.0]}}, ["a", "b"])
-    assert [found[u].factor for u in "ab"] == [None, None]
-    assert found["a"].reason == "no configuration in common"
-    alone = relative_levels({1: {"a": [1.0, 1.02], "b": [1.1]}}, ["a", "b"])
-    assert alone["b"].factor == pytest.approx(math.sqrt(1.1 / math.sqrt(1.02)))
-    assert alone["b"].lo is not None

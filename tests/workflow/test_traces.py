@@ -8,7 +8,8 @@ import pytest
 
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import write_json, write_text
-from neuralpower.project.provenance import Node, trace
+from neuralpower.project.provenance import trace
+from neuralpower.project.tracing import Node
 
 CONFIGURATION = {"sweep": {"near_networks": ["b", "a"]}, "profile": {"networks": ["b"]}}
 TABLE = (

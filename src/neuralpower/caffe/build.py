@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter, ParamSpec
 from neuralpower.caffe.configuration import configuration
+from neuralpower.caffe.document import Doubt
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType, Setup, UnknownShape, check_counts
 from neuralpower.caffe.rules import State
@@ -21,9 +23,7 @@ from neuralpower.caffe.shapes import (
     dims,
     shape_text,
 )
-from neuralpower.caffe.textformat import Doubt
 from neuralpower.caffe.wiring import Entry, Options, select
-from neuralpower.core.configuration import Configuration
 from neuralpower.core.slips import CLOSE
 
 #: More would not fit the integers of the tables' readers.
@@ -33,50 +33,6 @@ AUTOMATIC = "(automatic)"
 _CUDNN = 2
 #: Bottoms or tops of one layer; real networks stay below some hundreds.
 MAX_BLOBS = 50_000
-
-
-@dataclass(slots=True)
-class Layer:
-    """One layer after Caffe's upgrades and rules, in execution order.
-
-    Shapes are None where they cannot be known; ``known`` is True when all tops have one and the
-    layer's figures are right. ``params`` counts the elements of the layer's own blobs (of
-    ``param_shapes``),
-    ``params_shared`` those among them that belong to an earlier layer. ``macs`` are
-    multiply-accumulates of one forward pass of the whole batch, None where shapes are unknown.
-    ``configuration`` is what the models predict from, None when no ``family`` fits. ``param`` is
-    the layer's message in the current format, with defaults. ``doubts`` say why the figures are
-    not sure (a field that may be misspelt), ``assumed`` what was filled in by a default; ``offset``
-    is where the layer is in the file, -1 when it is made from other fields. All of them are in
-    ``note`` as well.
-    """
-
-    index: int
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    bottom_shapes: tuple[Shape | None, ...]
-    top_shapes: tuple[Shape | None, ...]
-    param: LayerParameter
-    params: int = 0
-    params_shared: int = 0
-    param_shapes: tuple[Shape, ...] = ()
-    macs: int | None = None
-    family: str = ""
-    configuration: Configuration | None = None
-    known: bool = False
-    note: str = ""
-    doubts: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
-    offset: int = -1
-    #: Why the shape is unknown from this layer on; empty where it follows from an earlier layer.
-    unknown: str = ""
-
-    @property
-    def supported(self) -> bool:
-        """Whether a model family exists for the layer."""
-        return bool(self.family)
 
 
 @dataclass(slots=True)

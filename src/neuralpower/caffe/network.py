@@ -12,7 +12,9 @@ from typing import IO, cast
 
 from neuralpower.caffe import caffe_pb2 as pb
 from neuralpower.caffe import textformat
-from neuralpower.caffe.build import Layer, build
+from neuralpower.caffe.build import build
+from neuralpower.caffe.document import Document, Doubt
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
@@ -143,7 +145,7 @@ def parse_network(
     state = State(phase, level, frozenset((*message.state.stage, *stages)))
     try:
         upgraded = upgrade(message, document.layer_offsets, strict=strict)
-        doubts: dict[int, list[textformat.Doubt]] = {}
+        doubts: dict[int, list[Doubt]] = {}
         for doubt in document.doubts:
             doubts.setdefault(doubt.layer, []).append(doubt)
         built = build(upgraded.layers, upgraded.offsets, state, options, doubts)
@@ -181,7 +183,7 @@ _SOLVER = ("base_lr", "lr_policy", "max_iter", "solver_mode")
 _MAX_WARNINGS = 20
 
 
-def _warnings(network: Network, document: textformat.Document) -> list[str]:
+def _warnings(network: Network, document: Document) -> list[str]:
     """What a person must know before believing the figures, with the first place of each."""
     if not network.layers:
         return [f"{document.path}: {network.no_layers}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuralpower.caffe.build import Layer
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.layers import find
 from neuralpower.caffe.operation import LayerFacts, Operation, Source, Weight, unsupported
 from neuralpower.caffe.refusal import Refusal

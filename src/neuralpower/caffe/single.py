@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from neuralpower.caffe import caffe_pb2
-from neuralpower.caffe.build import Layer, build
+from neuralpower.caffe.build import build
 from neuralpower.caffe.caffe_pb2 import ConvolutionParameter, LayerParameter, PoolingParameter
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.rules import State
 from neuralpower.caffe.shapes import Shape, shape_text
 from neuralpower.caffe.wiring import Options

@@ -10,13 +10,13 @@ and the number of messages is bounded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from neuralpower.caffe.caffe_pb2 import V1LayerParameter
+from neuralpower.caffe.document import Document, Doubt
 from neuralpower.caffe.fields import FORK_NUMBERS, Field, field_table, fork_messages
 from neuralpower.caffe.scalars import ScalarError, plain
 from neuralpower.caffe.textcursor import BLANK, MAX_DEPTH, WORD, Cursor
@@ -50,37 +50,6 @@ _FIELD = re.compile(
 _NEXT = re.compile(rf"([0-9A-Za-z_.][0-9A-Za-z_.+-]*+){BLANK},{BLANK}", re.VERBOSE)
 _EXTENSION = re.compile(r"\[[ \t\r\n0-9A-Za-z_./-]*+\]")
 _CLOSING = {"{": "}", "<": ">"}
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """An unknown field or value that may matter, at a character offset.
-
-    ``layer`` is the offset of the entry that it is in, -1 outside the layers; ``block`` the name of
-    a parameter block that is unknown as a whole.
-    """
-
-    layer: int
-    offset: int
-    text: str
-    block: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class Document:
-    """A parsed file: the message, what was skipped, and where the layers are."""
-
-    message: Message
-    path: str
-    text: str
-    notes: list[str] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-    #: Offsets of the top-level fields by name (``layer`` and ``layers`` entries), in file order.
-    layer_offsets: dict[str, list[int]] = field(default_factory=dict)
-
-    def line(self, offset: int) -> int:
-        """The line (from 1) of a character offset."""
-        return self.text.count("\n", 0, offset) + 1
 
 
 def parse(text: str, message: Message, *, path: str, strict: bool = False) -> Document:

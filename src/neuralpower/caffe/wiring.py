@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from neuralpower.caffe.caffe_pb2 import LayerParameter
+from neuralpower.caffe.document import Doubt
 from neuralpower.caffe.layers import canonical, described, find
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.registry import LayerType
 from neuralpower.caffe.rules import State, elsewhere, included
 from neuralpower.caffe.shapes import INT_MAX, LENIENT_MAX, Shape
-from neuralpower.caffe.textformat import Doubt
 
 #: Parameters that only layers that bring data have.
 _DATA_BLOCKS = ("transform_param", "data_param", "image_data_param", "dense_image_data_param",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from neuralpower.core.errors import InputError, printable, say, show
 
 if TYPE_CHECKING:
-    from neuralpower.project.provenance import Node
+    from neuralpower.project.tracing import Node
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

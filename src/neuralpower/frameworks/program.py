@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from neuralpower.caffe.build import Layer
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.layers.arrangement import Reshape
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.operation import Identity, Operation, Silence, Source, Weight

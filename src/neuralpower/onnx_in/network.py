@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralpower.caffe.build import BuiltNetwork, Layer, build
+from neuralpower.caffe.build import BuiltNetwork, build
+from neuralpower.caffe.layer import Layer
 from neuralpower.caffe.network import Network
 from neuralpower.caffe.refusal import Refusal
 from neuralpower.caffe.rules import State

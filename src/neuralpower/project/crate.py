@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from neuralpower import __version__
 from neuralpower.core.errors import InputError
 from neuralpower.core.extras import not_installed
-from neuralpower.project.provenance import Node
+from neuralpower.project.tracing import Node
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate

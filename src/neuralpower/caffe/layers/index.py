@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 MODULES: dict[str, str] = {
-    "arrangement": (
-        "ArgMax BatchReindex Concat Crop Eltwise Filter Flatten Reduction Reshape Silence Slice "
-        "Split Tile"
-    ),
+    "arrangement": "Concat Crop Eltwise Flatten Reshape Silence Slice Split Tile",
     "convolution": (
         "Conv3D Convolution Convolution3D ConvolutionData ConvolutionDepthWise "
         "ConvolutionDepthwise ConvolutionRistretto CudnnConvolution Deconvolution Deconvolution3D "
@@ -53,6 +50,7 @@ MODULES: dict[str, str] = {
         "Threshold ThresholdedReLU"
     ),
     "normalisation": "BatchNorm Bias LRN MVN Scale Softmax",
+    "picking": "ArgMax BatchReindex Filter Reduction",
     "pooling": "NdPooling Pooling Pooling3D SPP",
     "python_layers": "Python",
     "resizing": (

@@ -11,20 +11,12 @@ import jax.numpy as jnp
 import numpy
 from jax import lax
 
-from neuralpower.caffe.layers.arrangement import (
-    ArgMax,
-    BatchReindex,
-    Concat,
-    Crop,
-    Reduction,
-    Reshape,
-    Slice,
-    Tile,
-)
+from neuralpower.caffe.layers.arrangement import Concat, Crop, Reshape, Slice, Tile
 from neuralpower.caffe.layers.data import Parameter
 from neuralpower.caffe.layers.dense import Embed
 from neuralpower.caffe.layers.detection import Priors
 from neuralpower.caffe.layers.forks import Permute, ShuffleChannel
+from neuralpower.caffe.layers.picking import ArgMax, BatchReindex, Reduction
 from neuralpower.caffe.layers.resizing import Blocks, Resize, Unpool
 from neuralpower.caffe.operation import Identity, Silence
 from neuralpower.frameworks.windows import prior_values

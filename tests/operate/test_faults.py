@@ -324,7 +324,8 @@ def test_line_ends_and_a_mark_at_the_begin_change_nothing(project: Path, ending:
         path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     write_checksums(project / "measurements/tiny")
     neuralpower("layers", "prototxts/mini.prototxt", "--out", "out/mini.csv", cwd=project)
-    neuralpower("fit", "measurements/tiny", "--out", "out/models", cwd=project)
+    config = ("--config", "config/config.yaml")
+    neuralpower("fit", "measurements/tiny", "--out", "out/models", *config, cwd=project)
     assert (project / "out/mini.csv").read_bytes() == (
         project / "results/layers/mini.csv"
     ).read_bytes()

@@ -117,9 +117,9 @@ def test_no_fold_sees_its_own_rows(problem: Problem) -> None:
     kept = np.flatnonzero(problem.folds != 2)
     first = GaussianTryout(problem, SECOND_OPINION, design)
     second = GaussianTryout(changed, SECOND_OPINION, design)
-    found = first._search(kept)
-    assert np.array_equal(found, second._search(kept))
-    one, two = (tryout._solve(kept, found) for tryout in (first, second))
+    found = first._process.search(kept)
+    assert np.array_equal(found, second._process.search(kept))
+    one, two = (tryout._process.solve(kept, found) for tryout in (first, second))
     assert np.array_equal(one.weights, two.weights)
     assert np.array_equal(one.slopes, two.slopes)
 
@@ -128,13 +128,11 @@ def test_inner_folds_are_those_of_a_fit_without_them(problem: Problem, trial: Tr
     design = design_of(problem.layers, SECOND_OPINION)
     assert design is not None
     tryout = GaussianTryout(problem, SECOND_OPINION, design)
-    found = tryout._search(np.flatnonzero(problem.folds != 0))
+    found = tryout._process.search(np.flatnonzero(problem.folds != 0))
     rows = problem.rows[1]
     kept = np.flatnonzero((problem.folds != 0) & (problem.folds != 1))
-    solved = tryout._solve(kept, found)
-    places = tryout._matrix[:, 1:] / np.exp(found[2:])
-    alike = np.exp(found[0]) * likeness(places[rows], places[kept])
-    logs = tryout._matrix[rows] @ solved.slopes + alike @ solved.weights
+    solved = tryout._process.solve(kept, found)
+    logs = tryout._process.logs(found, solved, kept, rows)
     values = np.clip(np.exp(logs), *problem.bounds(1, (0, 1)))
     assert trial.inner[0][rows, 0] == pytest.approx(values, rel=1e-5)
 

@@ -128,6 +128,20 @@ def _tiled(rows: int, columns: int) -> _Feature:
     return work
 
 
+def _serial(processors: int) -> _Feature:
+    """Steps that a processor goes through one after the other: the reduction, once a wave of tiles.
+
+    An output tile is the work of one processor, and ``processors`` of them work at once: where
+    there are fewer tiles, more of them cost nothing, and a longer reduction costs all of its steps.
+    """
+
+    def steps(t: FeatureTable) -> Array:
+        tiles = _ceil(t["gemm_rows"], 128) * _ceil(t["gemm_columns"], 64) * t["groups"]
+        return t["reduction"] * np.maximum(tiles / processors, 1.0)
+
+    return steps
+
+
 def _deep(step: int) -> _Feature:
     """Multiply-accumulates with the input channels of a group rounded up to whole vectors."""
     return lambda t: t["macs"] / t["group_in"] * _ceil(t["group_in"], step) * step
@@ -187,6 +201,10 @@ FEATURES: dict[str, _Feature] = {
     "output_elements": _counted(cost.output_elements),
     "weight_elements": _counted(cost.weight_elements),
     "moved_elements": lambda t: t["input_elements"] + t["output_elements"] + t["weight_elements"],
+    # Elements moved and multiply-accumulates, over the elements moved: 1 where nothing multiplies.
+    "intensity": lambda t: 1.0 + t["macs"] / t["moved_elements"],
+    # Never of a layer itself: sets the rows of other kinds apart (``modeling.alike``).
+    "other_kind": lambda t: np.zeros(t.rows),
     "transferred": lambda t: t["input_elements"] + t["output_elements"],
     "padded_elements": lambda t: (
         t["batch"] * t["in_channels"] * t["padded_height"] * t["padded_width"] * t["inputs"]
@@ -239,6 +257,8 @@ FEATURES: dict[str, _Feature] = {
     "tiled_128x32": _tiled(128, 32),
     "tiled_1x8": _tiled(1, 8),
     "tiled_1x16": _tiled(1, 16),
+    "serial_32": _serial(32),
+    "serial_128": _serial(128),
     "deep_8": _deep(8),
     "deep_16": _deep(16),
     "winograd_2": _winograd(2),

@@ -35,7 +35,7 @@ SLOPES = 100.0
 
 
 @dataclass(frozen=True)
-class _Solved:
+class Solved:
     """A process on n rows: slopes of the plane (p,), weights of the rows (n,), and the inverse
     (n, n) without the plane, which says what is left of a block predicted from all others."""
 
@@ -44,80 +44,23 @@ class _Solved:
     inverse: Array
 
 
-class GaussianTryout:
-    """The candidate on a problem, with the methods of ``crossvalidation.Tryout``."""
+class Process:
+    """A Gaussian process in logarithms over layers: (n, 1 + d) coordinates, the first of them 1.
 
-    def __init__(self, problem: Problem, candidate: Candidate, design: Design) -> None:
-        self._problem = problem
-        self._candidate = candidate
-        self._design = design
-        matrix = design.rows(np.arange(len(problem.layers)))
+    ``logs``: (n,), logarithms of what was measured. Coordinates are centred and scaled inside.
+    """
+
+    def __init__(self, matrix: Array, logs: Array) -> None:
         self._middle, self._spread = matrix.mean(axis=0), matrix.std(axis=0)
         self._middle[0], self._spread[self._spread == 0.0] = 0.0, 1.0
-        self._matrix = (matrix - self._middle) / self._spread
-        self._logs = np.log(problem.layers.measured)
+        self._matrix = self._scaled(matrix)
+        self._logs = logs
         self._start: Array | None = None
 
-    def trial(self, *, nested: bool) -> Trial:
-        """The candidate cross-validated; ``nested``: with inner folds."""
-        n = len(self._logs)
-        outer, inner = self._predictions(nested)
-        every = np.arange(n)
-        found = self._search(every)
-        solved = self._solve(every, found)
-        slopes = solved.slopes / self._spread
-        slopes[0] -= float(slopes[1:] @ self._middle[1:])
-        terms = self._design.terms
-        lengths = np.exp(found[2:]) * self._spread[1:]
-        factors = tuple(term[0] for term in terms[1:])
-        table = self._problem.table
-        places = np.stack([table[factor.feature] for factor in factors], axis=1)
-        neighbours = Neighbours(
-            factors,
-            tuple(lengths.tolist()),
-            tuple(tuple(row) for row in places.tolist()),
-            tuple((np.exp(found[0]) * solved.weights).tolist()),
-        )
-        columns = np.arange(len(terms))
-        path = Path(columns, slopes[:, None], np.array([len(terms)]))
-        return Trial(self._candidate, terms, path, outer, inner, None, columns, neighbours)
+    def _scaled(self, matrix: Array) -> Array:
+        return np.asarray((matrix - self._middle) / self._spread)
 
-    def again(self, first: Trial) -> Trial:
-        """Another deal of the same rows, without inner folds: ``first`` has the rest."""
-        outer, _ = self._predictions(nested=False)
-        return replace(first, outer=outer, inner=[])
-
-    def _predictions(self, nested: bool) -> tuple[Array, list[np.ndarray]]:
-        problem = self._problem
-        n = len(self._logs)
-        outer = np.empty((n, 1))
-        inner = []
-        for fold, rows in enumerate(problem.rows):
-            kept = np.flatnonzero(problem.folds != fold)
-            found = self._search(kept)
-            solved = self._solve(kept, found)
-            places = self._matrix[:, 1:] / np.exp(found[2:])
-            alike = np.exp(found[0]) * likeness(places[rows], places[kept])
-            logs = self._matrix[rows] @ solved.slopes + alike @ solved.weights
-            outer[rows, 0] = self._bounded(fold, (fold,), logs)
-            if not nested:
-                continue
-            values = np.full((n, 1), np.nan, dtype=np.float32)
-            for other, others in enumerate(problem.rows):
-                if other == fold:
-                    continue
-                block = np.searchsorted(kept, others)
-                left = np.linalg.solve(solved.inverse[np.ix_(block, block)], solved.weights[block])
-                without = (min(fold, other), max(fold, other))
-                values[others, 0] = self._bounded(other, without, self._logs[others] - left)
-            inner.append(values)
-        return outer, inner
-
-    def _bounded(self, fold: int, without: tuple[int, ...], logs: Array) -> Array:
-        values = np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT))
-        return np.asarray(np.clip(values, *self._problem.bounds(fold, without)))
-
-    def _search(self, rows: np.ndarray) -> Array:
+    def search(self, rows: np.ndarray) -> Array:
         """Logarithms of the variances of rest and noise and of the lengths, (2 + d,)."""
         from scipy.optimize import minimize
 
@@ -147,7 +90,8 @@ class GaussianTryout:
             self._start = found
         return np.asarray(found)
 
-    def _solve(self, rows: np.ndarray, found: Array) -> _Solved:
+    def solve(self, rows: np.ndarray, found: Array) -> Solved:
+        """The process on some rows with what ``search`` found."""
         matrix, logs = self._matrix[rows], self._logs[rows]
         places = matrix[:, 1:] / np.exp(found[2:])
         gram = np.exp(found[0]) * likeness(places, places)
@@ -159,7 +103,85 @@ class GaussianTryout:
         system = matrix.T @ weighted + np.diag(prior)
         slopes = np.linalg.solve(system, weighted.T @ logs)
         inverse -= weighted @ np.linalg.solve(system, weighted.T)
-        return _Solved(slopes, inverse @ logs, inverse)
+        return Solved(slopes, inverse @ logs, inverse)
+
+    def logs(self, found: Array, solved: Solved, kept: np.ndarray, rows: np.ndarray) -> Array:
+        """Logarithms predicted of some rows by the process on those ``kept``."""
+        places = self._matrix[:, 1:] / np.exp(found[2:])
+        alike = np.exp(found[0]) * likeness(places[rows], places[kept])
+        return np.asarray(self._matrix[rows] @ solved.slopes + alike @ solved.weights)
+
+    def stored(self, found: Array, solved: Solved) -> tuple[Array, Array, Array]:
+        """Slopes (1 + d,) and lengths (d,) of the coordinates as given, and the rows' weights."""
+        slopes = solved.slopes / self._spread
+        slopes[0] -= float(slopes[1:] @ self._middle[1:])
+        lengths = np.exp(found[2:]) * self._spread[1:]
+        return slopes, lengths, np.exp(found[0]) * solved.weights
+
+
+class GaussianTryout:
+    """The candidate on a problem, with the methods of ``crossvalidation.Tryout``."""
+
+    def __init__(self, problem: Problem, candidate: Candidate, design: Design) -> None:
+        self._problem = problem
+        self._candidate = candidate
+        self._design = design
+        self._logs = np.log(problem.layers.measured)
+        self._process = Process(design.rows(np.arange(len(problem.layers))), self._logs)
+
+    def trial(self, *, nested: bool) -> Trial:
+        """The candidate cross-validated; ``nested``: with inner folds."""
+        n = len(self._logs)
+        outer, inner = self._predictions(nested)
+        every = np.arange(n)
+        found = self._process.search(every)
+        slopes, lengths, weights = self._process.stored(found, self._process.solve(every, found))
+        terms = self._design.terms
+        factors = tuple(term[0] for term in terms[1:])
+        table = self._problem.table
+        places = np.stack([table[factor.feature] for factor in factors], axis=1)
+        neighbours = Neighbours(
+            factors,
+            tuple(lengths.tolist()),
+            tuple(tuple(row) for row in places.tolist()),
+            tuple(weights.tolist()),
+        )
+        columns = np.arange(len(terms))
+        path = Path(columns, slopes[:, None], np.array([len(terms)]))
+        return Trial(self._candidate, terms, path, outer, inner, None, columns, neighbours)
+
+    def again(self, first: Trial) -> Trial:
+        """Another deal of the same rows, without inner folds: ``first`` has the rest."""
+        outer, _ = self._predictions(nested=False)
+        return replace(first, outer=outer, inner=[])
+
+    def _predictions(self, nested: bool) -> tuple[Array, list[np.ndarray]]:
+        problem, process = self._problem, self._process
+        n = len(self._logs)
+        outer = np.empty((n, 1))
+        inner = []
+        for fold, rows in enumerate(problem.rows):
+            kept = np.flatnonzero(problem.folds != fold)
+            found = process.search(kept)
+            solved = process.solve(kept, found)
+            logs = process.logs(found, solved, kept, rows)
+            outer[rows, 0] = self._bounded(fold, (fold,), logs)
+            if not nested:
+                continue
+            values = np.full((n, 1), np.nan, dtype=np.float32)
+            for other, others in enumerate(problem.rows):
+                if other == fold:
+                    continue
+                block = np.searchsorted(kept, others)
+                left = np.linalg.solve(solved.inverse[np.ix_(block, block)], solved.weights[block])
+                without = (min(fold, other), max(fold, other))
+                values[others, 0] = self._bounded(other, without, self._logs[others] - left)
+            inner.append(values)
+        return outer, inner
+
+    def _bounded(self, fold: int, without: tuple[int, ...], logs: Array) -> Array:
+        values = np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT))
+        return np.asarray(np.clip(values, *self._problem.bounds(fold, without)))
 
 
 def _inverse(gram: Array) -> Array:

@@ -63,7 +63,7 @@ def calibrate(layers: Layers, predicted: Array) -> Interval:
     the bounds are those of a further draw from a normal distribution, where these are wider.
     """
     _, scale, interval = scales_of(layers, predicted)
-    low, high = _quantiles(np.log(layers.measured / predicted) / scale)
+    low, high = quantiles(np.log(layers.measured / predicted) / scale)
     return replace(interval, lower=low, upper=high)
 
 
@@ -102,7 +102,7 @@ def _wider(kinds: Mapping[str, np.ndarray], predicted: Array, ratio: Array) -> W
 
     A scale knows no sides: where most errors are on one, too many pass the bound of that side.
     """
-    low, high = (end or np.inf for end in _quantiles(ratio))
+    low, high = (end or np.inf for end in quantiles(ratio))
     reach = np.where(ratio < 0.0, ratio / low, ratio / high)
 
     def factor(inside: np.ndarray, share: float) -> float:
@@ -145,7 +145,7 @@ def _by_size(error: Array, position: Array) -> tuple[tuple[float, ...], tuple[fl
     return tuple(knots), tuple(scales)
 
 
-def _quantiles(ratio: Array) -> tuple[float, float]:
+def quantiles(ratio: Array) -> tuple[float, float]:
     """Both ends of the middle ``LEVEL`` with the finite-sample correction; 0 is inside.
 
     ``ratio``: (n,) errors in units of their scales.

@@ -221,7 +221,8 @@ def bends(table: FeatureTable, family: str, target: str) -> list[Term]:
 def sizes(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Logarithms of work, traffic and sizes, and flags: the coordinates of a layer."""
     words = vocabulary(family, target)
-    names = varying(table, tuple(dict.fromkeys((*words.sizes, *words.scales[:2]))))
+    chosen = (*words.sizes, *words.scales[:2], *(n for n in words.scales if "serial" in n))
+    names = varying(table, tuple(dict.fromkeys(chosen)))
     return unique([INTERCEPT, *map(_log, names), *_flags(table, words)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -26,8 +27,9 @@ from neuralpower.core.file_names import (
 )
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.core.targets import TARGETS
+from neuralpower.modeling.alike import ENOUGH, fit_energy, fit_kind, kinds_of
 from neuralpower.modeling.baselines import Device, refuse_facts
-from neuralpower.modeling.data import Dataset, Layers, load_dataset
+from neuralpower.modeling.data import Dataset, load_dataset
 from neuralpower.modeling.data_sheet import DATA_SHEET
 from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.fitting import (
@@ -109,6 +111,11 @@ class Work:
         write_json(path, {"stamp": stamp, "fitted": fitted.to_json()})
         self.parts[family, target] = path
 
+    def fitted(self, family: str, target: str) -> Fitted | None:
+        """A part that was fitted or taken up, ``None`` if there is none."""
+        path = self.parts.get((family, target))
+        return None if path is None else Fitted(**read_json(path)["fitted"])
+
     def refuse(self, family: str, target: str, reason: str) -> None:
         """Note that there is no model of a family and target, and why."""
         self.refused.append(
@@ -159,16 +166,11 @@ def fit_platform(
         platform.number("power_cap_w") or ceiling_w(data),
     )
     refuse_facts(device, platform.folder / MANIFEST)
-    tasks = [
-        (family, target)
-        for family in data.families()
-        for target in TARGETS
-        if (family, target) in data.layers
-    ]
+    tasks = [(family, target) for family in data.families() for target in TARGETS]
     for number, (family, target) in enumerate(tasks):
         if progress:
             progress(f"{family} {target}", number, len(tasks))
-        _fit_part(work, data.layers[family, target], options, device)
+        _fit_part(work, data, (family, target), options, device)
     if progress:
         progress("done", len(tasks), len(tasks))
     if not work.parts:
@@ -208,28 +210,52 @@ def ceiling_w(data: Dataset) -> float | None:
     return highest if at_cap >= max(10, 0.1 * len(drawn)) else None
 
 
-def _fit_part(work: Work, layers: Layers, options: FitOptions, device: Device) -> None:
-    path = work.path(layers.family, layers.target)
+def _fit_part(
+    work: Work, data: Dataset, what: tuple[str, str], options: FitOptions, device: Device
+) -> None:
+    """Fit a family and target, with other families where it has few rows or none."""
+    path, (family, target) = work.path(*what), what
+    layers, kinds = data.layers.get(what), kinds_of(data.layers, family, target)
+    factors = None
+    if target == "energy_mj" and (layers is None or len(layers) < ENOUGH):
+        factors = work.fitted(family, "power_w"), work.fitted(family, "runtime_ms")
+    said = [layers] if kinds is None else [kinds.own, *kinds.others]
     stamp = {
-        "data_sha256": layers.checksum(),
+        "data_sha256": " ".join(rows.checksum() for rows in said if rows is not None),
         "options_sha256": work.options,
         "device": repr(device),
     }
+    if factors is not None:
+        stamp["factors_sha256"] = " ".join(sha256_of(fitted) for fitted in factors)
     if path.exists():
         try:
             part = read_json(path)
             if part["stamp"] == stamp and Model.from_json(part["fitted"]["model"]):
-                work.parts[layers.family, layers.target] = path
+                work.parts[what] = path
                 return
         except (InputError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             pass  # a foreign or damaged part is fitted again
+    origin = {"options_sha256": work.options}
     try:
-        fitted = fit_layers(layers, options, device, {"options_sha256": work.options})
+        if kinds is not None:
+            fitted = fit_kind(kinds, options, device, origin)
+        elif factors is not None and factors[0] is not None and factors[1] is not None:
+            fitted = fit_energy(layers, options, device, (factors[0], factors[1]), origin)
+        elif layers is not None:
+            fitted = fit_layers(layers, options, device, origin)
+        else:
+            return
     except TooFewError as error:
-        work.refuse(layers.family, layers.target, f"too few for a model: {error}")
+        work.refuse(family, target, f"too few for a model: {error}")
         return
-    if work.takes(layers.family, layers.target, fitted):
-        work.add(layers.family, layers.target, fitted, stamp)
+    if work.takes(family, target, fitted):
+        work.add(family, target, fitted, stamp)
+
+
+def sha256_of(fitted: Fitted | None) -> str:
+    """What an energy was multiplied from, as a checksum."""
+    text = "" if fitted is None else json.dumps(fitted.to_json(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_models(

@@ -16,6 +16,7 @@ from typing import Any
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import COMPOSITION, LEARNING_CURVE, MODELS_INDEX
 from neuralpower.core.files import safe_name
+from neuralpower.modeling.alike import PRODUCT
 from neuralpower.modeling.baselines import Device, refuse_facts, score_baselines
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.data_sheet import (
@@ -115,7 +116,11 @@ def transfer_platform(
     done: dict[tuple[str, str], Fitted] = {}
     transferred: set[tuple[str, str]] = set()
     for (family, target), layers in sorted(data.layers.items()):
-        found = {name: model for name, old in models.items() if (model := old.get(family, target))}
+        found = {
+            name: model
+            for name, old in models.items()
+            if (model := old.get(family, target)) and not model.parts
+        }
         try:
             if found:
                 done[family, target] = transfer_layers(found, layers, options, limits)
@@ -175,7 +180,10 @@ def load_sources(folders: Sequence[str | Path]) -> dict[str, ModelSet]:
     found: dict[str, ModelSet] = {}
     for folder in folders:
         models = load_models(folder)
-        if any(model.guard or model.parts for model in models.models.values()):
+        if any(
+            model.guard or (model.parts and model.candidate != PRODUCT)
+            for model in models.models.values()
+        ):
             raise InputError(
                 "these models were transferred themselves: start from measured ones", path=folder
             )

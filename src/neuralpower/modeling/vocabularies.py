@@ -64,7 +64,7 @@ _CONV = Vocabulary(
             "batch_columns",
         ),
         *("column_elements", "image_macs", "moved_elements", "gemm_rows", "reduction"),
-        *("image_input", "image_output"),
+        *("image_input", "image_output", "serial_32", "serial_128"),
     ),
     sizes=(
         *("batch", "in_channels", "out_channels", "out_height", "in_height", "window"),
@@ -73,13 +73,13 @@ _CONV = Vocabulary(
     scales=(
         *("macs", "moved_elements", "batch", "in_channels", "out_channels", "out_height"),
         *("in_height", "out_width", "window", "kernel_height", "stride", "groups", "dilation"),
-        "least_macs",
+        *("least_macs", "serial_32", "serial_128"),
         *("weight_elements", "column_elements", "gemm_rows", "image_macs"),
     ),
     physical=(
         *("macs", "input_elements", "output_elements", "weight_elements", "batch_columns"),
         *("winograd_4", "tiled_64x64", "gemm_rows", "batch", "batch_maps", "batch_planes"),
-        *("batch_rows", "least_macs"),
+        *("batch_rows", "least_macs", "serial_32", "serial_128"),
     ),
     tiles=(*_TILES, *_VECTORS, "winograd_2", "winograd_4", "rounded_channels"),
     vectors=_VECTORS,

@@ -115,6 +115,9 @@ def _stored_scores(folder: Path, models: ModelSet) -> Mapping[str, LayerScores]:
     table = _stored_rows(path)
     result: dict[str, dict[str, LayerScore]] = {}
     for (family, target), model in sorted(models.models.items()):
+        if not model.facts.get("scores"):
+            # It has no rows of its own (``modeling.alike``, ``modeling.data_sheet``).
+            continue
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)
         deals = table[family, target]
@@ -153,7 +156,11 @@ def _derived(family: str, table: Mapping[tuple[str, str], Mapping[str, _Rows]]) 
     """RMSPE of predicted runtime times predicted power: energy without its own model."""
     found = []
     for deal, rows in table[family, "energy_mj"].items():
-        times, powers = (table[family, t][deal] for t in ("runtime_ms", "power_w"))
+        # Of a family with many rows there is one deal only.
+        times, powers = (
+            table[family, t].get(deal) or next(iter(table[family, t].values()))
+            for t in ("runtime_ms", "power_w")
+        )
         keys = [key for key in rows if key in times and key in powers]
         measured = np.array([rows[key][0] for key in keys])
         found.append(rmspe(measured, np.array([times[k][1] * powers[k][1] for k in keys])))

@@ -1,0 +1,156 @@
+"""Kinds of layers with few rows, from all kinds of a device together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neuralpower.modeling.alike import (
+    ALIKE,
+    ENOUGH,
+    FEWEST,
+    PRODUCT,
+    energy_of,
+    fit_energy,
+    fit_kind,
+    kinds_of,
+    model_of,
+    way_of,
+)
+from neuralpower.modeling.baselines import Device
+from neuralpower.modeling.crossvalidation import assign_folds
+from neuralpower.modeling.data import Layers
+from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.fitting import FitOptions, fit_layers
+from neuralpower.modeling.models import Model
+
+IDLE, CAP = 120.0, 700.0
+
+
+def _law(family: str, target: str, moved: np.ndarray) -> np.ndarray:
+    """Power that rises with the bytes until the board is busy; time of the bytes and a launch."""
+    if target == "power_w":
+        return IDLE + (CAP - IDLE) * moved / (moved + 5e6)
+    own = {"relu": 1.0, "tanh": 1.1, "scale": 0.95}.get(family, 1.0)
+    return own * (0.0015 + moved * 4 / 4e9)
+
+
+def _layers(family: str, target: str, count: int, seed: int = 0) -> Layers:
+    dice = np.random.default_rng([seed, *family.encode()])
+    channels = np.round(np.exp(dice.uniform(math.log(8), math.log(1024), count)))
+    size = np.round(np.exp(dice.uniform(math.log(4), math.log(200), count)))
+    batch = np.round(np.exp(dice.uniform(0.0, math.log(64), count)))
+    columns = {name: np.full(count, value) for name, value in DEFAULTS.items()}
+    columns |= {"batch": batch, "in_channels": channels, "out_channels": channels}
+    columns |= dict.fromkeys(("in_height", "in_width", "out_height", "out_width"), size)
+    columns["pool_method"] = np.full(count, "", dtype=object)
+    moved = 2.0 * batch * channels * size**2
+    return Layers(
+        family,
+        target,
+        columns,
+        _law(family, target, moved),
+        np.ones(count, dtype=np.int64),
+        np.zeros(count),
+        tuple(f"{family} {i}" for i in range(count)),
+    )
+
+
+def _device(target: str, **counts: int) -> dict[tuple[str, str], Layers]:
+    return {(family, target): _layers(family, target, n) for family, n in counts.items()}
+
+
+def test_a_kind_needs_others_only_where_it_has_few_rows() -> None:
+    many = _device("power_w", relu=ENOUGH, tanh=30)
+    assert kinds_of(many, "relu", "power_w") is None
+    few = kinds_of(many, "tanh", "power_w")
+    assert few is not None
+    assert (few.count, len(few.others)) == (30, 1)
+    none = kinds_of(many, "concat", "power_w")
+    assert none is not None
+    assert none.count == 0
+
+
+def test_nothing_is_said_by_too_few_rows_or_of_kinds_that_differ() -> None:
+    assert kinds_of(_device("power_w", relu=FEWEST - 1), "tanh", "power_w") is None
+    assert kinds_of(_device("power_w", relu=50), "relu", "power_w") is None, "there is no other"
+    times = _device("runtime_ms", relu=30, scale=4)
+    assert kinds_of(times, "scale", "runtime_ms") is not None
+    assert kinds_of(times, "conv", "runtime_ms") is None, "it does not pass over its data once"
+    assert kinds_of({("relu", "energy_mj"): times["relu", "runtime_ms"]}, "x", "energy_mj") is None
+
+
+def test_a_kind_without_rows_is_as_the_others() -> None:
+    kinds = kinds_of(_device("power_w", relu=40, tanh=20), "concat", "power_w")
+    assert kinds is not None
+    model = model_of(kinds, Device(idle_power_w=IDLE, power_cap_w=CAP))
+    unseen = _layers("concat", "power_w", 50, seed=7)
+    guess = model.predict(unseen.columns)
+    assert np.abs(guess.value / unseen.measured - 1).mean() < 0.03
+    assert model.limits == (IDLE, CAP)
+    assert ((guess.lo <= unseen.measured) & (unseen.measured <= guess.hi)).mean() > 0.8
+    again = Model.from_json({**model.facts, **model.to_json()}).predict(unseen.columns)
+    assert np.array_equal(again.value, guess.value)
+
+
+def test_rows_of_a_fold_have_no_say_in_what_is_predicted_of_them() -> None:
+    layers = _device("power_w", relu=40, tanh=12)
+    kinds = kinds_of(layers, "tanh", "power_w")
+    assert kinds is not None
+    assert kinds.own is not None
+    folds = assign_folds(kinds.own.groups, 4)
+    left = np.flatnonzero(folds == 1)
+    wrong = kinds.own.measured.copy()
+    wrong[left] *= 3.0
+    changed = replace(kinds, own=replace(kinds.own, measured=wrong))
+    [honest], [other] = way_of(kinds, [folds]).dealt, way_of(changed, [folds]).dealt
+    assert np.array_equal(honest[left], other[left])
+    assert not np.array_equal(honest, other), "other folds have seen them"
+
+
+def test_the_step_to_a_kind_is_learnt_from_its_few_rows() -> None:
+    layers = _device("power_w", relu=60, tanh=14)
+    own = layers["tanh", "power_w"]
+    layers["tanh", "power_w"] = replace(own, measured=0.7 * own.measured)
+    kinds = kinds_of(layers, "tanh", "power_w")
+    assert kinds is not None
+    fitted = fit_kind(kinds, FitOptions(), Device(), {})
+    model = Model.from_json(fitted.model)
+    unseen = _layers("tanh", "power_w", 30, seed=5)
+    off = model.predict(unseen.columns).value / (0.7 * unseen.measured) - 1
+    assert model.candidate == ALIKE
+    assert np.abs(off).mean() < 0.05
+    assert fitted.model["scores"]["mape"] < 6.0
+    assert {row["family"] for row in fitted.out_of_fold} == {"tanh"}
+
+
+def test_energy_is_power_times_runtime_in_mj() -> None:
+    columns = _layers("relu", "power_w", 40).columns
+    power, runtime = (
+        Model.from_json(fit_layers(_layers("relu", target, 40)).model)
+        for target in ("power_w", "runtime_ms")
+    )
+    energy = energy_of(power, runtime)
+    product = power.predict(columns).value * runtime.predict(columns).value
+    assert energy.predict(columns).value == pytest.approx(product, rel=1e-9)
+    assert (energy.target, energy.candidate) == ("energy_mj", PRODUCT)
+    again = Model.from_json({**energy.facts, **energy.to_json()})
+    assert np.array_equal(again.predict(columns).value, energy.predict(columns).value)
+    each = [
+        math.log(m.predict(columns).hi[0] / m.predict(columns).value[0]) for m in (power, energy)
+    ]
+    assert each[1] >= each[0] * 0.5, "the interval of a product is that of both"
+
+
+def test_energy_of_a_kind_without_rows_comes_from_its_power_and_runtime() -> None:
+    parts = tuple(fit_layers(_layers("relu", t, 40)) for t in ("power_w", "runtime_ms"))
+    fitted = fit_energy(None, FitOptions(), Device(), (parts[0], parts[1]), {})
+    assert (fitted.model["candidate"], fitted.out_of_fold) == (PRODUCT, [])
+    columns = _layers("relu", "power_w", 5, seed=9).columns
+    energy, power, runtime = (
+        Model.from_json(each.model).predict(columns).value for each in (fitted, *parts)
+    )
+    assert energy == pytest.approx(power * runtime, rel=1e-9)

@@ -112,13 +112,13 @@ def paper(table: FeatureTable, family: str, target: str, *, all_terms: bool = Fa
 
 def physical(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Constant, work and traffic: terms that can only add to the cost."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     return unique([INTERCEPT, *map(_power, varying(table, words.physical)), *_flags(table, words)])
 
 
 def kernels(table: FeatureTable, family: str, target: str) -> list[Term]:
     """``physical``, and all of it again for layers that another kernel is likely to run."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     work = [_power(name) for name in varying(table, words.physical)]
     flags = [_power(name) for name in varying(table, (*words.flags, *words.regimes))]
     return unique([INTERCEPT, *work, *flags, *(product(f, x) for f in flags for x in work)])
@@ -126,7 +126,7 @@ def kernels(table: FeatureTable, family: str, target: str) -> list[Term]:
 
 def wide(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Monomials to degree 2, work and its roots times logs of the sizes and hinges on them."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     return _wide(table, words, words.work)
 
 
@@ -156,7 +156,7 @@ def _wide(table: FeatureTable, words: Vocabulary, names: Sequence[str]) -> list[
 
 def regimes(table: FeatureTable, family: str, target: str) -> list[Term]:
     """``wide``, and the work of layers that another kernel is likely to run, each apart."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     names = (*words.work, *words.vectors)
     flags = [_power(name) for name in varying(table, words.regimes)]
     work = varying(table, names)
@@ -167,7 +167,7 @@ def regimes(table: FeatureTable, family: str, target: str) -> list[Term]:
 
 def regime_logs(table: FeatureTable, family: str, target: str) -> list[Term]:
     """``hinged logs``, and the logarithms apart for layers that another kernel is likely to run."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     flags = [_power(name) for name in varying(table, words.regimes)]
     base = [_log(n) for n in varying(table, words.scales)]
     return unique(
@@ -176,7 +176,7 @@ def regime_logs(table: FeatureTable, family: str, target: str) -> list[Term]:
 
 
 def _logs(table: FeatureTable, family: str, target: str, degree: int, hinged: bool) -> list[Term]:
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     base = [_log(n) for n in varying(table, words.scales)]
     scales = varying(table, words.scales)
     hinges = _hinges(table, scales, 9, len(scales) + 1) if hinged else []
@@ -211,7 +211,7 @@ def bends(table: FeatureTable, family: str, target: str) -> list[Term]:
     Caches show as bends of time over traffic (in L2, beyond it): where a family is little else
     than traffic, a line with hinges is all there is to it.
     """
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     names = varying(table, (words.main, "moved_elements", *words.sizes))
     knots = min(7, table.rows // 10)
     hinges = [(Factor(name, "above", k),) for name in names[:2] for k in _knots(table, name, knots)]
@@ -220,15 +220,15 @@ def bends(table: FeatureTable, family: str, target: str) -> list[Term]:
 
 def sizes(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Logarithms of work, traffic and sizes, and flags: the coordinates of a layer."""
-    words = vocabulary(family, target)
-    chosen = (*words.sizes, *words.scales[:2], *(n for n in words.scales if "serial" in n))
-    names = varying(table, tuple(dict.fromkeys(chosen)))
+    words = vocabulary(family, target, table.rows)
+    serial = [name for name in (*words.work, *words.scales) if name.startswith("serial")]
+    names = varying(table, tuple(dict.fromkeys((*words.sizes, *words.scales[:2], *serial))))
     return unique([INTERCEPT, *map(_log, names), *_flags(table, words)])
 
 
 def corrections(table: FeatureTable, family: str, target: str) -> list[Term]:
     """Few, smooth terms for the ratio of two devices: logs of the sizes, one bend of the work."""
-    words = vocabulary(family, target)
+    words = vocabulary(family, target, table.rows)
     names = varying(table, (words.main, "moved_elements", *words.sizes))
     main = [name for name in names if name == words.main]
     bends = [(Factor(name, "above", k),) for name in main for k in _knots(table, name, 2)]

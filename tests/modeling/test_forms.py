@@ -79,13 +79,12 @@ def test_a_row_beyond_the_level_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "target", "form"),
-    [("conv", "runtime_ms", "max(floor, f)"), ("fc", "power_w", "min(cap, f)")],
+    ("target", "form"), [("runtime_ms", "max(floor, f)"), ("power_w", "min(cap, f)")]
 )
-def test_a_bend_is_found_and_kept(folder: Path, family: str, target: str, form: str) -> None:
+def test_a_bend_is_found_and_kept(folder: Path, target: str, form: str) -> None:
     """The selection takes the form, and errs less by it."""
-    layers = layers_of(folder, family, target)
-    plain = (Candidate("logs", "log", "stepwise"), Candidate("hinged logs", "log", "stepwise"))
+    layers = layers_of(folder, "conv", target)
+    plain = (Candidate("logs", "log", "stepwise"), Candidate("bends", "log", "stepwise"))
     bent = tuple(dataclasses.replace(candidate, form=form) for candidate in plain)
     without = fit_layers(layers, FitOptions(plain))
     fitted = fit_layers(layers, FitOptions((*plain, *bent)))
@@ -122,8 +121,7 @@ def _outer(layers: Layers, folds: np.ndarray, form: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("family", "target", "form"),
-    [("conv", "runtime_ms", "max(floor, f)"), ("fc", "power_w", "min(cap, f)")],
+    ("target", "form"), [("runtime_ms", "max(floor, f)"), ("power_w", "min(cap, f)")]
 )
 def test_a_fold_is_predicted_without_its_own_rows(folder: Path, target: str, form: str) -> None:
     """Also the level: a fold's own extremes change nothing in its predictions."""

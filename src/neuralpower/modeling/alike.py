@@ -23,7 +23,15 @@ from neuralpower.modeling.bands import Interval
 from neuralpower.modeling.baselines import Device, score_baselines
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import DEFAULTS, Array
-from neuralpower.modeling.fitting import Choice, FitOptions, Fitted, build_model, choose, finish
+from neuralpower.modeling.fitting import (
+    Choice,
+    FitOptions,
+    Fitted,
+    build_model,
+    choose,
+    finish,
+    limited,
+)
 from neuralpower.modeling.gaussian import Process
 from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import quantiles
@@ -36,7 +44,7 @@ from neuralpower.modeling.ways import DIRECT, Way, best_of, nested
 
 #: How the models are called.
 ALIKE, PRODUCT = "alike layers", "power x runtime"
-#: A kind with this many rows of its own needs no other.
+#: A kind with this many rows needs no other.
 ENOUGH = 60
 #: Rows of all kinds that there must be, and that are looked at.
 FEWEST, MOST = 20, 600
@@ -143,14 +151,9 @@ def model_of(kinds: Kinds, device: Device) -> Model:
             "provenance": {"source": f"{len(logs)} layers of {len(every_kind)} kinds"},
         },
     )
-    return limited(model, device)
-
-
-def limited(model: Model, device: Device) -> Model:
-    """The model within what the board can draw."""
-    if model.target != "power_w":
-        return model
-    return replace(model, limits=(device.idle_power_w, device.power_cap_w))
+    if kinds.target == "power_w":
+        model = replace(model, limits=(device.idle_power_w, device.power_cap_w))
+    return model
 
 
 def energy_of(power: Model, runtime: Model) -> Model:
@@ -267,7 +270,7 @@ def _part(process: Process, matrix: Array, kinds: Kinds) -> Part:
 def fit_kind(
     kinds: Kinds, options: FitOptions, device: Device, provenance: Mapping[str, object]
 ) -> Fitted:
-    """A kind's model: of its own rows or of all kinds', whichever errs less out of fold.
+    """A model of a kind: from the rows of the kind or of all kinds, whichever errs less out of fold.
 
     A kind with too few rows to be cross-validated gets that of all kinds, without scores.
     """
@@ -333,7 +336,10 @@ def _chosen(
     folds = [deal.problem.folds for deal in direct.deals[: len(direct.selection.dealt)]]
     dealt = nested(ways, own.measured, folds)
     taken = best_of(ways, own.measured) == 1
-    model = limited(model if taken else direct.model(), device)
+    model = model if taken else direct.model()
+    if model.target == "power_w":
+        limits = (device.idle_power_w, device.power_cap_w)
+        model = limited(model, own, ways[int(taken)].dealt[0], limits)
     baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, device)}
     return finish(
         direct,

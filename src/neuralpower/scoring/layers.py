@@ -116,7 +116,7 @@ def _stored_scores(folder: Path, models: ModelSet) -> Mapping[str, LayerScores]:
     result: dict[str, dict[str, LayerScore]] = {}
     for (family, target), model in sorted(models.models.items()):
         if not model.facts.get("scores"):
-            # It has no rows of its own (``modeling.alike``, ``modeling.data_sheet``).
+            # Nothing of it was cross-validated (``modeling.alike``, ``modeling.data_sheet``).
             continue
         if (family, target) not in table:
             raise InputError(f"has no rows of {family} {target}: fit again", path=path)

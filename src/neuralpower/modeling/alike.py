@@ -270,7 +270,7 @@ def _part(process: Process, matrix: Array, kinds: Kinds) -> Part:
 def fit_kind(
     kinds: Kinds, options: FitOptions, device: Device, provenance: Mapping[str, object]
 ) -> Fitted:
-    """A model of a kind: from the rows of the kind or of all kinds, whichever errs less out of fold.
+    """A model from the rows of the kind, or of all kinds, whichever errs less out of fold.
 
     A kind with too few rows to be cross-validated gets that of all kinds, without scores.
     """

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from mutations import change_json
 from target import MODELS, ROOT, Target, files
+
+from neuralpower.core.cells import Row
 
 
 def _read_models(folder: Path) -> None:
@@ -21,7 +24,8 @@ def _read_models(folder: Path) -> None:
     composition = load_composition(folder)
     load_baselines(folder)
     network = load_network(ROOT / "prototxts/lenet.prototxt")
-    for row in predict_networks([network], models, composition):
+    rows: Sequence[Row] = predict_networks([network], models, composition)
+    for row in rows:
         for target in ("runtime_ms", "power_w", "energy_mj"):
             value, low, high = (row[target + end] for end in ("", "_lo", "_hi"))
             assert value is None or (value >= 0 and 0 <= low <= high), row

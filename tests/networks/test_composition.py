@@ -23,7 +23,8 @@ BOTH = PlainModels({**RUNTIME_ONLY.models, ("conv", "power_w"): CONV_W, ("fc", "
 
 
 def rows_of(models: PlainModels, network: Any = None) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in predict_networks([network or small_network()], models)}
+    rows = predict_networks([network or small_network()], models)
+    return {row["name"]: dict(row) for row in rows}
 
 
 def test_every_layer_then_the_total_in_the_columns_of_the_table() -> None:

@@ -94,7 +94,7 @@ def test_what_no_other_network_beats_is_in_front(
 def test_the_share_of_the_work_that_is_covered(
     macs: list[int | None], timed: list[bool], share: float
 ) -> None:
-    rows = [
+    rows: list[Any] = [
         {"macs": work, "runtime_ms": 1.0 if known else None}
         for work, known in zip(macs, timed, strict=True)
     ]
@@ -109,7 +109,9 @@ def test_what_a_total_says_that_it_covers() -> None:
         "covers 1 of 2 computing layers, 99.9 % of MACs; no power model"
     )
     unknown: Any = PlainNetwork("n", [wide, layer(1, "fc", 20, macs=None)])
-    assert "; the work of 1 is unknown" in predict_networks([unknown], models)[-1]["note"]
+    note = predict_networks([unknown], models)[-1]["note"]
+    assert note is not None
+    assert "; the work of 1 is unknown" in note
 
 
 def test_power_of_two_layers_has_the_interval_of_its_derivative() -> None:

@@ -85,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.measured_batches:
         batches = batches_of(batches, models)
     networks, status = read_networks(arguments.prototxts, batches, readings(arguments))
-    rows = predict_networks(networks, models, load_composition(arguments.models))
-    write(arguments, rows)
+    predicted = predict_networks(networks, models, load_composition(arguments.models))
+    write(arguments, predicted)
     return status
 
 

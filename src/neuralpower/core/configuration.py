@@ -7,6 +7,7 @@ Units are in the names; sizes are elements unless a name ends in ``_bytes``. A m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 CONFIGURATION_COLUMNS: tuple[str, ...] = (
     "family",
@@ -52,31 +53,40 @@ LAYER_COLUMNS: tuple[str, ...] = (
     "note",
 )
 
-PREDICTION_COLUMNS: tuple[str, ...] = (
-    "network",
-    "index",
-    "name",
-    "type",
-    "family",
-    "batch",
-    "runtime_ms",
-    "runtime_ms_lo",
-    "runtime_ms_hi",
-    "power_w",
-    "power_w_lo",
-    "power_w_hi",
-    "energy_mj",
-    "energy_mj_lo",
-    "energy_mj_hi",
-    "runtime_share",
-    "energy_share",
-    "extrapolates",
-    "extrapolates_by",
-    "source",
-    "coverage",
-    "macs",
-    "note",
-)
+
+class Prediction(TypedDict):
+    """A row of the prediction table: a layer, or the total of a network (``index`` is None).
+
+    Times in ms, power in W, energy in mJ of one pass of the whole batch; ``_lo`` and ``_hi`` are
+    the ends of 90 % intervals; shares are of the total. ``coverage`` is that of a total.
+    """
+
+    network: str
+    index: int | None
+    name: str
+    type: str | None
+    family: str | None
+    batch: int | None
+    runtime_ms: float | None
+    runtime_ms_lo: float | None
+    runtime_ms_hi: float | None
+    power_w: float | None
+    power_w_lo: float | None
+    power_w_hi: float | None
+    energy_mj: float | None
+    energy_mj_lo: float | None
+    energy_mj_hi: float | None
+    runtime_share: float | None
+    energy_share: float | None
+    extrapolates: str | None
+    extrapolates_by: float | None
+    source: str
+    coverage: float | None
+    macs: int | None
+    note: str | None
+
+
+PREDICTION_COLUMNS: tuple[str, ...] = tuple(Prediction.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuralpower.core.cells import Row
+from neuralpower.core.configuration import Prediction
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.adding import Total, in_networks, sums_of, total
 from neuralpower.networks.calibration import Composition
@@ -37,15 +37,15 @@ _IDLE_AT_INFERENCE = frozenset({"dropout"})
 
 def predict_networks(
     networks: Sequence[Network], models: Models, composition: Composition | None = None
-) -> list[dict[str, Any]]:
-    """Prediction rows (``columns.PREDICTION_COLUMNS``) of networks, each at its own batch size.
+) -> list[Prediction]:
+    """Prediction rows of networks, each at its own batch size.
 
     All layers of all networks are predicted in one pass. Runtime in ms, power in W, energy in
     mJ of one forward pass of the whole batch; intervals are 90 %. None is unknown.
     ``composition`` is what the platform's measured passes taught (``load_composition``).
     """
     composition = composition or Composition()
-    rows: list[dict[str, object]] = []
+    rows: list[Prediction] = []
     for network, estimates in zip(networks, estimate_networks(networks, models), strict=True):
         rows += network_rows(network, estimates, composition)
     return rows
@@ -83,36 +83,47 @@ def _scattered(layers: Sequence[Layer], models: Models) -> Estimates:
 
 def network_rows(
     network: Network, estimates: Estimates, composition: Composition
-) -> list[dict[str, object]]:
+) -> list[Prediction]:
     """One network's prediction rows from the estimates of its layers by themselves."""
     batch = network_batch(network)
     estimates = in_networks(estimates, composition)
     whole, sources = total(estimates, composition), estimates.sources()
     inside = included(network, estimates.facts)
-    rows = []
+    rows: list[Prediction] = []
     for i, layer in enumerate(network.layers):
-        row: dict[str, Any] = {
-            "network": network.name,
-            "index": layer.index,
-            "name": layer.name,
-            "type": layer.type,
-            "family": layer.family or None,
-            "batch": batch,
-            "macs": layer.macs,
-            "extrapolates": estimates.extrapolates[i] or None,
-            "extrapolates_by": _known(estimates.extrapolates_by[i]),
-        }
-        for target in TARGETS:
-            row |= figures(target, getattr(estimates, target), i)
-        row["source"] = "included" if i in inside else sources[i]
-        row["note"] = inside.get(i) or _note(layer, row, estimates) or None
-        row["runtime_share"] = _share(row["runtime_ms"], whole.runtime_ms)
-        row["energy_share"] = _share(row["energy_mj"], whole.energy_mj)
-        rows.append(row)
+        runtime, power, energy = (figures(getattr(estimates, target), i) for target in TARGETS)
+        rows.append(
+            {
+                "network": network.name,
+                "index": layer.index,
+                "name": layer.name,
+                "type": layer.type,
+                "family": layer.family or None,
+                "batch": batch,
+                "runtime_ms": runtime[0],
+                "runtime_ms_lo": runtime[1],
+                "runtime_ms_hi": runtime[2],
+                "power_w": power[0],
+                "power_w_lo": power[1],
+                "power_w_hi": power[2],
+                "energy_mj": energy[0],
+                "energy_mj_lo": energy[1],
+                "energy_mj_hi": energy[2],
+                "runtime_share": _share(runtime[0], whole.runtime_ms),
+                "energy_share": _share(energy[0], whole.energy_mj),
+                "extrapolates": estimates.extrapolates[i] or None,
+                "extrapolates_by": _known(estimates.extrapolates_by[i]),
+                "source": "included" if i in inside else sources[i],
+                "coverage": None,
+                "macs": layer.macs,
+                "note": inside.get(i) or _note(layer, runtime[0] is None, estimates) or None,
+            }
+        )
     last = _total_row(network, batch, rows, whole)
     waiting = sums_of(estimates).waiting_ms(composition.launch) if whole.runtime_ms else 0.0
-    notes = [last["note"], *_remarks(rows, whole, waiting, estimates.facts)]
-    return [*rows, last | {"note": "; ".join(notes)}]
+    notes = [last["note"] or "", *_remarks(rows, whole, waiting, estimates.facts)]
+    last["note"] = "; ".join(notes)
+    return [*rows, last]
 
 
 def included(network: Network, facts: Mapping[str, object]) -> dict[int, str]:
@@ -135,7 +146,7 @@ def included(network: Network, facts: Mapping[str, object]) -> dict[int, str]:
 
 
 def _remarks(
-    rows: Sequence[Row], whole: Total, waiting_ms: float, facts: Mapping[str, object]
+    rows: Sequence[Prediction], whole: Total, waiting_ms: float, facts: Mapping[str, object]
 ) -> list[str]:
     """What a total rests on beside models of its layers."""
     found = []
@@ -155,23 +166,16 @@ def _remarks(
     return found
 
 
-def figures(target: str, interval: Interval, row: int) -> dict[str, float | None]:
-    """One row's value and interval ends under the table's column names; None where unknown."""
-    return {
-        target + end: None if np.isnan(x) else x
-        for end, x in (
-            ("", float(interval.value[row])),
-            ("_lo", float(interval.lo[row])),
-            ("_hi", float(interval.hi[row])),
-        )
-    }
+def figures(interval: Interval, row: int) -> tuple[float | None, float | None, float | None]:
+    """One row's value and the ends of its interval; None where unknown."""
+    return _known(interval.value[row]), _known(interval.lo[row]), _known(interval.hi[row])
 
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _farthest(rows: Sequence[Mapping[str, Any]]) -> float | None:
+def _farthest(rows: Sequence[Prediction]) -> float | None:
     """The factor by which any of the rows is farthest outside the measured range."""
     known = [by for row in rows if (by := row["extrapolates_by"])]
     return max(known, key=lambda by: abs(np.log(by)), default=None)
@@ -193,8 +197,8 @@ def computes(layer: Layer) -> bool:
     return not (kind is not None and kind.free) and "no computation" not in layer.note
 
 
-def _note(layer: Layer, row: Row, estimates: Estimates) -> str:
-    if row["runtime_ms"] is None:
+def _note(layer: Layer, unknown: bool, estimates: Estimates) -> str:
+    if unknown:
         if layer.family in _IDLE_AT_INFERENCE:
             own = "no computation at inference"
         elif (
@@ -212,52 +216,61 @@ def _note(layer: Layer, row: Row, estimates: Estimates) -> str:
 
 
 def _total_row(
-    network: Network, batch: int | None, rows: Sequence[Row], whole: Total
-) -> dict[str, Any]:
+    network: Network, batch: int | None, rows: Sequence[Prediction], whole: Total
+) -> Prediction:
     needed = [
         row
         for row, layer in zip(rows, network.layers, strict=True)
         if computes(layer) and row["source"] != "included"
     ]
-    row: dict[str, object] = {
+    unknown = (None, None, None)
+    runtime, power, energy = (getattr(whole, target) or unknown for target in TARGETS)
+    beyond = sorted({row["extrapolates"] for row in rows if row["extrapolates"]})
+    return {
         "network": network.name,
         "index": None,
         "name": TOTAL,
         "type": None,
         "family": None,
         "batch": batch,
-        "macs": sum(r["macs"] for r in rows if r["macs"] is not None),
-        "extrapolates": " ".join(sorted({r["extrapolates"] for r in rows if r["extrapolates"]}))
-        or None,
-        "extrapolates_by": _farthest(rows),
-        "source": "none" if whole.runtime_ms is None else "model",
+        "runtime_ms": runtime[0],
+        "runtime_ms_lo": runtime[1],
+        "runtime_ms_hi": runtime[2],
+        "power_w": power[0],
+        "power_w_lo": power[1],
+        "power_w_hi": power[2],
+        "energy_mj": energy[0],
+        "energy_mj_lo": energy[1],
+        "energy_mj_hi": energy[2],
         "runtime_share": None if whole.runtime_ms is None else 1.0,
         "energy_share": None if whole.energy_mj is None else 1.0,
+        "extrapolates": " ".join(beyond) or None,
+        "extrapolates_by": _farthest(rows),
+        "source": "none" if whole.runtime_ms is None else "model",
         "coverage": coverage(needed),
+        "macs": sum(row["macs"] for row in rows if row["macs"] is not None),
         "note": _total_note(network, needed),
     }
-    for target in TARGETS:
-        ends = getattr(whole, target) or (None, None, None)
-        row |= dict(zip((target, f"{target}_lo", f"{target}_hi"), ends, strict=True))
-    return row
 
 
-def coverage(needed: Sequence[Row]) -> float:
+def coverage(needed: Sequence[Prediction]) -> float:
     """The share (0 to 1) of a network's work that has a runtime, of prediction rows that compute.
 
     The share of the multiply-accumulates (of the layers, where there are none), times the share of
     the layers whose work is known at all: a layer without a shape counts as not covered.
     """
-    known = [row for row in needed if row["macs"] is not None]
+    known = [
+        (macs, row["runtime_ms"] is not None) for row in needed if (macs := row["macs"]) is not None
+    ]
     if not known:
         return 0.0
-    macs = sum(row["macs"] for row in known)
-    timed = [row for row in known if row["runtime_ms"] is not None]
-    part = sum(row["macs"] for row in timed) / macs if macs else len(timed) / len(known)
+    whole = sum(macs for macs, _ in known)
+    timed = [macs for macs, is_timed in known if is_timed]
+    part = sum(timed) / whole if whole else len(timed) / len(known)
     return float(part * len(known) / len(needed))
 
 
-def _total_note(network: Network, needed: Sequence[Row]) -> str:
+def _total_note(network: Network, needed: Sequence[Prediction]) -> str:
     """What the total covers, of the layers that compute and of their MACs."""
     timed = [row for row in needed if row["runtime_ms"] is not None]
     powered = [row for row in needed if row["energy_mj"] is not None]
@@ -284,7 +297,7 @@ def nothing(network: Network) -> str:
     return "no runtime model covers any of its layers"
 
 
-def _coverage(covered: Sequence[Row], needed: Sequence[Row]) -> str:
+def _coverage(covered: Sequence[Prediction], needed: Sequence[Prediction]) -> str:
     unknown = sum(row["macs"] is None for row in needed)
     macs = sum(row["macs"] or 0 for row in needed)
     part = sum(row["macs"] or 0 for row in covered)

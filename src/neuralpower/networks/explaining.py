@@ -184,7 +184,8 @@ def explain_network(
 ) -> list[dict[str, object]]:
     """``explain`` for a network that is loaded; ``options`` are those that it was loaded with."""
     composition = composition or Composition()
-    rows = predict_networks([network], models, composition)
+    # Columns are asked for by name here.
+    rows: Sequence[Row] = predict_networks([network], models, composition)
     layers = {layer.index: layer for layer in network.layers}
     known = [row for row in rows[:-1] if row["runtime_ms"] is not None]
     by_energy = bool(known) and all(row["energy_mj"] is not None for row in known)
@@ -198,7 +199,7 @@ def explain_network(
             other = _changed(path, network, layer, change.apply, options or {})
         except InputError as error:
             return found | {f"{change.key}_note": error.message}
-        changed = predict_networks([other], models, composition)
+        changed: Sequence[Row] = predict_networks([other], models, composition)
         before, after = rows[-1], changed[-1]
         if _covered(changed) != _covered(rows) or after[cost] is None:
             return found | {f"{change.key}_note": "the changed network is covered differently"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from neuralpower.core.cells import Row
 from neuralpower.core.configuration import PREDICTION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.core.files import csv_text
@@ -50,7 +51,7 @@ def predict_listed(
 
 def _rows(
     entry: Listed, batches: Sequence[int], models: Models, composition: Composition
-) -> list[dict[str, object]]:
+) -> list[Row]:
     from neuralpower.onnx_in.loading import load_network
 
     networks, faults = [], []

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from neuralpower.core.configuration import Prediction
 from neuralpower.core.targets import TARGETS
 from neuralpower.networks.calibration import Composition
 from neuralpower.networks.composition import network_rows
@@ -80,7 +81,7 @@ def score_networks(
 
 def _each_held_out(
     trials: Sequence[Trial], without: HeldOut
-) -> tuple[list[Trial], list[list[dict[str, object]]]]:
+) -> tuple[list[Trial], list[list[Prediction]]]:
     """Every pass as models without its network estimate it, and its rows of prediction by a
     composition that the other networks taught."""
     own, rows = [], []
@@ -99,7 +100,7 @@ def _each_held_out(
     return own, rows
 
 
-def _rows(trial: Trial, composition: Composition) -> list[dict[str, object]]:
+def _rows(trial: Trial, composition: Composition) -> list[Prediction]:
     return network_rows(trial.network, trial.estimates, composition)
 
 

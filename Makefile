@@ -32,10 +32,12 @@ test: $(VENV)/installed-dev
 test-frameworks: $(VENV)/installed-frameworks
 	NEURALPOWER_FRAMEWORKS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m frameworks
 
-# Whole workflows killed at every stage, gate and module use through Snakemake, built packages.
+# Whole workflows killed at every stage, gate and module use through Snakemake, built packages,
+# fits of random parts of every public set.
 test-slow: $(VENV)/installed-dev
 	NEURALPOWER_SLOW=1 NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/operate tests/standins -m slow
 	NEURALPOWER_KILLS=20 $(BIN)/python -m pytest -n auto tests/profiling -k kill
+	NEURALPOWER_SLOW=1 $(BIN)/python -m pytest -n auto tests/modeling/test_robust_fits.py
 
 # Inputs that fail are kept in fuzz-failures/; docs/security.md says what becomes of them.
 FUZZ_SECONDS ?= 300

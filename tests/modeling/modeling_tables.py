@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.files import csv_text
+from neuralpower.modeling import data as data_module
 from neuralpower.modeling.crossvalidation import Candidate
-from neuralpower.modeling.data import Dataset, Layers, dataset
+from neuralpower.modeling.data import Dataset, Layers
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions
+from neuralpower.modeling.visits import collect
+from neuralpower.records import blocks
 from neuralpower.records.folder import Row, load_rows
 
 #: A small grid for tests that are not about the choice itself.
@@ -112,6 +116,12 @@ def write_platform(folder: Path, tables: Mapping[str, Sequence[Record]]) -> Path
 def layers_of(folder: Path, family: str, target: str = "runtime_ms") -> Layers:
     """The merged layers of a platform."""
     return data_of(folder).layers[family, target]
+
+
+def dataset(rows: Iterable[Row]) -> Dataset:
+    """Check and merge measurement rows that are in memory, one after the other."""
+    files = groupby(rows, key=lambda row: row.file)
+    return data_module._dataset(collect(blocks._blocks_of_rows(list(part)) for _, part in files))
 
 
 def data_of(folder: Path) -> Dataset:

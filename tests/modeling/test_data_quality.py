@@ -8,11 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modeling_tables import QUICK, Record, data_of, fc_records, layers_of, measured, write_platform
+from modeling_tables import (
+    QUICK,
+    Record,
+    data_of,
+    dataset,
+    fc_records,
+    layers_of,
+    measured,
+    write_platform,
+)
 
 from neuralpower.core.errors import InputError
 from neuralpower.modeling.crossvalidation import Candidate
-from neuralpower.modeling.data import DISAGREE, dataset
+from neuralpower.modeling.data import DISAGREE
 from neuralpower.modeling.features import FeatureTable
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.platforms import fit_platform

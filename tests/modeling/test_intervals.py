@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modeling_tables import REFERENCE, conv_records, fc_records, measured
+from modeling_tables import REFERENCE, conv_records, dataset, fc_records, measured
 
 from neuralpower.modeling.bands import Interval, Wider, interval_from_json
 from neuralpower.modeling.crossvalidation import Candidate
-from neuralpower.modeling.data import Layers, dataset, load_dataset
+from neuralpower.modeling.data import Layers, load_dataset
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.fitting import FitOptions, choose
 from neuralpower.modeling.intervals import (

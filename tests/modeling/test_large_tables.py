@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modeling_tables import QUICK
+from modeling_tables import QUICK, dataset
 
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.core.errors import InputError
 from neuralpower.modeling import data as data_module
 from neuralpower.modeling import visits as visits_module
-from neuralpower.modeling.data import Dataset, dataset, load_dataset
+from neuralpower.modeling.data import Dataset, load_dataset
 from neuralpower.modeling.fitting import DEALS
 from neuralpower.modeling.platforms import fit_platform
 from neuralpower.modeling.visits import Collected, collect

@@ -9,7 +9,7 @@ majority); what remains is merged by the median of the logarithms.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ import numpy as np
 from neuralpower.core.configuration import CONFIGURATION_COLUMNS
 from neuralpower.modeling.features import Array, FeatureTable
 from neuralpower.modeling.visits import Collected, Visits, collect
-from neuralpower.records.blocks import blocks_of, iter_blocks
+from neuralpower.records.blocks import iter_blocks
 from neuralpower.records.faults import Fault
-from neuralpower.records.folder import Platform, Row
+from neuralpower.records.folder import Platform
 
 #: Visits of one configuration further apart than this factor are not the same measurement.
 DISAGREE = 3.0
@@ -126,11 +126,6 @@ def load_dataset(platform: Platform | str | Path) -> Dataset:
     Memory is bounded, whatever the size of the tables: ``modeling.visits`` says how.
     """
     return _dataset(collect(iter_blocks(platform)))
-
-
-def dataset(rows: Iterable[Row]) -> Dataset:
-    """Check and merge measurement rows."""
-    return _dataset(collect(blocks_of(rows)))
 
 
 def unlike(platform: Platform | str | Path) -> list[Fault]:

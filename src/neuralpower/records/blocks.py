@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,12 +66,6 @@ def iter_blocks(platform: Platform | str | Path, rows: int = 20_000) -> Iterator
                 yield _fast_blocks(path, piece)
             except ValueError:
                 yield _blocks_of_rows(list(layer_rows(path, piece)))
-
-
-def blocks_of(rows: Iterable[Row]) -> Iterator[list[Block]]:
-    """Rows that are in memory already, as blocks."""
-    for _, part in groupby(rows, key=lambda row: row.file):
-        yield _blocks_of_rows(list(part))
 
 
 def _fast_blocks(path: Path, piece: Piece) -> list[Block]:

@@ -11,7 +11,7 @@ from recorded_fake import record
 
 from neuralpower.core.cells import read_configuration
 from neuralpower.core.files import read_rows
-from neuralpower.profiling.design import DesignProtocol, plan
+from neuralpower.profiling.design import DesignProtocol, Item, NetworkItem, plan
 from neuralpower.profiling.device_power import AdaptiveProtocol
 from neuralpower.profiling.device_timing import ReplayProtocol
 from neuralpower.profiling.estimate import power_seconds, replay_seconds
@@ -41,6 +41,21 @@ def test_the_design_fits_into_a_half_hour() -> None:
     seen = [visit.item.key() for visit in visits[: round(0.7 * len(visits))]]
     several = {visit.item.key() for visit in visits if visit.repeat == 2}
     assert sum(seen.count(key) > 1 for key in several) > 0.9 * len(several)
+
+
+def test_networks_come_early_in_a_run_that_may_be_cut() -> None:
+    sweep = load_sweep(str(GPU), "first_run")
+    drawn = [row.configuration for d in sweep.families for row in build_design(sweep, d, [])]
+    networks = [NetworkItem(f"n{i}", 1, Path(f"n{i}.prototxt"), "0" * 64) for i in range(24)]
+    items: dict[str, Item] = {item.key(): item for item in drawn}
+    items |= {item.key(): item for item in networks}
+    once = DesignProtocol(block_size=20, network_repeats=1, repeats_within=0.3)
+    visits = plan({}, items, once, 0)
+    places = [i for i, visit in enumerate(visits) if isinstance(visit.item, NetworkItem)]
+    assert len(places) == 24
+    assert max(places) < 0.4 * len(visits)
+    late = plan({}, items, DesignProtocol(network_repeats=1), 0)
+    assert max(i for i, v in enumerate(late) if isinstance(v.item, NetworkItem)) > 0.6 * len(late)
 
 
 @pytest.mark.parametrize("name", ["pack.sh", "run.sh"])

@@ -29,7 +29,12 @@ from neuralpower.meters.look import Look, look_at
 from neuralpower.meters.samples import BoardState, state_facts
 from neuralpower.meters.window import RawTable
 from neuralpower.profiling import bench
-from neuralpower.profiling.device_power import AdaptiveProtocol, PowerPhase
+from neuralpower.profiling.device_power import (
+    AdaptiveProtocol,
+    PowerPhase,
+    idle_power,
+    rested_power,
+)
 from neuralpower.profiling.device_timing import (
     ReplayProtocol,
     ReplayQueue,
@@ -369,3 +374,17 @@ def test_workloads_follow_one_another_on_one_queue() -> None:
     assert queue.dry == 0
     assert gpu.watts((started - 1) / 1e9) == 300
     assert gpu.watts((started + 1) / 1e9) == 400
+
+
+def test_idle_power_is_that_of_a_board_that_has_come_to_rest() -> None:
+    """The H200's first look came seconds after a load: 107 W with a half-width of 51 W."""
+    found = []
+    for look in (idle_power, rested_power):
+        gpu = FakeGpu()
+        gpu.begin()
+        gpu.queue(1_000_000_000, 400.0)
+        found.append(look(gpu.meter, clock=gpu.clock, sleep=gpu.clock.advance))
+    early, rested = found
+    assert early["mean_w"] is not None
+    assert early["mean_w"] > 1.5 * fake_gpu.IDLE_W
+    assert rested["mean_w"] == pytest.approx(fake_gpu.IDLE_W, rel=0.02)

@@ -14,7 +14,7 @@ from neuralpower.meters.log import compress_logs, next_log
 from neuralpower.meters.meter import NoMeter, PowerMeter
 from neuralpower.meters.registry import choose_meter, meters_for
 from neuralpower.meters.sampler import SampledMeter
-from neuralpower.profiling.device_power import idle_power
+from neuralpower.profiling.device_power import rested_power
 from neuralpower.profiling.nvml_facts import other_processes
 from neuralpower.records.journal import locked
 
@@ -61,7 +61,7 @@ def measuring(
         compress_logs(logs)
         sampled.start()
         try:
-            idle: Mapping[str, object] | None = idle_power(sampled) | {
+            idle: Mapping[str, object] | None = rested_power(sampled) | {
                 "other_processes": other_processes(sampled.uuid)
             }
             executor = make()

@@ -34,6 +34,8 @@ _SETTLE_LOOK_NS = 700_000_000
 _IDLE_SHARE = 0.005
 #: A call's time in the power window and in the timing may differ by so much.
 _TIME_CHANGED = 0.01
+#: A board rests where the mean of its readings is known to this share.
+_RESTED = 0.02
 #: Time to settle after a pause that a random delay made.
 _RESUME_S = 0.1
 
@@ -260,3 +262,22 @@ def idle_power(
         "publications": stats.publications,
         "flags": list(stats.flags),
     }
+
+
+def rested_power(
+    source: SampleSource,
+    tries: int = 4,
+    clock: Callable[[], int] = time.monotonic_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> IdlePower:
+    """``idle_power`` of a board that may come from a load: again until readings stay the same.
+
+    Clocks take seconds to come down. The last of ``tries`` is given as it is.
+    """
+    found = idle_power(source, clock=clock, sleep=sleep)
+    for _ in range(tries - 1):
+        mean, half = found["mean_w"], found["half_width_w"]
+        if mean is None or half is None or half < _RESTED * mean:
+            break
+        found = idle_power(source, clock=clock, sleep=sleep)
+    return found

@@ -30,7 +30,7 @@ def kernel_names(call: Callable[[], object], device: str = "cuda") -> list[str] 
     activity = ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU
     wanted: object = torch.autograd.DeviceType.CUDA if cuda else torch.autograd.DeviceType.CPU
     try:
-        with profile(activities=[activity]) as passed:
+        with profile(activities=[activity], acc_events=True) as passed:
             call()
         events = [event for event in passed.events() if event.device_type == wanted]
     except (RuntimeError, AssertionError, TypeError):

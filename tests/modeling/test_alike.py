@@ -64,7 +64,7 @@ def _device(target: str, **counts: int) -> dict[tuple[str, str], Layers]:
 
 
 def test_a_kind_needs_others_only_where_it_has_few_rows() -> None:
-    many = _device("power_w", relu=ENOUGH, tanh=30)
+    many = _device("power_w", relu=ENOUGH["power_w"], tanh=30)
     assert kinds_of(many, "relu", "power_w") is None
     few = kinds_of(many, "tanh", "power_w")
     assert few is not None

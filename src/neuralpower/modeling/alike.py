@@ -44,8 +44,9 @@ from neuralpower.modeling.ways import DIRECT, Way, best_of, nested
 
 #: How the models are called.
 ALIKE, PRODUCT = "alike layers", "power x runtime"
-#: A kind with this many rows needs no other.
-ENOUGH = 60
+#: A kind with this many rows needs no other. Layers that pass over their data once are simple, and
+#: no longer like each other at a closer look: of 40 the choice itself costs two points (ort-cpu).
+ENOUGH = {"power_w": 60, "runtime_ms": 20, "energy_mj": 60}
 #: Rows of all kinds that there must be, and that are looked at.
 FEWEST, MOST = 20, 600
 #: What every kind of layer has, by target, and the kinds that are put together.
@@ -79,7 +80,7 @@ class Kinds:
 def kinds_of(layers: Mapping[tuple[str, str], Layers], family: str, target: str) -> Kinds | None:
     """A kind and the others; ``None`` where it has enough, or they too few or too many rows."""
     own = layers.get((family, target))
-    if target not in KINDS or family not in KINDS[target] or (own and len(own) >= ENOUGH):
+    if target not in KINDS or family not in KINDS[target] or (own and len(own) >= ENOUGH[target]):
         return None
     others = tuple(
         rows

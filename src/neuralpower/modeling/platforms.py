@@ -217,7 +217,7 @@ def _fit_part(
     path, (family, target) = work.path(*what), what
     layers, kinds = data.layers.get(what), kinds_of(data.layers, family, target)
     factors = None
-    if target == "energy_mj" and (layers is None or len(layers) < ENOUGH):
+    if target == "energy_mj" and (layers is None or len(layers) < ENOUGH[target]):
         factors = work.fitted(family, "power_w"), work.fitted(family, "runtime_ms")
     said = [layers] if kinds is None else [kinds.own, *kinds.others]
     stamp = {

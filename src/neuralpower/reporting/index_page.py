@@ -152,8 +152,7 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
     for platform in platforms:
         accuracy = platform.accuracy
         layers = accuracy.get("layers", {})
-        measured = sum(targets.get("runtime_ms", {}).get("n", 0) for targets in layers.values())
-        powered = sum(targets.get("power_w", {}).get("n", 0) for targets in layers.values())
+        measured, powered = _counts(platform)
         summary = accuracy.get("network_summary", {})
         rows.append(
             [
@@ -190,6 +189,19 @@ def _platforms_table(platforms: list[PlatformResults]) -> Table | None:
         "out of fold for layers, and of whole passes that were measured for networks."
     )
     return slim(Table("platforms", "Platforms", caption, columns, rows))
+
+
+def _counts(platform: PlatformResults) -> tuple[int, int]:
+    """Configurations with a runtime and with power, also of families too small for scores."""
+    fitted = platform.models.get("rows")
+    if isinstance(fitted, dict) and fitted:
+        rows = list(fitted.values())
+        return sum(r["configurations"] for r in rows), sum(r["with_power"] for r in rows)
+    scored = platform.accuracy.get("layers", {}).values()
+    runtime, power = (
+        sum(targets.get(t, {}).get("n", 0) for targets in scored) for t in ("runtime_ms", "power_w")
+    )
+    return runtime, power
 
 
 def _by(platform: PlatformResults) -> str:

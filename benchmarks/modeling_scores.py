@@ -70,6 +70,7 @@ def main() -> int:
         _line(name, model)
         for name in sorted(sets)
         for _, model in sorted(sets[name].models.items())
+        if model.facts["scores"]  # of kinds that were hardly measured there are none
     )
     if arguments.write is None:
         sys.stdout.write(table)

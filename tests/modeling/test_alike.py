@@ -69,7 +69,8 @@ def test_a_kind_needs_others_only_where_it_has_few_rows() -> None:
     few = kinds_of(many, "tanh", "power_w")
     assert few is not None
     assert (few.count, len(few.others)) == (30, 1)
-    none = kinds_of(many, "concat", "power_w")
+    assert kinds_of(many, "concat", "power_w") is None, "two kinds are no law for a third"
+    none = kinds_of(many | _device("power_w", elu=5), "concat", "power_w")
     assert none is not None
     assert none.count == 0
 
@@ -77,14 +78,14 @@ def test_a_kind_needs_others_only_where_it_has_few_rows() -> None:
 def test_nothing_is_said_by_too_few_rows_or_of_kinds_that_differ() -> None:
     assert kinds_of(_device("power_w", relu=FEWEST - 1), "tanh", "power_w") is None
     assert kinds_of(_device("power_w", relu=50), "relu", "power_w") is None, "there is no other"
-    times = _device("runtime_ms", relu=30, scale=4)
+    times = _device("runtime_ms", relu=30, tanh=9, elu=9, scale=4)
     assert kinds_of(times, "scale", "runtime_ms") is not None
     assert kinds_of(times, "conv", "runtime_ms") is None, "it does not pass over its data once"
     assert kinds_of({("relu", "energy_mj"): times["relu", "runtime_ms"]}, "x", "energy_mj") is None
 
 
 def test_a_kind_without_rows_is_as_the_others() -> None:
-    kinds = kinds_of(_device("power_w", relu=40, tanh=20), "concat", "power_w")
+    kinds = kinds_of(_device("power_w", relu=40, tanh=20, elu=9), "concat", "power_w")
     assert kinds is not None
     model = model_of(kinds, Device(idle_power_w=IDLE, power_cap_w=CAP))
     unseen = _layers("concat", "power_w", 50, seed=7)

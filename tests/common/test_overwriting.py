@@ -51,6 +51,10 @@ def _files(folder: Path) -> dict[Path, bytes]:
         "gate a.json --baseline a.json --out a.json",
         "shards split table.csv --shards 2 --out table.csv",
         "measurements merge measured --platform x --out measured",
+        "calibrate measured --models models --out measured/conv.csv.gz",
+        "evaluate measured --models models --out models/models.json",
+        "fit measured --out x --learning-curve measured/conv.csv.gz",
+        "explain net.prototxt --models models --out models/conv.runtime_ms.json",
     ],
 )
 def test_an_output_is_no_input(place: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:

@@ -14,8 +14,6 @@ from neuralpower.modeling.alike import (
     FEWEST,
     PRODUCT,
     energy_of,
-    fit_energy,
-    fit_kind,
     kinds_of,
     model_of,
     way_of,
@@ -24,6 +22,7 @@ from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.crossvalidation import assign_folds
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.few import fit_energy, fit_kind
 from neuralpower.modeling.fitting import FitOptions, fit_layers
 from neuralpower.modeling.models import Model
 
@@ -126,6 +125,50 @@ def test_the_step_to_a_kind_is_learnt_from_its_few_rows() -> None:
     assert np.abs(off).mean() < 0.05
     assert fitted.model["scores"]["mape"] < 6.0
     assert {row["family"] for row in fitted.out_of_fold} == {"tanh"}
+
+
+def test_layers_of_a_kind_without_pooling_are_never_beyond_its_methods() -> None:
+    kinds = kinds_of(_device("power_w", relu=20, tanh=20, pool=9), "concat", "power_w")
+    assert kinds is not None
+    model = model_of(kinds, Device())
+    assert model.methods == ()
+    assert not any(model.predict(_layers("relu", "power_w", 9).columns).extrapolates)
+
+
+def test_time_never_falls_as_a_batch_of_the_measured_range_doubles() -> None:
+    layers = _device("runtime_ms", relu=12, tanh=12, scale=4, eltwise=8)
+    wider = layers["eltwise", "runtime_ms"]
+    three = {**wider.columns, "inputs": np.full(8, 3.0)}
+    moved = wider.table()["moved_elements"] * 2.0
+    layers["eltwise", "runtime_ms"] = replace(
+        wider, columns=three, measured=_law("eltwise", "runtime_ms", moved)
+    )
+    kinds = kinds_of(layers, "scale", "runtime_ms")
+    assert kinds is not None
+    model = model_of(kinds, Device())
+    one = _layers("scale", "runtime_ms", 1).columns
+    columns = {name: np.repeat(values, 6) for name, values in one.items()}
+    columns["batch"] = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    assert np.all(np.diff(model.predict(columns).value) > 0.0)
+
+
+def test_next_to_nothing_is_no_good_prediction() -> None:
+    """Six launches and one large layer: the constant that fits the six is not taken."""
+    layers = _device("runtime_ms", relu=18, tanh=18, elu=18)
+    own = _layers("softmax", "runtime_ms", 7)
+    size = np.array([2.0] * 6 + [200.0])
+    same = dict.fromkeys(("in_height", "in_width", "out_height", "out_width"), size)
+    columns = {**own.columns, **same, "batch": np.array([1.0] * 6 + [32.0])}
+    own = replace(own, columns=columns)
+    own = replace(own, measured=_law("softmax", "runtime_ms", own.table()["moved_elements"]))
+    layers["softmax", "runtime_ms"] = own
+    kinds = kinds_of(layers, "softmax", "runtime_ms")
+    assert kinds is not None
+    fitted = fit_kind(kinds, FitOptions(), Device(), {})
+    value = Model.from_json(fitted.model).predict(own.columns).value
+    assert 0.5 < value[-1] / own.measured[-1] < 2.0
+    [chosen] = [row for row in fitted.cross_validation if row["chosen"]]
+    assert chosen["candidate"] == fitted.model["candidate"]
 
 
 def test_energy_is_power_times_runtime_in_mj() -> None:

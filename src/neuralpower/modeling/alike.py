@@ -13,35 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from neuralpower.core.families import FAMILIES
 from neuralpower.modeling.bands import Interval
-from neuralpower.modeling.baselines import Device, score_baselines
+from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import Layers
 from neuralpower.modeling.features import DEFAULTS, Array
 from neuralpower.modeling.fitting import FEWEST as FEWEST_ROWS
-from neuralpower.modeling.fitting import (
-    Choice,
-    FitOptions,
-    Fitted,
-    build_model,
-    choose,
-    finish,
-    limited,
-)
 from neuralpower.modeling.gaussian import Process
-from neuralpower.modeling.inference import infer_all
 from neuralpower.modeling.intervals import quantiles
 from neuralpower.modeling.members import LOG_LIMIT, Anchor, Equation, Part
-from neuralpower.modeling.models import Model, within
+from neuralpower.modeling.models import Model
 from neuralpower.modeling.neighbours import Neighbours
-from neuralpower.modeling.selection import TooFewError
 from neuralpower.modeling.terms import INTERCEPT, Factor, Term
-from neuralpower.modeling.ways import DIRECT, Way, best_of, nested
+from neuralpower.modeling.ways import Way
 
 #: How the models are called.
 ALIKE, PRODUCT = "alike layers", "power x runtime"
@@ -55,9 +43,12 @@ FEWEST_KINDS = 3
 #: What every kind of layer has, by target, and the kinds that are put together.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "power_w": ("moved_elements", "output_elements", "intensity", "window"),
-    "runtime_ms": ("moved_elements", "output_elements"),
+    "runtime_ms": ("moved_elements", "inputs"),
 }
-_ONCE = ("batchnorm", "scale", "relu", "sigmoid", "tanh", "elu", "prelu", "eltwise", "concat")
+_ONCE = (
+    *("batchnorm", "scale", "relu", "sigmoid", "tanh", "elu", "prelu", "eltwise", "concat"),
+    "softmax",
+)
 KINDS: Mapping[str, tuple[str, ...]] = {"power_w": FAMILIES, "runtime_ms": _ONCE}
 #: Values leave what was measured of all kinds by at most this factor.
 LEAVE = {"power_w": 1.05, "runtime_ms": 10.0}
@@ -148,6 +139,8 @@ def model_of(kinds: Kinds, device: Device) -> Model:
         },
         methods=tuple(
             sorted({str(m) for rows in every_kind for m in rows.columns["pool_method"] if str(m)})
+            if kinds.family == "pool"
+            else ()
         ),
         relative_sd=float(np.std(np.exp(errors) - 1.0)),
         # A kind that draws more than the others does so in all of its layers.
@@ -176,7 +169,7 @@ def energy_of(power: Model, runtime: Model) -> Model:
         sign * math.hypot(*(_bound(model.interval, sign) for model in (power, runtime)))
         for sign in (-1.0, 1.0)
     )
-    capped = Part(power.target, 1.0, power.equations, power.anchor)
+    capped = Part(power.target, 1.0, power.equations, _kept(power))
     return replace(
         runtime,
         target="energy_mj",
@@ -194,6 +187,15 @@ def energy_of(power: Model, runtime: Model) -> Model:
         launch_ms=None,
         facts={"scores": {}, "baselines": {}, "provenance": {"source": PRODUCT}},
     )
+
+
+def _kept(power: Model) -> Anchor:
+    """The anchor of a power, within what the board can draw where the anchor is in watts."""
+    anchor, (low, high) = power.anchor, power.limits
+    if power.candidate != ALIKE:
+        return anchor
+    lowest, highest = max(anchor.lowest, low or 0.0), min(anchor.highest, high or math.inf)
+    return replace(anchor, lowest=lowest, highest=highest)
 
 
 def _common(ends: tuple[float, float], others: tuple[float, float] | None) -> tuple[float, float]:
@@ -235,8 +237,6 @@ def _errors_of_kinds(kinds: Kinds) -> Array:
     process, errors = Process(matrix, logs), np.empty(len(logs))
     for kind in range(len(every)):
         left, kept = np.flatnonzero(of == kind), np.flatnonzero(of != kind)
-        if not len(kept):
-            continue
         found = process.search(kept)
         predicted = _exp(process.logs(found, process.solve(kept, found), kept, left))
         errors[left] = logs[left] - np.log(np.clip(predicted, low, high))
@@ -275,108 +275,3 @@ def _part(process: Process, matrix: Array, kinds: Kinds) -> Part:
     equation = Equation("log", terms, coefficients, candidate=ALIKE, neighbours=neighbours)
     one = Equation("log", (INTERCEPT,), (0.0,), candidate="anchor")
     return Part("", 1.0, (equation,), Anchor(one, *_ends(kinds)))
-
-
-def fit_kind(
-    kinds: Kinds, options: FitOptions, device: Device, provenance: Mapping[str, object]
-) -> Fitted:
-    """A model from the rows of the kind, or of all kinds, whichever errs less out of fold.
-
-    A kind with too few rows to be cross-validated gets that of all kinds, without scores.
-    """
-    own = kinds.own
-    if own is not None:
-        with suppress(TooFewError):
-            return _better(own, kinds, options, device, provenance)
-    model = model_of(kinds, device)
-    return Fitted({**model.facts, **model.to_json()}, [], [], {})
-
-
-def _better(
-    own: Layers,
-    kinds: Kinds,
-    options: FitOptions,
-    device: Device,
-    provenance: Mapping[str, object],
-) -> Fitted:
-    direct = choose(own, options)
-    folds = [deal.problem.folds for deal in direct.deals[: len(direct.selection.dealt)]]
-    way = way_of(kinds, folds)
-    [part] = way.parts
-    model = build_model(own, part.equations, part.anchor, way.dealt[0], ALIKE)
-    return _chosen(direct, own, way, model, device, provenance)
-
-
-def fit_energy(
-    own: Layers | None,
-    options: FitOptions,
-    device: Device,
-    factors: tuple[Fitted, Fitted],
-    provenance: Mapping[str, object],
-) -> Fitted:
-    """Energy of a kind with few rows: a model of these, or power times runtime if that errs less.
-
-    ``factors``: power and runtime of the kind.
-    """
-    power, runtime = (Model.from_json(fitted.model) for fitted in factors)
-    model = energy_of(power, runtime)
-    if own is not None:
-        with suppress(TooFewError):
-            direct = choose(own, options)
-            dealt = _products(own, *map(_out_of_fold, factors))
-            if len(dealt) < len(direct.selection.dealt):
-                dealt = direct.selection.dealt
-            built = build_model(own, model.equations, model.anchor, dealt[0], PRODUCT)
-            built = replace(built, source=model.source, exponent=model.exponent, parts=model.parts)
-            way = Way(PRODUCT, (), dealt)
-            return _chosen(direct, own, way, built, device, provenance)
-    return Fitted({**model.facts, **model.to_json()}, [], [], {})
-
-
-def _chosen(
-    direct: Choice,
-    own: Layers,
-    way: Way,
-    model: Model,
-    device: Device,
-    provenance: Mapping[str, object],
-) -> Fitted:
-    """The model of the kind's own rows, or ``model`` of ``way``, by mean error over all deals."""
-    ways = [Way(DIRECT, (), direct.selection.dealt), way]
-    folds = [deal.problem.folds for deal in direct.deals[: len(direct.selection.dealt)]]
-    dealt = nested(ways, own.measured, folds)
-    taken = best_of(ways, own.measured) == 1
-    model = model if taken else direct.model()
-    if model.target == "power_w":
-        limits = (device.idle_power_w, device.power_cap_w)
-        model = limited(model, own, ways[int(taken)].dealt[0], limits)
-    baselines = {b.name: b.to_json() for b in score_baselines(direct.problem, device)}
-    return finish(
-        direct,
-        own,
-        model,
-        [within(predicted, model.limits) for predicted in dealt],
-        baselines,
-        {
-            "inference": [] if taken else infer_all(own, direct.selection.equations),
-            "provenance": {"data_sha256": own.checksum(), **provenance},
-        },
-    )
-
-
-def _out_of_fold(fitted: Fitted) -> dict[tuple[int, str], float]:
-    """Out-of-fold predictions by deal and key of the configuration."""
-    return {(row["deal"], row["key"]): row["predicted"] for row in fitted.out_of_fold}
-
-
-def _products(
-    own: Layers, power: Mapping[tuple[int, str], float], runtime: Mapping[tuple[int, str], float]
-) -> tuple[Array, ...]:
-    """Power times runtime out of fold, (n,) a deal, as far as both were predicted."""
-    keys, dealt = own.keys(), []
-    for deal in sorted({deal for deal, _ in power} & {deal for deal, _ in runtime}):
-        places = [(deal, key) for key in keys]
-        if not all(place in power and place in runtime for place in places):
-            break
-        dealt.append(np.array([power[place] * runtime[place] for place in places]))
-    return tuple(dealt)

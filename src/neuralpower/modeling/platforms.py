@@ -27,11 +27,12 @@ from neuralpower.core.file_names import (
 )
 from neuralpower.core.files import csv_text, sha256_file, write_json, write_text
 from neuralpower.core.targets import TARGETS
-from neuralpower.modeling.alike import ENOUGH, fit_energy, fit_kind, kinds_of
+from neuralpower.modeling.alike import ENOUGH, kinds_of
 from neuralpower.modeling.baselines import Device, refuse_facts
 from neuralpower.modeling.data import Dataset, load_dataset
 from neuralpower.modeling.data_sheet import DATA_SHEET
 from neuralpower.modeling.features import DEFAULTS
+from neuralpower.modeling.few import fit_energy, fit_kind
 from neuralpower.modeling.fitting import (
     CROSS_VALIDATION_COLUMNS,
     FEWEST,
@@ -40,6 +41,7 @@ from neuralpower.modeling.fitting import (
     Fitted,
     fit_layers,
 )
+from neuralpower.modeling.limits import device_of
 from neuralpower.modeling.models import SCHEMA_VERSION, Model
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.records.columns import layer_slips
@@ -159,12 +161,7 @@ def fit_platform(
             )
     root = Path(out)
     work = Work(root / PARTS, options.checksum())
-    device = Device(
-        platform.number("peak_gflops"),
-        platform.number("bandwidth_gb_s"),
-        platform.number("idle_power_w"),
-        platform.number("power_cap_w") or ceiling_w(data),
-    )
+    device = device_of(platform, data)
     refuse_facts(device, platform.folder / MANIFEST)
     tasks = [(family, target) for family in data.families() for target in TARGETS]
     for number, (family, target) in enumerate(tasks):
@@ -193,21 +190,6 @@ def _why(data: Dataset) -> str:
         f" ({len(data.left_out)} values are of no use; the first: {first.file}, row {first.row}, "
         f"{first.column}: {first.reason})"
     )
-
-
-def ceiling_w(data: Dataset) -> float | None:
-    """The power that the board does not exceed, as the measurements show it, None if they do not.
-
-    A board at its cap draws the same whatever it computes: a tenth of all layers within 1 % of the
-    largest power.
-    """
-    powers = [layers.measured for (_, target), layers in data.layers.items() if target == "power_w"]
-    if not powers:
-        return None
-    drawn = np.concatenate(powers)
-    highest = float(drawn.max())
-    at_cap = int((drawn >= 0.99 * highest).sum())
-    return highest if at_cap >= max(10, 0.1 * len(drawn)) else None
 
 
 def _fit_part(

@@ -16,7 +16,7 @@ from typing import Any
 from neuralpower.core.errors import InputError
 from neuralpower.core.file_names import COMPOSITION, LEARNING_CURVE, MODELS_INDEX
 from neuralpower.core.files import safe_name
-from neuralpower.modeling.alike import PRODUCT
+from neuralpower.modeling.alike import ALIKE, PRODUCT, Kinds, kinds_of, way_of
 from neuralpower.modeling.baselines import Device, refuse_facts, score_baselines
 from neuralpower.modeling.data import Dataset, Layers, load_dataset
 from neuralpower.modeling.data_sheet import (
@@ -26,6 +26,7 @@ from neuralpower.modeling.data_sheet import (
     sheet_of,
     sheet_of_models,
 )
+from neuralpower.modeling.few import fit_kind
 from neuralpower.modeling.fitting import (
     FitOptions,
     Fitted,
@@ -35,9 +36,10 @@ from neuralpower.modeling.fitting import (
     fit_layers,
     limited,
 )
+from neuralpower.modeling.limits import ceiling_w
 from neuralpower.modeling.metrics import mean_scores, scores
 from neuralpower.modeling.models import Model, ModelSet, load_models, within
-from neuralpower.modeling.platforms import PARTS, Work, ceiling_w, write_models
+from neuralpower.modeling.platforms import PARTS, Work, write_models
 from neuralpower.modeling.selection import TooFewError
 from neuralpower.modeling.ways import DIRECT, best_of, nested, ways_to
 from neuralpower.records.folder import Platform, load_platform
@@ -50,16 +52,21 @@ def transfer_layers(
     layers: Layers,
     options: FitOptions | None = None,
     device: Device | None = None,
+    kinds: Kinds | None = None,
 ) -> Fitted:
     """The way from the sources' models and the new measurements that has the least error.
 
     The score is out of fold: every row's factors and powers come from the other folds, and so does
     the choice between the ways. Beside it are the scores of all ways; ``direct`` is a model fitted
-    on the new measurements alone. Raises ``TooFewError`` as ``fitting.choose`` does.
+    on the new measurements alone, and where these are few one
+    of all ``kinds`` of layers is tried too. Raises ``TooFewError`` as ``fitting.choose`` does.
     """
     options, device = options or FitOptions(), device or Device()
     direct = choose(layers, options)
     ways, guard = ways_to(sources, layers, direct, options)
+    if kinds is not None:
+        folds = [deal.problem.folds for deal in direct.deals[: len(direct.selection.dealt)]]
+        ways.append(way_of(kinds, folds))
     best = ways[best_of(ways, layers.measured)]
     dealt = nested(ways, layers.measured, [deal.problem.folds for deal in direct.deals])
     lead, *others = best.parts
@@ -67,7 +74,8 @@ def transfer_layers(
     if best.name != DIRECT:
         model = build_model(layers, lead.equations, lead.anchor, dealt[0], best.name)
         model = replace(model, source=lead.source, exponent=lead.exponent, parts=tuple(others))
-    model = replace(model, guard=guard)
+    # All kinds of the device have seen more of it than its few layers: no other need hold them.
+    model = replace(model, guard=None if best.name == ALIKE else guard)
     if layers.target == "power_w":
         predicted = direct.selection.predicted if best.name == DIRECT else dealt[0]
         model = limited(model, layers, predicted, (device.idle_power_w, device.power_cap_w))
@@ -121,14 +129,25 @@ def transfer_platform(
             for name, old in models.items()
             if (model := old.get(family, target)) and not model.parts
         }
+        kinds = kinds_of(data.layers, family, target)
         try:
             if found:
-                done[family, target] = transfer_layers(found, layers, options, limits)
+                done[family, target] = transfer_layers(found, layers, options, limits, kinds)
                 transferred.add((family, target))
             else:
                 done[family, target] = fit_layers(layers, options, limits)
         except TooFewError as error:
             work.refuse(family, target, f"too few for a model: {error}")
+    for family in data.families():
+        for target in ("runtime_ms", "power_w"):
+            kinds = kinds_of(data.layers, family, target)
+            if kinds is not None and (family, target) not in done:
+                done[family, target] = fit_kind(kinds, options, limits, {})
+                work.refused = [
+                    row
+                    for row in work.refused
+                    if (row["file"], row["column"]) != (f"{family} tables", target)
+                ]
     wanted = {(family, target) for old in models.values() for family, target in old.models}
     for family, target in sorted(wanted - set(done)):
         if target in HALF_WIDTH and (model := from_data_sheet(models, family, target, sheet)):

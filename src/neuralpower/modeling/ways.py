@@ -10,7 +10,7 @@ ratios to the geometric mean of the devices' models, where that is no loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -39,6 +39,10 @@ APART, TOGETHER, SIZES = 0.3, 0.1, 0.1
 NOISES, BETTER = (0.03, 0.1, 0.3, 1.0), 0.98
 #: Powers of work and sizes may leave the range of the measured layers' by at most this factor.
 LEAVE = math.exp(0.3)
+
+
+#: The error of predictions of some deals, (n,) each, of what was measured, (n,).
+Error = Callable[[Sequence[Array], Array], float]
 
 
 @dataclass(frozen=True)
@@ -125,22 +129,32 @@ def _kept(
     ]
 
 
-def best_of(ways: Sequence[Way], measured: Array, rows: np.ndarray | None = None) -> int:
-    """The way of least mean relative error over all deals, on some of the rows."""
+def best_of(
+    ways: Sequence[Way],
+    measured: Array,
+    rows: np.ndarray | None = None,
+    error: Error | None = None,
+) -> int:
+    """The way of least mean relative (or another) error over all deals, on some of the rows."""
     rows = np.arange(len(measured)) if rows is None else rows
     part = measured[rows]
-    errors = [_error([dealt[rows] for dealt in way.dealt], part) for way in ways]
+    errors = [(error or _error)([dealt[rows] for dealt in way.dealt], part) for way in ways]
     return int(np.argmin(errors))
 
 
-def nested(ways: Sequence[Way], measured: Array, folds: Sequence[np.ndarray]) -> tuple[Array, ...]:
+def nested(
+    ways: Sequence[Way],
+    measured: Array,
+    folds: Sequence[np.ndarray],
+    error: Error | None = None,
+) -> tuple[Array, ...]:
     """Predictions of every deal, each fold's by the way that is best on the other folds."""
     result = []
     for deal, dealt in enumerate(folds[: len(ways[0].dealt)]):
         predicted = np.empty(len(measured))
         for fold in np.unique(dealt):
             inside = dealt == fold
-            way = ways[best_of(ways, measured, np.flatnonzero(~inside))]
+            way = ways[best_of(ways, measured, np.flatnonzero(~inside), error)]
             predicted[inside] = way.dealt[deal][inside]
         result.append(predicted)
     return tuple(result)

@@ -1,0 +1,37 @@
+"""What a board can draw, from its record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neuralpower.modeling.data import load_dataset
+from neuralpower.modeling.limits import device_of
+from neuralpower.records.folder import Platform, load_platform
+from neuralpower.records.manifest import Manifest
+
+H200 = Path(__file__).resolve().parents[2] / "measurements/h200-pytorch-fp32"
+
+
+def _with(platform: Platform, **facts: object) -> Platform:
+    manifest = platform.manifest
+    return replace(platform, manifest=replace(manifest, other={**manifest.other, **facts}))
+
+
+def test_the_limits_of_the_h200_are_those_of_its_record() -> None:
+    platform = load_platform(H200)
+    data = load_dataset(platform)
+    device = device_of(platform, data)
+    # One layer drew 0.6 W more than the limit of 700 W; the board at rest draws less than any.
+    assert device.power_cap_w == pytest.approx(700.646)
+    assert device.idle_power_w == pytest.approx(124.907, abs=1e-3)
+    given = device_of(_with(platform, power_cap_w=690.0, idle_power_w=100.0), data)
+    assert (given.power_cap_w, given.idle_power_w) == (690.0, 100.0)
+
+
+def test_without_a_record_only_a_plateau_of_the_measurements_is_a_limit() -> None:
+    platform = load_platform(H200)
+    device = device_of(replace(platform, manifest=Manifest()), load_dataset(platform))
+    assert (device.idle_power_w, device.power_cap_w) == (None, None)

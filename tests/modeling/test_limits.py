@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neuralpower.core.errors import InputError
 from neuralpower.modeling.data import load_dataset
 from neuralpower.modeling.limits import device_of
 from neuralpower.records.folder import Platform, load_platform
@@ -35,3 +36,18 @@ def test_without_a_record_only_a_plateau_of_the_measurements_is_a_limit() -> Non
     platform = load_platform(H200)
     device = device_of(replace(platform, manifest=Manifest()), load_dataset(platform))
     assert (device.idle_power_w, device.power_cap_w) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"power_cap_w": 300.0}, "power_cap_w is 300 W, but a layer drew more, 700.646 W"),
+        ({"idle_power_w": 200.0}, "idle_power_w is 200 W, but a layer drew less, 126.882 W"),
+    ],
+)
+def test_limits_that_the_measurements_contradict_are_refused(
+    facts: dict[str, float], said: str
+) -> None:
+    platform = load_platform(H200)
+    with pytest.raises(InputError, match=said):
+        device_of(_with(platform, **facts), load_dataset(platform))

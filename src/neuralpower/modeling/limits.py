@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from neuralpower.core.errors import InputError
+from neuralpower.core.file_names import MANIFEST
 from neuralpower.modeling.baselines import Device
 from neuralpower.modeling.data import Dataset
 from neuralpower.records.folder import Platform
 
+#: Sensors are off by some per cent: a reading beyond a limit by more is another board's.
+FAR = 1.1
+
 
 def device_of(platform: Platform, data: Dataset) -> Device:
-    """The facts that the manifest has of a device, its limits of power from the best source."""
+    """The facts that the manifest has of a device, its limits of power from the best source.
+
+    ``InputError`` where its layers drew more than its cap or less than its idle power.
+    """
+    cap, idle, drawn = platform.number("power_cap_w"), platform.number("idle_power_w"), _drawn(data)
+    for name, given, seen, beyond in (
+        ("power_cap_w", cap, max(drawn, default=0.0), "more"),
+        ("idle_power_w", idle, min(drawn, default=math.inf), "less"),
+    ):
+        if given is not None and (given * FAR < seen if beyond == "more" else given > seen * FAR):
+            raise InputError(
+                f"{name} is {given:g} W, but a layer drew {beyond}, {seen:g} W: correct one",
+                path=platform.folder / MANIFEST,
+            )
     return Device(
         platform.number("peak_gflops"),
         platform.number("bandwidth_gb_s"),

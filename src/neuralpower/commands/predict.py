@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     from neuralpower.modeling.models import load_models
 
     models = load_models(arguments.models)
+    if arguments.totals is not None and arguments.overview is None:
+        raise InputError("--totals goes with --overview: name --out for the figures of a network")
     if arguments.table is not None:
         from neuralpower.networks.configurations import predict_table
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from neuralpower.cli import main
+from neuralpower.core.documents import read_json
 from neuralpower.core.errors import InputError
 from neuralpower.modeling.data import load_dataset
 from neuralpower.modeling.limits import device_of
 from neuralpower.records.folder import Platform, load_platform
 from neuralpower.records.manifest import Manifest
+from neuralpower.reporting.model_page import _facts
 
 H200 = Path(__file__).resolve().parents[2] / "measurements/h200-pytorch-fp32"
 
@@ -51,3 +55,24 @@ def test_limits_that_the_measurements_contradict_are_refused(
     platform = load_platform(H200)
     with pytest.raises(InputError, match=said):
         device_of(_with(platform, **facts), load_dataset(platform))
+
+
+def test_what_was_not_checked_by_itself_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two commands: fit's summary, and the page of a kind with two rows of power."""
+    shutil.copytree(H200, tmp_path / "few")
+    for path in (tmp_path / "few").glob("*.csv.gz"):
+        if path.name.split(".")[0] not in ("relu", "elu", "tanh", "prelu", "pool", "conv"):
+            path.unlink()
+    (tmp_path / "few/manifest.json").unlink()
+    assert main(["fit", str(tmp_path / "few"), "--out", str(tmp_path / "models")]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert (
+        "power from all kinds of layers together, too few of the kind measured, errors not known: "
+        "elu, prelu, relu, tanh"
+    ) in [line.removeprefix("neuralpower: ") for line in said]
+    model = read_json(tmp_path / "models/relu.power_w.json")
+    facts = dict(_facts(model))
+    assert facts["Error on unseen layers"].startswith("not known: the model is made from ")
+    assert facts["Error on unseen layers"].endswith("of 6 kinds, 2 of this one")

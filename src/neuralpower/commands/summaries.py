@@ -23,19 +23,27 @@ _NETWORKS = ("target", "passes", "networks", "MAPE %", "90 % holds")
 
 def say_models(folder: Path) -> None:
     """Families and targets of a folder of models: rows, MAPE out of fold, its range, coverage."""
+    from neuralpower.modeling.alike import ALIKE, PRODUCT
     from neuralpower.modeling.data_sheet import DATA_SHEET
     from neuralpower.modeling.models import load_models
+
+    unscored = {
+        DATA_SHEET: "from the data sheet, not measured",
+        ALIKE: "from all kinds of layers together, too few of the kind measured",
+        PRODUCT: "as power x runtime, too few of the kind measured",
+    }
 
     path = folder / OUT_OF_FOLD
     predicted = read_rows(path)[1] if path.is_file() else []
     by_fold = _errors_by_fold(predicted)
     rows: list[Row] = []
-    sheets: dict[str, list[str]] = {}
+    others: dict[str, list[str]] = {}
     for (family, target), model in sorted(load_models(folder).models.items()):
-        if model.candidate == DATA_SHEET:
-            sheets.setdefault(LABELS[target], []).append(family)
-            continue
         scores = model.facts.get("scores", {})
+        if not scores and model.candidate in unscored:
+            said = f"{LABELS[target]} {unscored[model.candidate]}"
+            others.setdefault(said, []).append(family)
+            continue
         rows.append(
             {
                 "family": family,
@@ -47,8 +55,8 @@ def say_models(folder: Path) -> None:
             }
         )
     _say(_MODELS, rows)
-    for label, families in sheets.items():
-        say(f"{label} from the data sheet, not measured, errors not known: {', '.join(families)}")
+    for said, families in others.items():
+        say(f"{said}, errors not known: {', '.join(families)}")
     for family, target in _all_alike(predicted):
         say(
             f"{family}: all layers measured have the same {LABELS[target]}: nothing is known of "

@@ -151,7 +151,10 @@ def model_of(kinds: Kinds, device: Device) -> Model:
         facts={
             "scores": {},
             "baselines": {},
-            "provenance": {"source": f"{len(logs)} layers of {len(every_kind)} kinds"},
+            "provenance": {
+                "source": f"{len(logs)} layers of {len(every_kind)} kinds, "
+                f"{kinds.count} of this one"
+            },
         },
     )
     if kinds.target == "power_w":

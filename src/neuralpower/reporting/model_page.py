@@ -63,7 +63,7 @@ def _facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How far the model may be trusted."""
     scores, noise = model.get("scores", {}), model.get("noise", {})
     facts = [
-        ("Error on unseen layers", _errors(scores)),
+        ("Error on unseen layers", _errors(scores) or _unscored(model)),
         ("Layers measured", f"{scores['n']}" if "n" in scores else ""),
     ]
     if scores.get("interval_coverage") is not None:
@@ -73,6 +73,12 @@ def _facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
         text = f"± {number(noise['median_half_range_percent'])} % over {noise['repeated']} layers"
         facts.append(("Repeatability", f"{text} that were measured more than once (median)"))
     return facts
+
+
+def _unscored(model: Mapping[str, Any]) -> str:
+    """Where a model comes from that no layer of its kind was left to check."""
+    source = model.get("provenance", {}).get("source")
+    return f"not known: the model is made from {source}" if source else ""
 
 
 def _equation_facts(model: Mapping[str, Any]) -> list[tuple[str, str]]:

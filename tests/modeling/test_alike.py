@@ -25,6 +25,7 @@ from neuralpower.modeling.features import DEFAULTS
 from neuralpower.modeling.few import fit_energy, fit_kind
 from neuralpower.modeling.fitting import FitOptions, fit_layers
 from neuralpower.modeling.models import Model
+from neuralpower.reporting.figures_platform import trade_off
 
 IDLE, CAP = 120.0, 700.0
 
@@ -198,3 +199,17 @@ def test_energy_of_a_kind_without_rows_comes_from_its_power_and_runtime() -> Non
         Model.from_json(each.model).predict(columns).value for each in (fitted, *parts)
     )
     assert energy == pytest.approx(power * runtime, rel=1e-9)
+
+
+def test_every_candidate_of_a_kind_has_its_number_of_terms() -> None:
+    """Pages draw errors over terms: a blank made them fail."""
+    layers = _device("power_w", relu=60, tanh=14, elu=14)
+    own = layers["tanh", "power_w"]
+    for factor in (1.0, 3.0):
+        layers["tanh", "power_w"] = replace(own, measured=factor * own.measured)
+        kinds = kinds_of(layers, "tanh", "power_w")
+        assert kinds is not None
+        rows = fit_kind(kinds, FitOptions(), Device(), {}).cross_validation
+        assert all(row["n_terms"] >= 1 for row in rows)
+        assert sum(row["chosen"] for row in rows) == 1
+        assert trade_off(rows, "power_w") is not None

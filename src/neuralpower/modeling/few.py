@@ -99,6 +99,7 @@ def _chosen(
     ways = [Way(DIRECT, (), direct.selection.dealt), way]
     folds = [deal.problem.folds for deal in direct.deals[: len(direct.selection.dealt)]]
     dealt = nested(ways, own.measured, folds, _error)
+    terms = model.n_terms
     taken = best_of(ways, own.measured, error=_error) == 1
     model = model if taken else direct.model()
     if model.target == "power_w":
@@ -123,7 +124,7 @@ def _chosen(
             "family": own.family,
             "target": own.target,
             "candidate": way.name,
-            "n_terms": model.n_terms if taken else "",
+            "n_terms": terms,
             "rmspe": error,
             "standard_error": "",
             "chosen": int(taken),

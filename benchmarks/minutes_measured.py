@@ -4,8 +4,8 @@
 
 Takes the visits of layers in the order in which they were made, as far as their wall time goes,
 fits models on these alone and scores the measured networks: each is left out of what composition
-learns, and no layer of a network is among the rows unless the sweep drew it. The visits of the
-networks are not counted: a new owner need not measure as many.
+learns from the others, and no layer of a network is among the rows unless the sweep drew it. The
+visits of the networks are not counted; who measures none gets plain sums, which are worse.
 """
 
 from __future__ import annotations

@@ -213,3 +213,14 @@ def test_every_candidate_of_a_kind_has_its_number_of_terms() -> None:
         assert all(row["n_terms"] >= 1 for row in rows)
         assert sum(row["chosen"] for row in rows) == 1
         assert trade_off(rows, "power_w") is not None
+
+
+def test_energy_that_cannot_be_checked_row_by_row_is_that_of_the_rows() -> None:
+    """The product borrowed the scores of the direct model where a factor had no such row."""
+    power, runtime = (fit_layers(_layers("relu", t, 40)) for t in ("power_w", "runtime_ms"))
+    own = _layers("relu", "power_w", 12, seed=4)
+    energy = replace(own, target="energy_mj", measured=own.measured * 0.5)
+    fitted = fit_energy(energy, FitOptions(), Device(), (power, runtime), {})
+    assert fitted.model["candidate"] != PRODUCT
+    assert all(row["candidate"] != PRODUCT for row in fitted.cross_validation)
+    assert {row["family"] for row in fitted.out_of_fold} == {"relu"}

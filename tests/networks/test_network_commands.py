@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -390,16 +389,3 @@ def test_many_networks_are_explained_once_and_one_at_fault_costs_no_other(
     assert out.read_text() == first
     assert call(folder, *words, "--layers", "1") == 0
     assert len(done) == 7
-
-
-def test_a_saving_holds_whatever_else_the_total_s_note_says() -> None:
-    from neuralpower.networks.explaining import _covered
-
-    rows: list[dict[str, Any]] = [
-        {"runtime_ms": 1.0, "energy_mj": None, "note": None},
-        {"runtime_ms": None, "energy_mj": None, "note": None},
-        {"runtime_ms": 1.0, "energy_mj": None, "note": "covers 1 of 2; 5 % waited for"},
-    ]
-    again = [*rows[:-1], rows[-1] | {"note": "covers 1 of 2; 7 % waited for"}]
-    assert _covered(rows) == _covered(again) == [(False, True), (True, True)]
-    assert _covered([rows[1], rows[1], rows[2]]) != _covered(rows)

@@ -22,6 +22,7 @@ from neuralpower.modeling.fitting import (
     build_model,
     choose,
     finish,
+    fit_layers,
     limited,
 )
 from neuralpower.modeling.inference import infer_all
@@ -79,7 +80,8 @@ def fit_energy(
             direct = choose(own, options)
             dealt = _products(own, *map(_out_of_fold, factors))
             if len(dealt) < len(direct.selection.dealt):
-                dealt = direct.selection.dealt
+                # Not to be checked row by row: then the rows themselves, which can be.
+                return fit_layers(own, options, device, provenance)
             built = build_model(own, model.equations, model.anchor, dealt[0], PRODUCT)
             built = replace(built, source=model.source, exponent=model.exponent, parts=model.parts)
             way = Way(PRODUCT, (), dealt)

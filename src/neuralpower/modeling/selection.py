@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from neuralpower.modeling.crossvalidation import GAUSSIAN, Problem, Trial
 from neuralpower.modeling.features import Array
 from neuralpower.modeling.members import Equation, are_shares, within_middle
+from neuralpower.modeling.weights import CORRECTION, finite, least_weights, shares
 
 #: Terms that each member of a mean may have at most: means are tried at every one of these.
 CAPS = (6, 12, 20, 30, 50, 100)
@@ -37,12 +37,8 @@ HALVED_POINTS = 0.4
 #: A second opinion (``modeling.gaussian``) must lower the error by this share: it is no equation
 #: that a person can read.
 WORTH = 0.02
-#: What a prediction that overflows counts as (single precision ends at 3e38).
-OVERFLOW = 1e39
-#: Equations may be off as a whole, out of fold; weights and factors correct that. From few rows the
-#: equations of the folds are far off, and those of all rows are not: a correction learnt there is
-#: at most ``CORRECTION``. Weights need it whatever the rows: they are shares of about 1.
-FEW_ROWS, CORRECTION = 25, 1.25
+#: Of fewer rows the factors of logarithms are kept within ``weights.CORRECTION`` too.
+FEW_ROWS = 25
 #: An equation of more terms is not taken alone: nothing would keep it from running away.
 SIMPLE = 12
 
@@ -134,7 +130,7 @@ class _View:
         self.factors: list[Array] = []
         self.values: list[Array] = []
         for trial, table in zip(trials, tables, strict=True):
-            values = _finite(table)
+            values = finite(table)
             factor = np.ones(values.shape[1])
             if trial.candidate.link == "log":
                 # The factor that makes the relative error least: a smearing correction (Duan,
@@ -197,7 +193,7 @@ class _View:
 
         def solved(places: Sequence[int]) -> tuple[Array, float]:
             part = gram[np.ix_(places, places)]
-            weights = _weights(part, moment[places])
+            weights = least_weights(part, moment[places])
             return weights, float(weights @ part @ weights - 2.0 * weights @ moment[places])
 
         found: tuple[float, list[int]] | None = None
@@ -233,7 +229,7 @@ class _View:
             return None
         values = np.stack([self.values[t][:, s] for t, s in best], axis=1)
         ratios = values / self.measured[:, None]
-        weights = _weights(ratios.T @ ratios, ratios.sum(axis=0))
+        weights = least_weights(ratios.T @ ratios, ratios.sum(axis=0))
         # Members of weight first, then those of least error, to have a middle.
         order = sorted(range(len(best)), key=lambda j: (-weights[j], errors[j]))
         count = int((weights > 0.0).sum())
@@ -250,9 +246,9 @@ class _View:
         gram, moment = grams.sum(axis=0), moments.sum(axis=0)
         errors_by_fold = np.empty((len(self.sizes), 1))
         for f, size in enumerate(self.sizes):
-            w = _shares(gram - grams[f], moment - moments[f])
+            w = shares(gram - grams[f], moment - moments[f])
             errors_by_fold[f] = max(w @ grams[f] @ w - 2.0 * w @ moments[f] + size, 0.0) / size
-        final = _shares(gram, moment)
+        final = shares(gram, moment)
         if not are_shares(final):
             return None
         return Option(members, tuple(final.tolist())), errors_by_fold
@@ -330,39 +326,6 @@ class _View:
         return options[chosen], scores
 
 
-def _finite(table: np.ndarray) -> Array:
-    """Predictions with an overflow as a number that is beyond every use, and can be squared."""
-    return np.nan_to_num(table.astype(np.float64), nan=OVERFLOW, posinf=OVERFLOW, neginf=-OVERFLOW)
-
-
-def _shares(gram: Array, moment: Array) -> Array:
-    """As ``_weights``, with a sum that ``CORRECTION`` keeps near 1; zeros where all overflow."""
-    found = _weights(gram, moment)
-    total = float(found.sum())
-    if total <= 0.0 or 1.0 / CORRECTION <= total <= CORRECTION:
-        return found
-    return np.asarray(found * (np.clip(total, 1.0 / CORRECTION, CORRECTION) / total))
-
-
-def _weights(gram: Array, moment: Array) -> Array:
-    """The w >= 0 of least w' gram w - 2 w' moment; 0 for a member that overflows."""
-    sound = np.diag(gram) < OVERFLOW
-    if not sound.all():
-        found = np.zeros(len(moment))
-        if sound.any():
-            found[sound] = _weights(gram[np.ix_(sound, sound)], moment[sound])
-        return found
-    values, vectors = np.linalg.eigh(gram)
-    roots = np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-300)))
-    try:
-        found, _ = nnls((vectors * roots).T, (vectors.T @ moment) / roots)
-    except RuntimeError:  # it did not settle: the best one alone
-        found = np.zeros(len(moment))
-        gain = moment / np.diag(gram)
-        found[int(np.argmax(gain * moment))] = float(np.max(gain))
-    return np.asarray(found)
-
-
 def select(deals: Sequence[Deal], most_terms: int | None = None) -> Selection:
     """Choose by nested cross-validation; see the module's head. The first deal is nested."""
     dealt = []
@@ -407,7 +370,7 @@ def _score(deal: Deal, most_terms: int | None) -> tuple[Array, list[Option]]:
         option, _ = view.choose(most_terms)
         choices.append(option)
         values = np.stack(
-            [view.factors[t][s] * _finite(trials[t].outer[rows, s]) for t, s in option.members],
+            [view.factors[t][s] * finite(trials[t].outer[rows, s]) for t, s in option.members],
             axis=1,
         )
         predicted[rows] = within_middle(values) @ np.array(option.weights)
